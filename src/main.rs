@@ -1,0 +1,2 @@
+//! The foundation server.
+fn main() {}
