@@ -4,6 +4,8 @@ pub mod document;
 pub mod package;
 pub mod phase;
 mod phases;
+#[cfg(any(test, feature = "testing"))]
+pub mod sample;
 pub mod schema;
 pub mod verdict;
 
