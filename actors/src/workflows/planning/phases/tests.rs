@@ -302,7 +302,7 @@ fn documents_show_every_text_and_no_data() {
             for (path, leaf) in texts(&content) {
                 let is_code = node(&(phase.schema)(), &path)["x-kind"] == "code";
                 let wanted = if is_code { leaf.clone() } else { escape(readable(&leaf)) };
-                if leaf == "not assessed" {
+                if readable(&leaf) == "not assessed" {
                     assert!(text.to_lowercase().contains("not assessed"), "{:?} {path}", phase.id);
                 } else {
                     assert!(
@@ -375,12 +375,10 @@ fn the_embedded_model_is_asked_for_little() {
     for phase in phases() {
         let asked = phase.schema_for(Profile::Embedded);
         let (leaves, tokens) = (asked_leaves(&asked), longest_answer(&asked) / CHARS_PER_TOKEN);
-        println!("{}: {leaves} texts, {tokens} tokens", phase.id.as_str());
         assert!(leaves <= 18, "{:?} asks for {leaves} texts", phase.id);
         assert!(tokens <= 500, "{:?} may take {tokens} tokens", phase.id);
         total += tokens;
     }
-    println!("total: {total} tokens");
     assert!(total <= 5_500, "all phases may take {total} tokens");
 }
 
