@@ -23,7 +23,8 @@ pub(super) static PHASE: Phase = Phase {
         loading text names what is being done if it may take longer than two seconds.\n\
         Questions are those of a doubtful buyer: price, data, leaving, trust, limits. Answer them directly. For legal topics \
         list what the pages must cover for this product in particular, which data are held and why, and note that a lawyer \
-        reviews the final text. The changelog has a template and a rhythm that one person can keep.",
+        reviews the final text. The changelog has a template and a rhythm that one person can keep. Write variable parts in capitals, without \
+        brackets.",
     upstream: &[
         PhaseId::CustomerIntel,
         PhaseId::Strategy,

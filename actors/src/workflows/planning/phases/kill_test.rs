@@ -94,6 +94,7 @@ fn schema() -> Value {
             object([
                 ("canOneSoloFounderBuildReasoning", sentence()),
                 ("canOneSoloFounderBuild", flag()),
+                ("timeToMVP", detail(text(3, 200))),
                 ("timeToMVPWeeks", count(1, 104)),
                 (
                     "canReachFirst100CustomersForFreeChannels",
@@ -101,6 +102,7 @@ fn schema() -> Value {
                 ),
                 ("canReachFirst100CustomersForFree", flag()),
                 ("hasFreeDist", flag()),
+                ("timeToFirstRevenue", detail(text(3, 200))),
                 ("timeToFirstRevenueWeeks", count(1, 156)),
                 ("freeHostingSufficientReasoning", detail(sentence())),
                 ("freeHostingSufficient", flag()),
@@ -229,6 +231,7 @@ fn document(content: &Value) -> Vec<Block> {
                 "/bootstrapFeasibility/canOneSoloFounderBuild",
             ),
             ("Because", "/bootstrapFeasibility/canOneSoloFounderBuildReasoning"),
+            ("First version", "/bootstrapFeasibility/timeToMVP"),
             ("Weeks to a first version", "/bootstrapFeasibility/timeToMVPWeeks"),
             (
                 "First hundred customers without spending",
@@ -239,6 +242,7 @@ fn document(content: &Value) -> Vec<Block> {
                 "/bootstrapFeasibility/canReachFirst100CustomersForFreeChannels",
             ),
             ("Free distribution exists", "/bootstrapFeasibility/hasFreeDist"),
+            ("First revenue", "/bootstrapFeasibility/timeToFirstRevenue"),
             (
                 "Weeks to first revenue",
                 "/bootstrapFeasibility/timeToFirstRevenueWeeks",
