@@ -11,7 +11,7 @@ use crate::{
         document::{Block, escape, markdown, readable},
         phase::{Phase, PhaseId, evidence, keep_fetched},
         sample,
-        schema::{asked_leaves, longest_answer, remote, stored},
+        schema::{asked_leaves, form::TAIL, longest_answer, remote, stored},
     },
 };
 
@@ -113,7 +113,7 @@ fn upstream_phases_come_earlier_and_once() {
 fn a_small_model_gets_short_instructions_and_room_for_its_answer() {
     for phase in phases() {
         let words = phase.instructions_for(Profile::Embedded).split_whitespace().count();
-        assert!((30..=140).contains(&words), "{:?} has {words} words", phase.id);
+        assert!((20..=60).contains(&words), "{:?} has {words} words", phase.id);
         let example = (phase.example)().to_string();
         assert!(
             example.len() / CHARS_PER_TOKEN <= 400,
@@ -152,7 +152,7 @@ fn examples_satisfy_what_the_embedded_model_is_asked() {
 #[test]
 fn generated_answers_are_accepted_in_both_profiles_for_many_seeds() {
     for phase in phases() {
-        for seed in 0..20 {
+        for seed in 0..8 {
             let full = sample::full(phase, seed);
             let answers = [
                 (Profile::Full, full),
@@ -299,8 +299,13 @@ fn the_same_text_everywhere_is_refused() {
         let asked = phase.schema_for(Profile::Embedded);
         let paths: Vec<String> = texts(&answer).into_iter().map(|(path, _)| path).collect();
         for path in paths {
-            if node(&asked, &path)["pattern"].as_str().unwrap().ends_with("\\.$") {
-                *answer.pointer_mut(&path).unwrap() = json!("People like good tools that work well.");
+            let pattern = node(&asked, &path)["pattern"].as_str().unwrap().to_owned();
+            if let Some(lead) = pattern.strip_suffix(TAIL) {
+                let sentence = format!(
+                    "{}people like good tools that work well.",
+                    lead[1..].replace("[A-Z]", "P")
+                );
+                *answer.pointer_mut(&path).unwrap() = json!(sentence);
             }
         }
         let errors = phase.accept(Profile::Embedded, IDEA, &answer.to_string()).unwrap_err();

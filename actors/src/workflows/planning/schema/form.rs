@@ -4,13 +4,17 @@ use serde_json::{Map, Value, json};
 
 use super::NOT_ASSESSED;
 
-/// A sentence of the embedded model: plain words, one full stop, bounded.
-pub(in crate::workflows::planning) const SENTENCE: &str = "^[A-Z][A-Za-z0-9 ,'%-]{22,94}[A-Za-z0-9%]\\.$";
-const SENTENCE_MAX: usize = 97;
+/// How a sentence of the embedded model goes on and ends: plain words, one full stop, bounded. Digits are left out, because
+/// a small model numbers its sentences where it can.
+pub(in crate::workflows::planning) const TAIL: &str = "[A-Za-z ,'-]{15,74}[a-z]\\.$";
+const TAIL_MAX: usize = 76;
 
-/// A name of the embedded model: no full stop.
-pub(in crate::workflows::planning) const LABEL: &str = "^[A-Z][A-Za-z0-9 '-]{1,30}[A-Za-z0-9]$";
-const LABEL_MAX: usize = 33;
+/// A sentence without a given beginning.
+const OPEN: &str = "^[A-Z]";
+
+/// A name of the embedded model: up to four words without a full stop.
+pub(in crate::workflows::planning) const LABEL: &str = "^[A-Z][a-z]{1,12}( [a-z]{1,12}){0,3}$";
+const LABEL_MAX: usize = 52;
 
 pub(in crate::workflows::planning) const PATH: &str = "^/[a-z]{2,14}(/[a-z]{2,14})?$";
 const PATH_MAX: usize = 30;
@@ -158,7 +162,8 @@ pub fn longest_answer(asked: &Value) -> usize {
                 Some(LABEL) => LABEL_MAX,
                 Some(PATH) => PATH_MAX,
                 Some(IDENTIFIER) => IDENTIFIER_MAX,
-                Some(_) | None => SENTENCE_MAX,
+                Some(sentence) => sentence.strip_suffix(TAIL).map_or(0, str::len) + TAIL_MAX,
+                None => 0,
             }
         }
     }
@@ -224,10 +229,13 @@ fn ask(node: &Value) -> Option<Value> {
         }
         Some("string") => {
             let pattern = match node["x-kind"].as_str() {
-                Some("label") => LABEL,
-                Some("path") => PATH,
-                Some("identifier") => IDENTIFIER,
-                Some(_) | None => SENTENCE,
+                Some("label") => LABEL.to_owned(),
+                Some("path") => PATH.to_owned(),
+                Some("identifier") => IDENTIFIER.to_owned(),
+                Some(_) | None => match node["x-lead"].as_str() {
+                    Some(lead) => format!("^{lead} {TAIL}"),
+                    None => format!("{OPEN}{TAIL}"),
+                },
             };
             Some(json!({"type": "string", "pattern": pattern}))
         }
