@@ -8,6 +8,18 @@ use super::NOT_ASSESSED;
 /// a small model numbers its sentences where it can.
 pub(in crate::workflows::planning) const TAIL: &str = "[A-Za-z ,'-]{15,74}[a-z]\\.$";
 const TAIL_MAX: usize = 76;
+const TAIL_MIN: usize = 18;
+
+/// Words that no sentence ends with.
+const LOOSE: &[&str] = &[
+    "a", "an", "and", "because", "but", "if", "its", "my", "or", "our", "than", "the", "their", "which", "your",
+];
+
+/// Words that a sentence seldom ends with unless it was cut.
+const CUT: &[&str] = &[
+    "any", "are", "as", "at", "by", "can", "for", "from", "has", "have", "in", "is", "it", "more", "not", "of", "on",
+    "so", "such", "that", "they", "to", "we", "when", "who", "will", "with", "would",
+];
 
 /// A sentence without a given beginning.
 const OPEN: &str = "^[A-Z]";
@@ -91,7 +103,35 @@ pub fn fill(schema: &Value, answer: Value) -> Value {
                 .collect(),
         ),
         Value::Array(items) => Value::Array(items.into_iter().map(|item| fill(&schema["items"], item)).collect()),
+        Value::String(text) if schema["x-kind"] == "text" => {
+            json!(finished(&text, schema["x-lead"].as_str().map_or(0, str::len)))
+        }
         leaf @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => leaf,
+    }
+}
+
+/// A sentence of the embedded model without a loose end. Its length is bounded, and what does not fit is cut in the middle.
+fn finished(text: &str, lead: usize) -> String {
+    let whole = text.trim_end_matches('.');
+    let mut kept = whole;
+    let mut cut = whole.len() + 1 >= lead + TAIL_MAX;
+    // Whatever follows the last comma of a sentence of full length was cut.
+    if cut && let Some((before, _)) = whole.rsplit_once(',') {
+        kept = before;
+    }
+    while let Some((before, last)) = kept.rsplit_once(' ') {
+        let last = last.trim_end_matches(',');
+        if !(LOOSE.contains(&last) || cut && CUT.contains(&last)) {
+            break;
+        }
+        (kept, cut) = (before, true);
+    }
+    let kept = kept.trim_end_matches([',', ' ', '-', '\'']);
+    // The sentence must stay one.
+    if kept.len() < lead + TAIL_MIN {
+        text.to_owned()
+    } else {
+        format!("{kept}.")
     }
 }
 
@@ -240,5 +280,39 @@ fn ask(node: &Value) -> Option<Value> {
             Some(json!({"type": "string", "pattern": pattern}))
         }
         Some(_) | None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loose_ends_are_cut() {
+        let lead = "People want this because".len();
+        for (text, wanted) in [
+            (
+                "People want this because they save water in every season.",
+                "People want this because they save water in every season.",
+            ),
+            (
+                "People want this because they save water in every season, so that the.",
+                "People want this because they save water in every season.",
+            ),
+            (
+                "People want this because they save water in every season, and they may also grow rather muc.",
+                "People want this because they save water in every season, and they may also grow rather muc.",
+            ),
+            (
+                "People want this because they save water in every season, and they may also grow very much more of it.",
+                "People want this because they save water in every season.",
+            ),
+            (
+                "People want this because it is so that the.",
+                "People want this because it is so that the.",
+            ),
+        ] {
+            assert_eq!(finished(text, lead), wanted);
+        }
     }
 }
