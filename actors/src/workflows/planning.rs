@@ -1,10 +1,23 @@
 //! The planning run: 15 phases from an idea to a finished plan.
 
+mod context;
 pub mod document;
+mod draft;
+mod effect;
+mod evidence;
 pub mod package;
 pub mod phase;
 mod phases;
+mod record;
+mod review;
 pub mod schema;
+mod store;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
+mod workflow;
 
+pub use effect::Effect;
 pub use phases::opportunity;
+pub(crate) use record::{APPROVAL, ARTIFACTS, EVENTS, NewEvent, Record, artifact_key};
+pub use workflow::{Outcome, Planning, RunParams};

@@ -216,9 +216,9 @@ impl<W: Workflow> WorkflowActor<W> {
         }
         let key = self.key(record.token, record.name, record.occurrence)?;
         match ctx.storage().get(&STEPS.key(&key.to_string())).await? {
+            Some(StepRecord { state: StepState::Done { output }, .. }) => return Ok(Next::Output(output)),
             Some(StepRecord { state: StepState::Failed { message }, .. }) => return Ok(Next::Failed(message)),
-            Some(_) => return Ok(Next::Output("null".to_owned())),
-            None => {}
+            Some(_) | None => {}
         }
         if self.instance()?.status.holds_steps() {
             return Ok(Next::Wait { occurrence: key.occurrence });
@@ -226,12 +226,13 @@ impl<W: Workflow> WorkflowActor<W> {
         if self.is_full()? {
             return Ok(Next::Failed(limits::too_many_steps()));
         }
-        let applied = match serde_json::from_str(&record.effect) {
+        let unreadable = |error: serde_json::Error| ActorError::invalid("workflow.effect", error.to_string());
+        let applied = match serde_json::from_str(&record.effect).map_err(unreadable) {
             Ok(effect) => W::apply(&mut self.state, effect, ctx).await,
-            Err(error) => Err(ActorError::invalid("workflow.effect", format!("the effect cannot be read: {error}"))),
+            Err(error) => Err(error),
         };
-        let (next, state) = match applied {
-            Ok(()) => (Next::Output("null".to_owned()), StepState::Done { output: "null".to_owned() }),
+        let (next, state) = match applied.and_then(|reply| serde_json::to_string(&reply).map_err(unreadable)) {
+            Ok(output) => (Next::Output(output.clone()), StepState::Done { output }),
             // What the engine could not do now is not the effect's fault: this execution ends, the next applies it.
             Err(error) if matches!(error.kind(), ErrorKind::Retryable | ErrorKind::Unknown | ErrorKind::Overloaded) => {
                 return Err(error);

@@ -100,7 +100,7 @@ impl<W: Workflow> Steps<W> {
     ///
     /// # Errors
     /// What [`Workflow::apply`] refused.
-    pub async fn record(&self, name: &str, effect: &W::Effect) -> Result<(), StepError> {
+    pub async fn record(&self, name: &str, effect: &W::Effect) -> Result<W::Reply, StepError> {
         let effect = serde_json::to_string(effect).map_err(|error| failed(name, error.to_string()))?;
         let next = self
             .until_ready(None, |occurrence| RecordEffect {
@@ -110,7 +110,7 @@ impl<W: Workflow> Steps<W> {
                 effect: effect.clone(),
             })
             .await?;
-        output(name, next).map(drop)
+        decode(name, &output(name, next)?)
     }
 
     /// Sleeps, through restarts and moves, at most 365 days.
