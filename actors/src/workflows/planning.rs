@@ -10,6 +10,8 @@ pub mod phase;
 mod phases;
 mod record;
 mod review;
+#[cfg(any(test, feature = "testing"))]
+pub mod sample;
 pub mod schema;
 mod store;
 #[cfg(test)]

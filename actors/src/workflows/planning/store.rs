@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     context::{index_text, live},
     effect::{Applied, Effect},
-    package::{package_json, package_markdown},
+    package::Package,
     phase::PhaseId,
     workflow::{Plan, RunParams},
 };
@@ -104,8 +104,10 @@ pub(super) async fn package(plan: &Plan) -> Result<PackageKeys, StepError> {
     };
     let artifacts: Vec<PlanningArtifact> = plan.accepted.values().cloned().collect();
     let work = |_| async {
-        let json = package_json(&run, &artifacts, plan.kill.as_ref()).to_string();
-        let markdown = package_markdown(&run, &artifacts, plan.kill.as_ref());
+        let (json, markdown) = {
+            let package = Package::new(&run, &artifacts, run.updated_at);
+            (package.json().to_string(), package.markdown())
+        };
         let prefix = prefix(&plan.params);
         let json = put(&plan.env, format!("{prefix}/planning-package.json"), JSON, json).await?;
         let markdown = put(&plan.env, format!("{prefix}/planning-package.md"), MARKDOWN, markdown).await?;
