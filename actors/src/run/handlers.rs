@@ -6,8 +6,8 @@ use super::{
     Run,
     detail::{Approval, Decision, PackageKeys, RunDetail},
     messages::{
-        ApproveRun, COMMENT_MAX, CancelRun, DeleteRun, EVENTS_MAX, GetArtifact, GetPackage, GetRun, GetRunDetail, IDEA_MAX,
-        IDEA_MIN, ListArtifacts, ListRunEvents, PauseRun, RejectRun, ResumeRun, RunState, StartRun, Started,
+        ApproveRun, COMMENT_MAX, CancelRun, DeleteRun, EVENTS_MAX, GetArtifact, GetPackage, GetRun, GetRunDetail,
+        IDEA_MAX, IDEA_MIN, ListArtifacts, ListRunEvents, PauseRun, RejectRun, ResumeRun, RunState, StartRun, Started,
     },
 };
 use crate::{
@@ -30,7 +30,10 @@ fn absent() -> ActorError {
 
 fn state(run: &Run) -> Result<RunState> {
     let run = &record(run)?.run;
-    Ok(RunState { id: run.id.clone(), status: run.status })
+    Ok(RunState {
+        id: run.id.clone(),
+        status: run.status,
+    })
 }
 
 /// Checks that the run has one of these statuses; `verb` says what was asked.
@@ -39,12 +42,20 @@ fn require(run: &Run, allowed: &[RunStatus], verb: &str) -> Result<()> {
     if allowed.contains(&status) {
         return Ok(());
     }
-    Err(ActorError::conflict("run.wrong-state", format!("the run is {} and cannot be {verb}", status.as_str())))
+    Err(ActorError::conflict(
+        "run.wrong-state",
+        format!("the run is {} and cannot be {verb}", status.as_str()),
+    ))
 }
 
 impl Handler<StartRun> for Run {
     async fn handle(&mut self, start: StartRun, ctx: &mut Ctx<Self>) -> Result<Started> {
-        let StartRun { idea, mode, config, origin } = start;
+        let StartRun {
+            idea,
+            mode,
+            config,
+            origin,
+        } = start;
         let idea = idea.trim().to_owned();
         if let Some(known) = &self.state {
             let same = known.run.idea == idea && known.run.mode == mode && known.config == config;
@@ -66,11 +77,20 @@ impl Handler<StartRun> for Run {
         match mode {
             Mode::Cloud => {}
             Mode::Local => {
-                return Err(ActorError::unsupported("run.mode", "mode local is not available: use mode cloud"));
+                return Err(ActorError::unsupported(
+                    "run.mode",
+                    "mode local is not available: use mode cloud",
+                ));
             }
         }
         let run_id = ctx.name().to_owned();
-        let params = RunParams { tenant: ctx.tenant().to_string(), run_id, idea, config, origin };
+        let params = RunParams {
+            tenant: ctx.tenant().to_string(),
+            run_id,
+            idea,
+            config,
+            origin,
+        };
         let mut new = Record::new(&params, ctx.now());
         new.emit(NewEvent::new(RunEventKind::RunStarted), ctx)?;
         if let Some(origin) = &params.origin {
@@ -136,7 +156,12 @@ impl Handler<ListArtifacts> for Run {
         let rows = ctx.storage().list(&ARTIFACTS, List::default()).await?;
         let wanted = rows.into_iter().map(|(_, artifact)| artifact);
         let wanted = wanted.filter(|artifact| list.all_attempts || artifact.attempt == attempt);
-        let mut artifacts: Vec<_> = wanted.map(|artifact| PlanningArtifact { content: String::new(), ..artifact }).collect();
+        let mut artifacts: Vec<_> = wanted
+            .map(|artifact| PlanningArtifact {
+                content: String::new(),
+                ..artifact
+            })
+            .collect();
         artifacts.sort_by_key(|artifact| (artifact.attempt, PhaseId::parse(&artifact.phase)));
         Ok(artifacts)
     }
@@ -149,8 +174,14 @@ impl Handler<GetArtifact> for Run {
             return Err(ActorError::not_found("run.phase", "there is no such phase"));
         }
         let missing = || ActorError::not_found("run.no-artifact", format!("{} has no such artifact yet", get.phase));
-        let version = get.version.or_else(|| record.versions.get(&get.phase).copied()).ok_or_else(missing)?;
-        ctx.storage().get(&ARTIFACTS.key(&artifact_key(&get.phase, version))).await?.ok_or_else(missing)
+        let version = get
+            .version
+            .or_else(|| record.versions.get(&get.phase).copied())
+            .ok_or_else(missing)?;
+        ctx.storage()
+            .get(&ARTIFACTS.key(&artifact_key(&get.phase, version)))
+            .await?
+            .ok_or_else(missing)
     }
 }
 
@@ -159,7 +190,17 @@ impl Handler<ListRunEvents> for Run {
         record(self)?;
         let limit = list.limit.clamp(1, EVENTS_MAX) as usize;
         let after = Some(format!("{:020}", list.after));
-        let rows = ctx.storage().list(&EVENTS, List { after, limit, ..List::default() }).await?;
+        let rows = ctx
+            .storage()
+            .list(
+                &EVENTS,
+                List {
+                    after,
+                    limit,
+                    ..List::default()
+                },
+            )
+            .await?;
         Ok(rows.into_iter().map(|(_, event)| event).collect())
     }
 }
@@ -191,7 +232,11 @@ impl Handler<ResumeRun> for Run {
 
 impl Handler<CancelRun> for Run {
     async fn handle(&mut self, CancelRun: CancelRun, ctx: &mut Ctx<Self>) -> Result<RunState> {
-        require(self, &[RunStatus::Running, RunStatus::Paused, RunStatus::AwaitingApproval], "cancelled")?;
+        require(
+            self,
+            &[RunStatus::Running, RunStatus::Paused, RunStatus::AwaitingApproval],
+            "cancelled",
+        )?;
         self.terminate(ctx).await?;
         state(self)
     }
@@ -220,7 +265,11 @@ impl Handler<ApproveRun> for Run {
         self.take_event(APPROVAL, "null".to_owned(), ctx).await?;
         let record = record_mut(self)?;
         let at = ctx.now().as_secs();
-        record.approval = Some(Approval { decision: Decision::Approved, comment: comment.clone(), at });
+        record.approval = Some(Approval {
+            decision: Decision::Approved,
+            comment: comment.clone(),
+            at,
+        });
         record.run.status = RunStatus::Running;
         record.emit(NewEvent::new(RunEventKind::RunApproved).reason(comment), ctx)?;
         record.save(None, ctx)?;
@@ -233,7 +282,11 @@ impl Handler<RejectRun> for Run {
         require(self, &[RunStatus::AwaitingApproval], "rejected")?;
         let comment = checked(comment)?;
         let at = ctx.now().as_secs();
-        record_mut(self)?.approval = Some(Approval { decision: Decision::Rejected, comment, at });
+        record_mut(self)?.approval = Some(Approval {
+            decision: Decision::Rejected,
+            comment,
+            at,
+        });
         self.terminate(ctx).await?;
         state(self)
     }
@@ -241,9 +294,17 @@ impl Handler<RejectRun> for Run {
 
 /// A comment without surrounding space; an empty one is none.
 fn checked(comment: Option<String>) -> Result<Option<String>> {
-    let comment = comment.map(|comment| comment.trim().to_owned()).filter(|comment| !comment.is_empty());
-    if comment.as_ref().is_some_and(|comment| comment.chars().count() > COMMENT_MAX) {
-        return Err(ActorError::invalid("run.comment", format!("a comment has at most {COMMENT_MAX} characters")));
+    let comment = comment
+        .map(|comment| comment.trim().to_owned())
+        .filter(|comment| !comment.is_empty());
+    if comment
+        .as_ref()
+        .is_some_and(|comment| comment.chars().count() > COMMENT_MAX)
+    {
+        return Err(ActorError::invalid(
+            "run.comment",
+            format!("a comment has at most {COMMENT_MAX} characters"),
+        ));
     }
     Ok(comment)
 }

@@ -41,14 +41,27 @@ pub async fn similar(
 ) -> Result<Vec<SimilarArtifact>> {
     let query = query.trim();
     if query.is_empty() || query.chars().count() > QUERY_MAX {
-        return Err(ActorError::invalid("run.query", format!("a query has 1 to {QUERY_MAX} characters")));
+        return Err(ActorError::invalid(
+            "run.query",
+            format!("a query has 1 to {QUERY_MAX} characters"),
+        ));
     }
     let failed = |error: &dyn std::fmt::Display| ActorError::retryable("run.index", error.to_string());
-    let embedded = env.embedder.embed(vec![query.to_owned()]).await.map_err(|error| failed(&error))?;
-    let embedding = embedded.into_iter().next().ok_or_else(|| failed(&"the embedding model answered nothing"))?;
+    let embedded = env
+        .embedder
+        .embed(vec![query.to_owned()])
+        .await
+        .map_err(|error| failed(&error))?;
+    let embedding = embedded
+        .into_iter()
+        .next()
+        .ok_or_else(|| failed(&"the embedding model answered nothing"))?;
     let query = VectorQuery {
         tenant: tenant.to_owned(),
-        scope: VectorScope::Attempt { run_id: run.id.clone(), attempt: run.pivot_count },
+        scope: VectorScope::Attempt {
+            run_id: run.id.clone(),
+            attempt: run.pivot_count,
+        },
         embedding,
         limit: top_k.clamp(1, TOP_K_MAX),
     };

@@ -19,7 +19,8 @@ mod tests;
 pub mod verdict;
 mod workflow;
 
-pub use effect::Effect;
+pub use effect::{Accepted, Applied, Effect};
 pub use phases::opportunity;
-pub(crate) use record::{APPROVAL, ARTIFACTS, EVENTS, NewEvent, Record, artifact_key};
+pub use record::Record;
+pub(crate) use record::{APPROVAL, ARTIFACTS, EVENTS, NewEvent, artifact_key};
 pub use workflow::{Outcome, Planning, RunParams};

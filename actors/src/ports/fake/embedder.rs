@@ -21,14 +21,19 @@ impl FakeEmbedder {
     /// An embedder with vectors of this length.
     #[must_use]
     pub fn with_dimensions(dimensions: usize) -> Self {
-        Self { dimensions: dimensions.max(1) }
+        Self {
+            dimensions: dimensions.max(1),
+        }
     }
 
     /// Embeds one text.
     #[must_use]
     pub fn vector(&self, text: &str) -> Vec<f32> {
         let mut vector = vec![0.0_f32; self.dimensions];
-        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        for word in text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+        {
             let digest = Sha256::digest(word.to_lowercase().as_bytes());
             let number = u64::from_le_bytes(digest[..8].try_into().expect("a digest has more than 8 bytes"));
             vector[usize::try_from(number % self.dimensions as u64).unwrap_or_default()] += 1.0;
@@ -45,7 +50,10 @@ impl FakeEmbedder {
 
 impl Embedder for FakeEmbedder {
     fn info(&self) -> EmbedderInfo {
-        EmbedderInfo { model: "word-hash".to_owned(), dimensions: self.dimensions }
+        EmbedderInfo {
+            model: "word-hash".to_owned(),
+            dimensions: self.dimensions,
+        }
     }
 
     fn embed(&self, texts: Vec<String>) -> BoxFuture<'static, Result<Vec<Vec<f32>>, EmbedError>> {

@@ -20,7 +20,11 @@ impl FakeEvents {
     #[must_use]
     pub fn published(&self, tenant: &str) -> Vec<RunEvent> {
         let published = lock(&self.published);
-        published.iter().filter(|(of, _)| of == tenant).map(|(_, event)| event.clone()).collect()
+        published
+            .iter()
+            .filter(|(of, _)| of == tenant)
+            .map(|(_, event)| event.clone())
+            .collect()
     }
 
     /// The live updates of a run in order.

@@ -13,7 +13,9 @@ use std::{
 use futures_util::{StreamExt, stream};
 
 use super::lock;
-use crate::ports::{Finish, Model, ModelError, ModelEvent, ModelInfo, ModelReply, ModelRequest, ModelStream, Profile, Slot, Usage};
+use crate::ports::{
+    Finish, Model, ModelError, ModelEvent, ModelInfo, ModelReply, ModelRequest, ModelStream, Profile, Slot, Usage,
+};
 
 /// How a scripted model answers.
 #[derive(Debug, Clone)]
@@ -44,7 +46,9 @@ pub struct FakeModel {
 
 impl fmt::Debug for FakeModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FakeModel").field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("FakeModel")
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
     }
 }
 
@@ -64,7 +68,11 @@ impl FakeModel {
     /// The same as a small model.
     #[must_use]
     pub fn embedded(self) -> Self {
-        Self { profile: Profile::Embedded, context_tokens: 4_096, ..self }
+        Self {
+            profile: Profile::Embedded,
+            context_tokens: 4_096,
+            ..self
+        }
     }
 
     /// All requests so far.
@@ -96,7 +104,11 @@ impl Model for FakeModel {
             Slot::Reviewer => "fake-reviewer",
             Slot::Tiebreaker => "fake-tiebreaker",
         };
-        ModelInfo { id: id.to_owned(), profile: self.profile, context_tokens: self.context_tokens }
+        ModelInfo {
+            id: id.to_owned(),
+            profile: self.profile,
+            context_tokens: self.context_tokens,
+        }
     }
 
     fn complete(&self, request: ModelRequest) -> ModelStream {
@@ -112,9 +124,21 @@ impl Model for FakeModel {
         self.open.fetch_add(1, Ordering::SeqCst);
         let open = Open(self.open.clone());
         let done = move |text: String| {
-            let usage = Usage { input_tokens: 100, output_tokens: 10 };
-            let reply = ModelReply { text: text.clone(), usage, finish: Finish::Stop, model };
-            vec![Ok(ModelEvent::Queued { position: 0 }), Ok(ModelEvent::Delta(text)), Ok(ModelEvent::Done(reply))]
+            let usage = Usage {
+                input_tokens: 100,
+                output_tokens: 10,
+            };
+            let reply = ModelReply {
+                text: text.clone(),
+                usage,
+                finish: Finish::Stop,
+                model,
+            };
+            vec![
+                Ok(ModelEvent::Queued { position: 0 }),
+                Ok(ModelEvent::Delta(text)),
+                Ok(ModelEvent::Done(reply)),
+            ]
         };
         let answer = async move {
             match reply {

@@ -1,9 +1,6 @@
 //! A search engine with scripted answers.
 
-use std::{
-    collections::BTreeMap,
-    sync::Mutex,
-};
+use std::{collections::BTreeMap, sync::Mutex};
 
 use futures_util::{FutureExt, future::BoxFuture};
 
@@ -23,13 +20,20 @@ impl FakeSearch {
     #[must_use]
     pub fn with_pages<const N: usize>(pages: [(&str, &str); N]) -> Self {
         let pages = pages.into_iter().map(|(url, text)| (url.to_owned(), text.to_owned()));
-        Self { pages: Some(pages.collect()), ..Self::default() }
+        Self {
+            pages: Some(pages.collect()),
+            ..Self::default()
+        }
     }
 
     /// A search engine that is configured and never answers.
     #[must_use]
     pub fn broken() -> Self {
-        Self { pages: Some(BTreeMap::new()), broken: true, ..Self::default() }
+        Self {
+            pages: Some(BTreeMap::new()),
+            broken: true,
+            ..Self::default()
+        }
     }
 
     /// What was asked so far.
@@ -52,7 +56,11 @@ impl Search for FakeSearch {
             Some(pages) => Ok(pages
                 .iter()
                 .take(limit)
-                .map(|(url, text)| SearchHit { url: url.clone(), title: format!("Page {url}"), snippet: text.clone() })
+                .map(|(url, text)| SearchHit {
+                    url: url.clone(),
+                    title: format!("Page {url}"),
+                    snippet: text.clone(),
+                })
                 .collect()),
         };
         async move { result }.boxed()
@@ -61,7 +69,12 @@ impl Search for FakeSearch {
     fn fetch(&self, url: String) -> BoxFuture<'static, Result<Source, SearchError>> {
         let text = self.pages.as_ref().and_then(|pages| pages.get(&url).cloned());
         let result = match text {
-            Some(text) => Ok(Source { title: format!("Page {url}"), url, text, retrieved_at: 0 }),
+            Some(text) => Ok(Source {
+                title: format!("Page {url}"),
+                url,
+                text,
+                retrieved_at: 0,
+            }),
             None => Err(SearchError::Failed(format!("{url} does not exist"))),
         };
         async move { result }.boxed()

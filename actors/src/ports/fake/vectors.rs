@@ -19,7 +19,10 @@ impl FakeVectors {
     /// An index that never finds anything.
     #[must_use]
     pub fn forgetful() -> Self {
-        Self { forgetful: true, ..Self::default() }
+        Self {
+            forgetful: true,
+            ..Self::default()
+        }
     }
 
     /// All rows by tenant and id.
@@ -32,8 +35,15 @@ impl FakeVectors {
 impl Vectors for FakeVectors {
     fn upsert(&self, rows: Vec<VectorRow>) -> BoxFuture<'static, Result<(), VectorError>> {
         let mut stored = lock(&self.rows);
-        let expected = stored.values().next().or(rows.first()).map_or(0, |row| row.embedding.len());
-        let wrong = rows.iter().map(|row| row.embedding.len()).find(|actual| *actual != expected);
+        let expected = stored
+            .values()
+            .next()
+            .or(rows.first())
+            .map_or(0, |row| row.embedding.len());
+        let wrong = rows
+            .iter()
+            .map(|row| row.embedding.len())
+            .find(|actual| *actual != expected);
         let result = match wrong {
             Some(actual) => Err(VectorError::Dimensions { expected, actual }),
             None => {
@@ -55,7 +65,11 @@ impl Vectors for FakeVectors {
                 }
         };
         let rows = lock(&self.rows);
-        let mut matches: Vec<VectorMatch> = rows.values().filter(visible).map(|row| found(row, &query.embedding)).collect();
+        let mut matches: Vec<VectorMatch> = rows
+            .values()
+            .filter(visible)
+            .map(|row| found(row, &query.embedding))
+            .collect();
         drop(rows);
         matches.sort_by(|a, b| b.score.total_cmp(&a.score));
         matches.truncate(if self.forgetful { 0 } else { query.limit });

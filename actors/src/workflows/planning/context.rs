@@ -55,7 +55,11 @@ pub(super) struct Related {
 
 impl Related {
     fn new(found: VectorMatch, own: bool) -> Self {
-        Self { phase: found.phase, own, text: cut(&found.text, MATCH_CHARS) }
+        Self {
+            phase: found.phase,
+            own,
+            text: cut(&found.text, MATCH_CHARS),
+        }
     }
 }
 
@@ -74,27 +78,52 @@ async fn related(plan: &Plan, id: PhaseId) -> Result<Vec<Related>, StepError> {
         async move {
             live(&env, &params, id, "context");
             let embedded = env.embedder.embed(vec![text]).await;
-            let embedding = embedded.map_err(|error| WorkError::retryable(error.to_string()))?.into_iter().next();
+            let embedding = embedded
+                .map_err(|error| WorkError::retryable(error.to_string()))?
+                .into_iter()
+                .next();
             let embedding = embedding.ok_or_else(|| WorkError::retryable("the embedding model answered nothing"))?;
             let run_id = params.run_id.clone();
-            let scopes = [VectorScope::Attempt { run_id: run_id.clone(), attempt }, VectorScope::OtherRuns { run_id }];
+            let scopes = [
+                VectorScope::Attempt {
+                    run_id: run_id.clone(),
+                    attempt,
+                },
+                VectorScope::OtherRuns { run_id },
+            ];
             let mut related = Vec::new();
             for (scope, own) in scopes.into_iter().zip([true, false]) {
                 let limit = env.planning.matches;
-                let query = VectorQuery { tenant: params.tenant.clone(), scope, embedding: embedding.clone(), limit };
-                let found = env.vectors.query(query).await.map_err(|error| WorkError::retryable(error.to_string()))?;
-                let near = found.into_iter().filter(|found| own || found.score >= env.planning.min_similarity);
+                let query = VectorQuery {
+                    tenant: params.tenant.clone(),
+                    scope,
+                    embedding: embedding.clone(),
+                    limit,
+                };
+                let found = env
+                    .vectors
+                    .query(query)
+                    .await
+                    .map_err(|error| WorkError::retryable(error.to_string()))?;
+                let near = found
+                    .into_iter()
+                    .filter(|found| own || found.score >= env.planning.min_similarity);
                 related.extend(near.map(|found| Related::new(found, own)));
             }
             Ok(related)
         }
     };
-    plan.steps.run(&plan.step(id, "context"), plan.env.planning.step, |_| run()).await
+    plan.steps
+        .run(&plan.step(id, "context"), plan.env.planning.step, |_| run())
+        .await
 }
 
 /// Tells watchers what a phase is at.
 pub(super) fn live(env: &crate::env::Env, params: &RunParams, id: PhaseId, step: &str) {
-    let update = LiveUpdate::Step { phase: id.as_str().to_owned(), step: step.to_owned() };
+    let update = LiveUpdate::Step {
+        phase: id.as_str().to_owned(),
+        step: step.to_owned(),
+    };
     env.events.live(&params.tenant, &params.run_id, update);
 }
 
@@ -134,7 +163,10 @@ pub(super) struct Section {
 
 impl Section {
     pub(super) fn new(title: impl Into<String>, body: impl Into<String>) -> Self {
-        Self { title: title.into(), body: body.into() }
+        Self {
+            title: title.into(),
+            body: body.into(),
+        }
     }
 }
 
@@ -149,7 +181,9 @@ pub(super) fn assemble(sections: &[Section], budget: usize) -> String {
         }
         let used = prompt.chars().count();
         let frame = title.chars().count() + 6;
-        let Some(room) = budget.checked_sub(used + frame).filter(|room| *room > 0) else { break };
+        let Some(room) = budget.checked_sub(used + frame).filter(|room| *room > 0) else {
+            break;
+        };
         if !prompt.is_empty() {
             prompt.push_str("\n\n");
         }
@@ -165,7 +199,10 @@ fn fit(text: &str, room: usize) -> String {
         return text.to_owned();
     }
     let beginning = cut(text, room.saturating_sub(2));
-    let end = beginning.rfind('\n').or_else(|| beginning.rfind(' ')).unwrap_or(beginning.len());
+    let end = beginning
+        .rfind('\n')
+        .or_else(|| beginning.rfind(' '))
+        .unwrap_or(beginning.len());
     format!("{} …", beginning[..end].trim_end())
 }
 
@@ -177,17 +214,31 @@ pub(super) fn sections(plan: &Plan, id: PhaseId, gathered: &Gathered, feedback: 
     if !feedback.is_empty() {
         sections.push(Section::new("A reviewer asks to change this", list(feedback)));
     }
-    sections.push(Section::new("Abandoned attempts; do not propose them again", history(&plan.history)));
+    sections.push(Section::new(
+        "Abandoned attempts; do not propose them again",
+        history(&plan.history),
+    ));
     if let Some(origin) = &plan.params.origin {
-        sections.push(Section::new("The idea was parked before because", origin.reason.as_str()));
+        sections.push(Section::new(
+            "The idea was parked before because",
+            origin.reason.as_str(),
+        ));
         let learnt = origin.summary.clone().unwrap_or_default();
-        sections.push(Section::new("What was found out before it was parked", cut(&learnt, 4 * MATCH_CHARS)));
+        sections.push(Section::new(
+            "What was found out before it was parked",
+            cut(&learnt, 4 * MATCH_CHARS),
+        ));
     }
     sections.extend(decisions(id, &plan.contents));
     sections.extend(gathered.sources.section(id));
-    for (own, title) in [(true, "Related parts of this plan"), (false, "Related parts of other plans")] {
+    for (own, title) in [
+        (true, "Related parts of this plan"),
+        (false, "Related parts of other plans"),
+    ] {
         let matches = gathered.matches.iter().filter(|related| related.own == own);
-        let lines: Vec<String> = matches.map(|related| format!("[{}]: {}", related.phase, related.text)).collect();
+        let lines: Vec<String> = matches
+            .map(|related| format!("[{}]: {}", related.phase, related.text))
+            .collect();
         sections.push(Section::new(title, lines.join("\n\n")));
     }
     sections
@@ -195,23 +246,39 @@ pub(super) fn sections(plan: &Plan, id: PhaseId, gathered: &Gathered, feedback: 
 
 /// The decisions of the declared upstream phases.
 fn decisions(id: PhaseId, contents: &BTreeMap<PhaseId, Value>) -> impl Iterator<Item = Section> {
-    let upstream = id.phase().upstream.iter().filter_map(|upstream| Some((upstream.phase(), contents.get(upstream)?)));
-    upstream.map(|(phase, content)| {
-        Section::new(format!("Decided in {}", phase.title), list(&(phase.decisions)(content)))
-    })
+    let upstream = id
+        .phase()
+        .upstream
+        .iter()
+        .filter_map(|upstream| Some((upstream.phase(), contents.get(upstream)?)));
+    upstream
+        .map(|(phase, content)| Section::new(format!("Decided in {}", phase.title), list(&(phase.decisions)(content))))
 }
 
 fn history(history: &[History]) -> String {
     // The latest attempt first: should the text be cut, it is the oldest that goes.
     let attempts = history.iter().rev().map(|past| {
-        let brief = past.brief.as_deref().map(|brief| format!("\nChange this time: {brief}")).unwrap_or_default();
-        format!("Attempt {}: {}\nAbandoned because: {}{brief}", past.attempt + 1, past.idea, past.reason)
+        let brief = past
+            .brief
+            .as_deref()
+            .map(|brief| format!("\nChange this time: {brief}"))
+            .unwrap_or_default();
+        format!(
+            "Attempt {}: {}\nAbandoned because: {}{brief}",
+            past.attempt + 1,
+            past.idea,
+            past.reason
+        )
     });
     attempts.collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn list(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n")
+    lines
+        .iter()
+        .map(|line| format!("- {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -220,8 +287,9 @@ mod tests {
 
     #[test]
     fn a_prompt_never_passes_its_budget_and_keeps_the_first_sections() {
-        let sections: Vec<Section> =
-            (0..20).map(|n| Section::new(format!("Part {n}"), format!("word{n} ").repeat(40))).collect();
+        let sections: Vec<Section> = (0..20)
+            .map(|n| Section::new(format!("Part {n}"), format!("word{n} ").repeat(40)))
+            .collect();
         for budget in [0, 10, 50, 333, 1_000, 5_000, 100_000] {
             let prompt = assemble(&sections, budget);
             assert!(prompt.chars().count() <= budget, "{budget}: {}", prompt.chars().count());
@@ -238,12 +306,19 @@ mod tests {
 
     #[test]
     fn empty_sections_leave_no_trace() {
-        assert_eq!(assemble(&[Section::new("A", " "), Section::new("B", "b")], 100), "B:\nb");
+        assert_eq!(
+            assemble(&[Section::new("A", " "), Section::new("B", "b")], 100),
+            "B:\nb"
+        );
     }
 
     #[test]
     fn a_small_model_is_told_little() {
-        let info = |profile, context_tokens| ModelInfo { id: String::new(), profile, context_tokens };
+        let info = |profile, context_tokens| ModelInfo {
+            id: String::new(),
+            profile,
+            context_tokens,
+        };
         assert_eq!(budget(&info(Profile::Full, 128_000), 12_000, 4_000, 3_000), 36_000);
         assert_eq!(budget(&info(Profile::Full, 8_000), 12_000, 4_000, 3_000), 9_000);
         assert_eq!(budget(&info(Profile::Embedded, 4_096), 12_000, 1_024, 3_000), 1_800);

@@ -14,9 +14,7 @@ use super::{
 };
 use crate::{
     env::Env,
-    ports::{
-        LiveUpdate, Model, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage,
-    },
+    ports::{LiveUpdate, Model, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
     workflows::{Attempt, StepError, WorkError},
 };
 
@@ -53,8 +51,14 @@ pub(super) async fn draft(
     let mut turns = Vec::new();
     if info.profile == Profile::Embedded {
         let example = (phase.example)().to_string();
-        turns.push(Turn { role: Role::User, text: format!("Give an example for {}.", phase.title) });
-        turns.push(Turn { role: Role::Assistant, text: example });
+        turns.push(Turn {
+            role: Role::User,
+            text: format!("Give an example for {}.", phase.title),
+        });
+        turns.push(Turn {
+            role: Role::Assistant,
+            text: example,
+        });
     }
     let fixed = system.chars().count() + turns.iter().map(|turn| turn.text.chars().count()).sum::<usize>();
     let budget = context::budget(&info, plan.env.planning.prompt_tokens, answer, fixed);
@@ -82,7 +86,12 @@ pub(super) async fn draft(
         async move {
             live(env, params, id, "draft");
             let (content, reply, usage) = converse(env, params, id, request, &attempt, accept).await?;
-            Ok(Draft { content, profile, model: reply, usage })
+            Ok(Draft {
+                content,
+                profile,
+                model: reply,
+                usage,
+            })
         }
     };
     plan.steps.run(name, plan.env.planning.model_step(CALLS), work).await
@@ -112,14 +121,23 @@ pub(super) async fn converse<T>(
                 request.turns.truncate(turns);
                 // An answer that is much too long would push the task itself out of the model's window.
                 let answer = cut(&reply.text, request.max_tokens as usize * 3);
-                request.turns.push(Turn { role: Role::Assistant, text: answer });
-                let text = format!("This answer is refused:\n{}\nGive the whole corrected JSON object.", context::list(&errors));
+                request.turns.push(Turn {
+                    role: Role::Assistant,
+                    text: answer,
+                });
+                let text = format!(
+                    "This answer is refused:\n{}\nGive the whole corrected JSON object.",
+                    context::list(&errors)
+                );
                 request.turns.push(Turn { role: Role::User, text });
                 refusal = errors;
             }
         }
     }
-    let message = format!("the model gave no valid answer in {CALLS} calls: {}", refusal.join("; "));
+    let message = format!(
+        "the model gave no valid answer in {CALLS} calls: {}",
+        refusal.join("; ")
+    );
     Err(WorkError::retryable(message))
 }
 
@@ -129,8 +147,14 @@ async fn complete(env: &Env, params: &RunParams, id: PhaseId, request: ModelRequ
     let live = |update| env.events.live(&params.tenant, &params.run_id, update);
     while let Some(event) = stream.next().await {
         match event? {
-            ModelEvent::Queued { position } => live(LiveUpdate::Queued { phase: id.as_str().to_owned(), position }),
-            ModelEvent::Delta(text) => live(LiveUpdate::Draft { phase: id.as_str().to_owned(), text }),
+            ModelEvent::Queued { position } => live(LiveUpdate::Queued {
+                phase: id.as_str().to_owned(),
+                position,
+            }),
+            ModelEvent::Delta(text) => live(LiveUpdate::Draft {
+                phase: id.as_str().to_owned(),
+                text,
+            }),
             ModelEvent::Done(reply) => return Ok(reply),
         }
     }
@@ -147,5 +171,9 @@ fn work_error(error: ModelError) -> WorkError {
         | ModelError::Overloaded
         | ModelError::Refused(_) => None,
     };
-    if error.is_retryable() { WorkError::retryable(message).after(after) } else { WorkError::non_retryable(message) }
+    if error.is_retryable() {
+        WorkError::retryable(message).after(after)
+    } else {
+        WorkError::non_retryable(message)
+    }
 }

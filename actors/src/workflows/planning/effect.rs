@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     records::{
-        KillVerdict, ParkedIdea, PlanningArtifact, PlanningRun, ReviewVerdict, RevenuePotential, RunEventKind, RunStatus,
+        KillVerdict, ParkedIdea, PlanningArtifact, PlanningRun, RevenuePotential, ReviewVerdict, RunEventKind,
+        RunStatus,
     },
     run::{PackageKeys, PhaseStatus, Run},
     tenant::{self, Park, PhaseTiming, Tenant},
@@ -82,18 +83,27 @@ pub(super) async fn apply(record: &mut Record, effect: Effect, ctx: &mut Ctx<Run
         Effect::PhaseAccepted(accepted) => return accept(record, *accepted, ctx).await,
         Effect::ApprovalRequested => {
             record.run.status = RunStatus::AwaitingApproval;
-            record.emit(NewEvent::new(RunEventKind::ApprovalRequested).score(record.run.quality_score), ctx)?;
+            record.emit(
+                NewEvent::new(RunEventKind::ApprovalRequested).score(record.run.quality_score),
+                ctx,
+            )?;
             record.save(None, ctx)?;
         }
         Effect::PackageBegun => {
-            let run = PlanningRun { updated_at: ctx.now().as_secs(), ..record.run.clone() };
+            let run = PlanningRun {
+                updated_at: ctx.now().as_secs(),
+                ..record.run.clone()
+            };
             return Ok(Applied::Run(Box::new(run)));
         }
         Effect::Completed { package } => {
             record.run.status = RunStatus::Completed;
             record.run.package_key = Some(package.json_key.clone());
             record.package = Some(package);
-            record.emit(NewEvent::new(RunEventKind::RunCompleted).score(record.run.quality_score), ctx)?;
+            record.emit(
+                NewEvent::new(RunEventKind::RunCompleted).score(record.run.quality_score),
+                ctx,
+            )?;
             record.save(None, ctx)?;
         }
     }
@@ -111,13 +121,21 @@ fn start_phase(record: &mut Record, phase: String, ctx: &mut Ctx<Run>) -> Result
 }
 
 async fn accept(record: &mut Record, accepted: Accepted, ctx: &mut Ctx<Run>) -> Result<Applied> {
-    let Accepted { mut artifact, refined_idea, revenue_potential, kill } = accepted;
+    let Accepted {
+        mut artifact,
+        refined_idea,
+        revenue_potential,
+        kill,
+    } = accepted;
     let phase = artifact.phase.clone();
     let expected = record.versions.get(&phase).copied().unwrap_or_default() + 1;
     if artifact.version != expected || artifact.attempt != record.attempt {
         return Err(ActorError::internal(
             "run.version",
-            format!("version {} of {phase} cannot be stored: {expected} is next", artifact.version),
+            format!(
+                "version {} of {phase} cannot be stored: {expected} is next",
+                artifact.version
+            ),
         ));
     }
     let now = ctx.now();
@@ -130,7 +148,8 @@ async fn accept(record: &mut Record, accepted: Accepted, ctx: &mut Ctx<Run>) -> 
     progress.overall_score = artifact.overall_score;
     artifact.created_at = now.as_secs();
     artifact.duration_ms = now.as_millis().saturating_sub(started).max(0).unsigned_abs();
-    ctx.storage().put(&ARTIFACTS.key(&artifact_key(&phase, artifact.version)), &artifact)?;
+    ctx.storage()
+        .put(&ARTIFACTS.key(&artifact_key(&phase, artifact.version)), &artifact)?;
 
     record.versions.insert(phase.clone(), artifact.version);
     record.usage += artifact.usage;
@@ -140,14 +159,19 @@ async fn accept(record: &mut Record, accepted: Accepted, ctx: &mut Ctx<Run>) -> 
     record.run.revenue_potential = revenue_potential.or(record.run.revenue_potential);
     record.grade();
     let verdict = artifact.review_verdict.map(|verdict| verdict_name(verdict).to_owned());
-    let completed = NewEvent::new(RunEventKind::PhaseCompleted).phase(phase.clone()).verdict(verdict);
+    let completed = NewEvent::new(RunEventKind::PhaseCompleted)
+        .phase(phase.clone())
+        .verdict(verdict);
     record.emit(completed.score(artifact.overall_score), ctx)?;
     if let Some(kill) = kill {
         decide(record, kill, ctx).await?;
     }
     let (created_at, duration_ms) = (artifact.created_at, artifact.duration_ms);
     record.save(Some(PhaseTiming { phase, duration_ms }), ctx)?;
-    Ok(Applied::Accepted { created_at, duration_ms })
+    Ok(Applied::Accepted {
+        created_at,
+        duration_ms,
+    })
 }
 
 /// What the kill test says about the run.
@@ -162,11 +186,21 @@ async fn decide(record: &mut Record, kill: KillAssessment, ctx: &mut Ctx<Run>) -
             record.run.kill_verdict = Some(KillVerdict::Pivot);
             let phase = PhaseId::KillTest.as_str().to_owned();
             record.begin_next_attempt(kill.reason.clone(), kill.pivot_brief);
-            let event = NewEvent::new(RunEventKind::PivotTriggered).phase(phase).score(kill.score);
-            record.emit(event.verdict(KillVerdict::Pivot.as_str().to_owned()).reason(kill.reason), ctx)
+            let event = NewEvent::new(RunEventKind::PivotTriggered)
+                .phase(phase)
+                .score(kill.score);
+            record.emit(
+                event
+                    .verdict(KillVerdict::Pivot.as_str().to_owned())
+                    .reason(kill.reason),
+                ctx,
+            )
         }
         KillVerdict::Pivot | KillVerdict::PivotExhausted => {
-            let reason = format!("no viable direction after {MAX_PIVOTS} pivots; the last kill test: {}", kill.reason);
+            let reason = format!(
+                "no viable direction after {MAX_PIVOTS} pivots; the last kill test: {}",
+                kill.reason
+            );
             stop(record, KillVerdict::PivotExhausted, reason, EXHAUSTED_MONTHS, kill, ctx).await
         }
         KillVerdict::Kill => {
@@ -188,8 +222,15 @@ async fn stop(
     record.run.status = RunStatus::Killed;
     record.run.kill_verdict = Some(verdict);
     let phase = PhaseId::KillTest.as_str().to_owned();
-    let event = |kind| NewEvent::new(kind).phase(phase.clone()).verdict(verdict.as_str().to_owned());
-    record.emit(event(RunEventKind::RunKilled).score(kill.score).reason(reason.clone()), ctx)?;
+    let event = |kind| {
+        NewEvent::new(kind)
+            .phase(phase.clone())
+            .verdict(verdict.as_str().to_owned())
+    };
+    record.emit(
+        event(RunEventKind::RunKilled).score(kill.score).reason(reason.clone()),
+        ctx,
+    )?;
     let idea = ParkedIdea {
         id: parked_id(ctx.tenant().as_str(), &record.run.id),
         idea: record.run.idea.clone(),

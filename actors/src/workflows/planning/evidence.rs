@@ -45,7 +45,8 @@ impl Sources {
             return None;
         }
         if self.pages.is_empty() {
-            let none = "There are no sources. Leave every list of addresses empty and state what is assumed as assumed.";
+            let none =
+                "There are no sources. Leave every list of addresses empty and state what is assumed as assumed.";
             return Some(Section::new("Sources", none));
         }
         let page = |page: &Source| format!("{}\n{}\n{}", page.url, page.title, page.text);
@@ -73,10 +74,17 @@ pub(super) async fn sources(plan: &Plan, id: PhaseId) -> Result<Sources, StepErr
             fetch(&env, queries).await
         }
     };
-    match plan.steps.run(&plan.step(id, "sources"), plan.env.planning.step, |_| work()).await {
+    match plan
+        .steps
+        .run(&plan.step(id, "sources"), plan.env.planning.step, |_| work())
+        .await
+    {
         Err(StepError::Failed { message, .. }) => {
             tracing::warn!(phase = id.as_str(), error = message, "a phase goes on without sources");
-            Ok(Sources { searched: true, ..Sources::default() })
+            Ok(Sources {
+                searched: true,
+                ..Sources::default()
+            })
         }
         other => other,
     }
@@ -108,9 +116,16 @@ async fn fetch(env: &Env, queries: Vec<String>) -> Result<Sources, WorkError> {
     let mut pages = Vec::new();
     for page in join_all(urls.into_iter().map(|url| env.search.fetch(url))).await {
         match page {
-            Ok(page) => pages.push(Source { text: cut(&page.text, EXCERPT_CHARS), ..page }),
+            Ok(page) => pages.push(Source {
+                text: cut(&page.text, EXCERPT_CHARS),
+                ..page
+            }),
             Err(_) => failed += 1,
         }
     }
-    Ok(Sources { pages, failed, searched: true })
+    Ok(Sources {
+        pages,
+        failed,
+        searched: true,
+    })
 }

@@ -24,9 +24,9 @@ pub(crate) const APPROVAL: &str = "approval";
 /// Characters of the idea that the index of the tenant keeps.
 const INDEXED_CHARS: usize = 500;
 
-/// The stored run.
+/// The stored run; [`crate::run`] has what others see of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub struct Record {
     pub(crate) tenant: String,
     pub(crate) run: PlanningRun,
     pub(crate) config: RunConfig,
@@ -116,7 +116,11 @@ impl Record {
 
     /// Sets the quality of the run to the mean of what was assessed in the present attempt.
     pub(crate) fn grade(&mut self) {
-        let scores: Vec<f64> = self.phases.iter().filter_map(|progress| progress.overall_score).collect();
+        let scores: Vec<f64> = self
+            .phases
+            .iter()
+            .filter_map(|progress| progress.overall_score)
+            .collect();
         let sum: f64 = scores.iter().sum();
         self.run.quality_score = (!scores.is_empty()).then(|| sum / scores.len() as f64);
     }
@@ -154,7 +158,11 @@ impl Record {
             config: self.config,
             revision: self.revision,
             created_ms: self.created_ms,
-            phases_done: self.phases.iter().filter(|progress| progress.status == PhaseStatus::Completed).count() as u32,
+            phases_done: self
+                .phases
+                .iter()
+                .filter(|progress| progress.status == PhaseStatus::Completed)
+                .count() as u32,
             error: self.error.clone(),
         };
         let tenant = ctx.get::<Tenant>(tenant::NAME);
@@ -174,7 +182,13 @@ pub(crate) struct NewEvent {
 
 impl NewEvent {
     pub(crate) fn new(kind: RunEventKind) -> Self {
-        Self { kind, phase: None, verdict: None, score: None, reason: None }
+        Self {
+            kind,
+            phase: None,
+            verdict: None,
+            score: None,
+            reason: None,
+        }
     }
 
     pub(crate) fn phase(mut self, phase: impl Into<Option<String>>) -> Self {

@@ -43,7 +43,13 @@ pub(super) async fn write(plan: &Plan, id: PhaseId, gathered: &Gathered) -> Resu
     let mut draft = draft::draft(plan, id, gathered, &[], &plan.step(id, "draft")).await?;
     let judged = plan.params.config.require_review && id != PhaseId::KillTest;
     if !judged || draft.profile == Profile::Embedded {
-        return Ok(Reviewed { draft, verdict: None, iterations: 1, overall: None, scores: Vec::new() });
+        return Ok(Reviewed {
+            draft,
+            verdict: None,
+            iterations: 1,
+            overall: None,
+            scores: Vec::new(),
+        });
     }
     for iteration in 1..=REVIEWS {
         let scored = score(plan, id, gathered, &draft, None, Slot::Reviewer, iteration).await?;
@@ -65,7 +71,10 @@ pub(super) async fn write(plan: &Plan, id: PhaseId, gathered: &Gathered) -> Resu
             }
         }
     }
-    Err(StepError::run(format!("{} was reviewed without a verdict", id.as_str())))
+    Err(StepError::run(format!(
+        "{} was reviewed without a verdict",
+        id.as_str()
+    )))
 }
 
 /// A third model scores the draft once, knowing what the reviewer found. What it does not reject passes.
@@ -80,8 +89,16 @@ async fn break_tie(
     let scored = score(plan, id, gathered, &draft, Some(&found), Slot::Tiebreaker, iterations).await?;
     draft.usage += scored.usage;
     if verdict::review_verdict(&scored.scores) == ReviewVerdict::Reject {
-        let reasons = if scored.feedback.is_empty() { &found.1.feedback } else { &scored.feedback };
-        return Err(StepError::run(format!("review rejected {}: {}", id.as_str(), reasons.join("; "))));
+        let reasons = if scored.feedback.is_empty() {
+            &found.1.feedback
+        } else {
+            &scored.feedback
+        };
+        return Err(StepError::run(format!(
+            "review rejected {}: {}",
+            id.as_str(),
+            reasons.join("; ")
+        )));
     }
     Ok(passed(draft, iterations, scored))
 }
@@ -118,7 +135,10 @@ async fn score(
             | ReviewVerdict::Pivot
             | ReviewVerdict::Kill => "The first reviewer still asks for changes",
         };
-        let scores = scored.scores.iter().map(|score| format!("{}: {:.1}", score.criterion, score.score));
+        let scores = scored
+            .scores
+            .iter()
+            .map(|score| format!("{}: {:.1}", score.criterion, score.score));
         let lines: Vec<String> = scores.chain(scored.feedback.iter().cloned()).collect();
         sections.push(Section::new(verdict, context::list(&lines)));
     }
@@ -129,7 +149,10 @@ async fn score(
         label: format!("{}/review", id.as_str()),
         slot,
         system,
-        turns: vec![Turn { role: Role::User, text: context::assemble(&sections, budget) }],
+        turns: vec![Turn {
+            role: Role::User,
+            text: context::assemble(&sections, budget),
+        }],
         schema: Some(Arc::new(verdict::review_schema(phase))),
         max_tokens: answer,
         temperature: TEMPERATURE,
@@ -142,12 +165,18 @@ async fn score(
         async move {
             live(env, params, id, "review");
             let (Review { scores, feedback }, _, usage) = converse(env, params, id, request, &attempt, accept).await?;
-            Ok(Scored { scores, feedback, usage })
+            Ok(Scored {
+                scores,
+                feedback,
+                usage,
+            })
         }
     };
     let step = match slot {
         Slot::Tiebreaker => plan.step(id, "tiebreak"),
         Slot::Generator | Slot::Reviewer => plan.step(id, &format!("review-{iteration}")),
     };
-    plan.steps.run(&step, plan.env.planning.model_step(draft::CALLS), work).await
+    plan.steps
+        .run(&step, plan.env.planning.model_step(draft::CALLS), work)
+        .await
 }

@@ -32,7 +32,12 @@ pub(super) struct Stored {
 
 /// The id of an artifact follows from what it is, so that a repeated step makes the same.
 pub(super) fn artifact_id(params: &RunParams, phase: PhaseId, version: u32) -> String {
-    let name = format!("artifact/{}/{}/{}/{version}", params.tenant, params.run_id, phase.as_str());
+    let name = format!(
+        "artifact/{}/{}/{}/{version}",
+        params.tenant,
+        params.run_id,
+        phase.as_str()
+    );
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
 }
 
@@ -44,20 +49,32 @@ fn prefix(params: &RunParams) -> String {
 async fn put(env: &Env, key: String, content_type: &'static str, body: String) -> Result<Stored, WorkError> {
     let stored = env.objects.put(key, content_type, Bytes::from(body)).await;
     let meta = stored.map_err(|error| match error {
-        ObjectError::Failed(_) | ObjectError::Corrupt(_) | ObjectError::NotFound(_) => WorkError::retryable(error.to_string()),
+        ObjectError::Failed(_) | ObjectError::Corrupt(_) | ObjectError::NotFound(_) => {
+            WorkError::retryable(error.to_string())
+        }
         ObjectError::InvalidKey(_) => WorkError::non_retryable(error.to_string()),
     })?;
-    Ok(Stored { key: meta.key, sha256: meta.sha256 })
+    Ok(Stored {
+        key: meta.key,
+        sha256: meta.sha256,
+    })
 }
 
 /// Stores the content of an accepted artifact.
 pub(super) async fn artifact(plan: &Plan, id: PhaseId, artifact: &PlanningArtifact) -> Result<Stored, StepError> {
-    let key = format!("{}/artifacts/{}/v{}.json", prefix(&plan.params), id.as_str(), artifact.version);
+    let key = format!(
+        "{}/artifacts/{}/v{}.json",
+        prefix(&plan.params),
+        id.as_str(),
+        artifact.version
+    );
     let work = |_| {
         live(&plan.env, &plan.params, id, "store");
         put(&plan.env, key.clone(), JSON, artifact.content.clone())
     };
-    plan.steps.run(&plan.step(id, "store"), plan.env.planning.step, work).await
+    plan.steps
+        .run(&plan.step(id, "store"), plan.env.planning.step, work)
+        .await
 }
 
 /// Embeds an artifact and puts it into the index.
@@ -68,7 +85,10 @@ pub(super) async fn index(plan: &Plan, id: PhaseId, content: &Value, version: u3
         async move {
             live(env, params, id, "index");
             let embedded = env.embedder.embed(vec![text.clone()]).await;
-            let embedding = embedded.map_err(|error| WorkError::retryable(error.to_string()))?.into_iter().next();
+            let embedding = embedded
+                .map_err(|error| WorkError::retryable(error.to_string()))?
+                .into_iter()
+                .next();
             let row = VectorRow {
                 id: format!("planning:{}:{attempt}:{}", params.run_id, id.as_str()),
                 tenant: params.tenant.clone(),
@@ -79,10 +99,15 @@ pub(super) async fn index(plan: &Plan, id: PhaseId, content: &Value, version: u3
                 text,
                 embedding: embedding.ok_or_else(|| WorkError::retryable("the embedding model answered nothing"))?,
             };
-            env.vectors.upsert(vec![row]).await.map_err(|error| WorkError::retryable(error.to_string()))
+            env.vectors
+                .upsert(vec![row])
+                .await
+                .map_err(|error| WorkError::retryable(error.to_string()))
         }
     };
-    plan.steps.run(&plan.step(id, "index"), plan.env.planning.step, work).await
+    plan.steps
+        .run(&plan.step(id, "index"), plan.env.planning.step, work)
+        .await
 }
 
 /// Removes the texts of the present attempt from the index.
@@ -90,11 +115,16 @@ pub(super) async fn forget_attempt(plan: &Plan) -> Result<(), StepError> {
     let work = |_| {
         let (env, params, attempt) = (&plan.env, &plan.params, plan.attempt);
         async move {
-            let removed = env.vectors.delete_run(params.tenant.clone(), params.run_id.clone(), Some(attempt)).await;
+            let removed = env
+                .vectors
+                .delete_run(params.tenant.clone(), params.run_id.clone(), Some(attempt))
+                .await;
             removed.map_err(|error| WorkError::retryable(error.to_string()))
         }
     };
-    plan.steps.run(&plan.step(PhaseId::KillTest, "forget"), plan.env.planning.step, work).await
+    plan.steps
+        .run(&plan.step(PhaseId::KillTest, "forget"), plan.env.planning.step, work)
+        .await
 }
 
 /// Makes the package and stores both of its documents.

@@ -99,9 +99,14 @@ impl Workflow for Planning {
             }
         }
         if plan.params.config.require_approval {
-            plan.steps.record("approval/request", &Effect::ApprovalRequested).await?;
+            plan.steps
+                .record("approval/request", &Effect::ApprovalRequested)
+                .await?;
             // A rejection terminates the instance, so whatever arrives is an approval.
-            let () = plan.steps.wait_for_event("approval/wait", APPROVAL, limits::SLEEP).await?;
+            let () = plan
+                .steps
+                .wait_for_event("approval/wait", APPROVAL, limits::SLEEP)
+                .await?;
         }
         let package = store::package(&plan).await?;
         plan.steps.record("complete", &Effect::Completed { package }).await?;
@@ -126,7 +131,10 @@ impl Workflow for Planning {
                 Some(_) | None => (RunStatus::Cancelled, NewEvent::new(RunEventKind::RunCancelled)),
             },
             Change::Restarted => {
-                return Err(ActorError::unsupported("run.restart", "a planning run is not restarted: start another one"));
+                return Err(ActorError::unsupported(
+                    "run.restart",
+                    "a planning run is not restarted: start another one",
+                ));
             }
             // Its own effects have said so already.
             Change::Completed => return Ok(()),
@@ -135,7 +143,10 @@ impl Workflow for Planning {
                 if let Some(progress) = record.phases.iter_mut().find(|p| p.status == PhaseStatus::InProgress) {
                     progress.status = PhaseStatus::Failed;
                 }
-                (RunStatus::Failed, NewEvent::new(RunEventKind::RunFailed).reason(message.clone()))
+                (
+                    RunStatus::Failed,
+                    NewEvent::new(RunEventKind::RunFailed).reason(message.clone()),
+                )
             }
         };
         record.run.status = status;
@@ -145,7 +156,9 @@ impl Workflow for Planning {
 
     /// A deleted run is no longer remembered by other runs.
     fn cleanup(state: &Self::State, env: Env) -> BoxFuture<'static, Result<()>> {
-        let run = state.as_ref().map(|record| (record.tenant.clone(), record.run.id.clone()));
+        let run = state
+            .as_ref()
+            .map(|record| (record.tenant.clone(), record.run.id.clone()));
         Box::pin(async move {
             let Some((tenant, run_id)) = run else { return Ok(()) };
             let removed = env.vectors.delete_run(tenant, run_id, None).await;
@@ -156,7 +169,9 @@ impl Workflow for Planning {
 
 /// The record of a run that was started.
 pub(super) fn existing(state: &mut Option<Record>) -> Result<&mut Record> {
-    state.as_mut().ok_or_else(|| ActorError::not_found("run.not-found", "there is no such run"))
+    state
+        .as_mut()
+        .ok_or_else(|| ActorError::not_found("run.not-found", "there is no such run"))
 }
 
 /// One execution of the workflow. Everything in it follows from the parameters and from the results of steps.
@@ -224,10 +239,18 @@ impl Plan {
     }
 
     async fn phase(&mut self, id: PhaseId) -> Result<KillVerdict, StepError> {
-        let started = Effect::PhaseStarted { phase: id.as_str().to_owned() };
+        let started = Effect::PhaseStarted {
+            phase: id.as_str().to_owned(),
+        };
         self.steps.record(&self.step(id, "start"), &started).await?;
         let gathered = context::gather(self, id).await?;
-        let Reviewed { draft, verdict, iterations, overall, scores } = super::review::write(self, id, &gathered).await?;
+        let Reviewed {
+            draft,
+            verdict,
+            iterations,
+            overall,
+            scores,
+        } = super::review::write(self, id, &gathered).await?;
 
         let fetched = gathered.sources.urls();
         let content: Value = serde_json::from_str(&draft.content)
@@ -274,7 +297,11 @@ impl Plan {
             kill: kill.clone(),
         };
         let accept = Effect::PhaseAccepted(Box::new(accepted));
-        if let Applied::Accepted { created_at, duration_ms } = self.steps.record(&self.step(id, "accept"), &accept).await? {
+        if let Applied::Accepted {
+            created_at,
+            duration_ms,
+        } = self.steps.record(&self.step(id, "accept"), &accept).await?
+        {
             (artifact.created_at, artifact.duration_ms) = (created_at, duration_ms);
         }
         self.versions.insert(id, version);
@@ -317,7 +344,10 @@ fn gate_verdict(verdict: KillVerdict) -> ReviewVerdict {
 /// The scored criteria of the kill test.
 fn gate_scores(kill: &KillAssessment) -> Vec<ReviewScore> {
     let scored = kill.criteria.iter().filter_map(|criterion| {
-        Some(ReviewScore { criterion: criterion.name.clone(), score: criterion.score? })
+        Some(ReviewScore {
+            criterion: criterion.name.clone(),
+            score: criterion.score?,
+        })
     });
     scored.collect()
 }
