@@ -96,15 +96,13 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
             state,
             execution: None,
         };
-        let active = actor
-            .instance
-            .as_ref()
-            .is_some_and(|instance| instance.status.is_active());
-        if active {
-            actor.settle(ctx)?;
-            // A pause that was pending when the last activation ended has taken effect by now.
-            actor.execute(ctx);
+        match actor.instance.as_ref().map(|instance| instance.status) {
+            // The step that a pending pause waited for ended with the last activation.
+            Some(Status::WaitingForPause) => actor.enter(Status::Paused, ctx)?,
+            Some(status) if status.is_active() => actor.execute(ctx),
+            Some(_) | None => {}
         }
+        actor.arm(ctx);
         Ok(actor)
     }
 
@@ -116,7 +114,7 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
                 Some(execution) if execution.progress.receiver_count() > 0 => self.wake(),
                 Some(_) | None => self.execute(ctx),
             }
-            self.settle(ctx)?;
+            self.arm(ctx);
         } else if instance.cleanup {
             self.clean(ctx)?;
         }
@@ -389,9 +387,11 @@ impl<W: Workflow> WorkflowActor<W> {
             }
             return;
         }
+        let now = ctx.now();
         let idle = self.execution.as_ref().filter(|execution| execution.running.is_empty());
-        let due = idle.and_then(|execution| execution.waits.values().min().copied());
-        let due = due.unwrap_or_else(|| ctx.now().plus(DEAD_MAN));
+        // A wait that is over was woken: should it not ask again, it is the dead man's business.
+        let due = idle.and_then(|execution| execution.waits.values().filter(|due| **due > now).min().copied());
+        let due = due.unwrap_or_else(|| now.plus(DEAD_MAN));
         // One that rings earlier is left: it looks again, and that costs less than a write per step.
         if ctx.get_alarm().is_none_or(|alarm| alarm > due) {
             ctx.set_alarm(due);

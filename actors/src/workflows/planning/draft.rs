@@ -1,10 +1,7 @@
 //! One draft of a phase: a model call, and up to two more that are told what was wrong with the answer.
 
-use std::collections::BTreeSet;
-
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{
     context::{self, Gathered, live},
@@ -14,7 +11,7 @@ use super::{
 };
 use crate::{
     env::Env,
-    ports::{LiveUpdate, Model, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
+    ports::{LiveUpdate, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
     workflows::{Attempt, StepError, WorkError},
 };
 
