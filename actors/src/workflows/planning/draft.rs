@@ -31,6 +31,8 @@ pub(super) struct Draft {
     pub(super) profile: Profile,
     pub(super) model: String,
     pub(super) usage: Usage,
+    /// Whether writer and reviewer can be judged and judge. Kept with the draft: the configuration may change before a replay.
+    pub(super) reviewable: bool,
 }
 
 /// Writes a draft in the step `name`.
@@ -72,6 +74,7 @@ pub(super) async fn draft(
         deadline: plan.env.planning.model_deadline,
         idempotency_key: String::new(),
     };
+    let reviewable = info.profile == Profile::Full && plan.env.model.info(Slot::Reviewer).profile == Profile::Full;
     let (idea, fetched, profile) = (plan.idea().to_owned(), gathered.sources.urls(), info.profile);
     let accept = |text: &str| {
         let mut content = phase.accept(profile, &idea, text)?;
@@ -82,12 +85,13 @@ pub(super) async fn draft(
         let (env, params, request, accept) = (&plan.env, &plan.params, request.clone(), &accept);
         async move {
             live(env, params, id, "draft");
-            let (content, reply, usage) = converse(env, params, id, request, &attempt, accept).await?;
+            let (content, model, usage) = converse(env, params, id, request, &attempt, accept).await?;
             Ok(Draft {
                 content,
                 profile,
-                model: reply,
+                model,
                 usage,
+                reviewable,
             })
         }
     };

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cluster::{prelude::*, testing::TestCluster};
+use cluster::{
+    prelude::*,
+    testing::{Faults, TestCluster},
+};
 
 use crate::{
     env::{Env, PlanningSettings},
@@ -101,7 +104,16 @@ impl Bench {
         Self::with(seed, model, FakeVectors::default(), FakeSearch::default()).await
     }
 
+    /// A cluster whose commits take time, or have no definite outcome.
+    pub(super) async fn faulty(seed: u64, model: FakeModel, faults: Faults) -> Self {
+        Self::build(seed, model, FakeVectors::default(), FakeSearch::default(), faults).await
+    }
+
     pub(super) async fn with(seed: u64, model: FakeModel, vectors: FakeVectors, search: FakeSearch) -> Self {
+        Self::build(seed, model, vectors, search, Faults::default()).await
+    }
+
+    async fn build(seed: u64, model: FakeModel, vectors: FakeVectors, search: FakeSearch, faults: Faults) -> Self {
         let (model, vectors, search) = (Arc::new(model), Arc::new(vectors), Arc::new(search));
         let (objects, events) = (Arc::new(FakeObjects::default()), Arc::new(FakeEvents::default()));
         let env = Env {
@@ -117,6 +129,7 @@ impl Bench {
             },
         };
         let builder = TestCluster::builder(seed)
+            .simulated(faults)
             .actor::<Run>(env.clone())
             .actor::<Tenant>(env.clone());
         let cluster = builder.actor::<EventLog>(env.clone()).start().await;
@@ -149,11 +162,11 @@ impl Bench {
     }
 
     pub(super) async fn start(&self, id: &str, config: RunConfig) -> Started {
-        self.run(id).ask(request(IDEA, config)).await.unwrap()
+        patiently(async || self.run(id).ask(request(IDEA, config)).await).await
     }
 
     pub(super) async fn detail(&self, id: &str) -> RunDetail {
-        self.run(id).ask(GetRunDetail).await.unwrap()
+        patiently(async || self.run(id).ask(GetRunDetail).await).await
     }
 
     /// Lets time pass until the run has this status.
@@ -180,7 +193,7 @@ impl Bench {
     }
 
     pub(super) async fn events_of(&self, id: &str) -> Vec<RunEvent> {
-        self.run(id).ask(ListRunEvents { after: 0, limit: 200 }).await.unwrap()
+        patiently(async || self.run(id).ask(ListRunEvents { after: 0, limit: 200 }).await).await
     }
 
     pub(super) async fn kinds(&self, id: &str) -> Vec<RunEventKind> {
@@ -236,4 +249,23 @@ pub(super) fn check_events(seed: u64, stored: &[RunEvent], published: &[RunEvent
         stored.iter().collect::<Vec<_>>(),
         "seed {seed}: published in the order of the run"
     );
+}
+
+/// Repeats a call that a fault of the cluster kept from an answer.
+async fn patiently<T>(call: impl AsyncFn() -> Result<T>) -> T {
+    for _ in 0..1_000 {
+        match call().await {
+            Ok(value) => return value,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Unknown | ErrorKind::Retryable | ErrorKind::Overloaded
+                ) =>
+            {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => panic!("the call failed: {error}"),
+        }
+    }
+    panic!("a call never was answered")
 }

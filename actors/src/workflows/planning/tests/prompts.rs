@@ -1,10 +1,10 @@
 //! What prompts carry.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::harness::{Bench, GO, PIVOT, model};
+use super::harness::{Bench, GO, PIVOT, good, model};
 use crate::{
-    ports::fake::{FakeSearch, FakeVectors},
+    ports::fake::{FakeModel, FakeSearch, FakeVectors, Reply},
     records::{RunConfig, RunStatus},
     run::GetArtifact,
     workflows::planning::phase::PhaseId,
@@ -154,22 +154,55 @@ async fn prompts_name_fetched_sources_or_say_that_there_are_none() {
     assert!(!with.search.queries().is_empty());
 }
 
-/// P22: an address that was not fetched is removed from the artifact, and its claim is marked as having no evidence.
-#[tokio::test(start_paused = true)]
-async fn an_address_that_was_not_fetched_supports_no_claim() {
-    let bench = Bench::new(5, model(&[GO])).await;
-    bench.start("r1", RunConfig::default()).await;
-    bench.until("r1", RunStatus::Completed).await;
-    let mut claims = 0;
-    for id in PhaseId::ALL {
-        let get = GetArtifact {
-            phase: id.as_str().to_owned(),
-            version: None,
-        };
-        let artifact = bench.run("r1").ask(get).await.unwrap();
-        assert!(artifact.evidence.iter().all(|evidence| evidence.sources.is_empty()));
-        claims += artifact.evidence.len();
-        assert!(!artifact.content.contains("http"), "{}", id.as_str());
+/// Names addresses for every claim.
+fn cite(value: &mut Value, urls: &Value) {
+    match value {
+        Value::Object(fields) if fields.contains_key("claim") => {
+            fields.insert("urls".to_owned(), urls.clone());
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|field| cite(field, urls)),
+        Value::Array(items) => items.iter_mut().for_each(|item| cite(item, urls)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-    assert!(claims > 0);
+}
+
+/// P22: an address that was not fetched is removed from the artifact, and a claim without any is marked as having no evidence.
+#[tokio::test(start_paused = true)]
+async fn only_fetched_addresses_support_a_claim() {
+    let (page, invented) = ("https://example.org/repair", "https://example.org/invented");
+    let model = || {
+        FakeModel::new(move |request, _| match good(request, &[GO]) {
+            Reply::Text(text) => {
+                let mut content: Value = serde_json::from_str(&text).unwrap();
+                cite(&mut content, &json!([page, invented]));
+                Reply::Text(content.to_string())
+            }
+            other => other,
+        })
+    };
+    let found = FakeSearch::with_pages([(page, "Four in ten broken kettles can be repaired.")]);
+    let with = Bench::with(5, model(), FakeVectors::default(), found).await;
+    let without = Bench::new(5, model()).await;
+    for (bench, expected) in [(&with, vec![page.to_owned()]), (&without, Vec::new())] {
+        bench.start("r1", RunConfig::default()).await;
+        bench.until("r1", RunStatus::Completed).await;
+        let mut claims = 0;
+        for id in PhaseId::ALL {
+            let get = GetArtifact {
+                phase: id.as_str().to_owned(),
+                version: None,
+            };
+            let artifact = bench.run("r1").ask(get).await.unwrap();
+            let searches = !(id.phase().searches)("idea").is_empty();
+            let expected = if searches { expected.clone() } else { Vec::new() };
+            assert!(
+                artifact.evidence.iter().all(|evidence| evidence.sources == expected),
+                "{}",
+                id.as_str()
+            );
+            assert!(!artifact.content.contains(invented), "{}", id.as_str());
+            claims += artifact.evidence.len();
+        }
+        assert!(claims > 0);
+    }
 }
