@@ -1,1 +1,5 @@
 //! placeholder
+
+mod consensus;
+mod shard;
+mod store;
