@@ -17,6 +17,9 @@ mod snapshotter;
 mod steward;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use engine::{Engine, EngineConfig, Limits, OpenError, Stores};
 pub(crate) use group::GroupStatus;
 pub(crate) use log::MemoryDisk;

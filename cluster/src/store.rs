@@ -14,6 +14,9 @@ mod overlay;
 mod shard;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use disk::StateDisk;
 pub(crate) use file::replace;
 pub(crate) use flusher::{Flusher, Limits as StateLimits};

@@ -232,6 +232,11 @@ impl Engine {
     pub(crate) fn meta_group(&self) -> &Arc<Group> {
         &self.meta
     }
+
+    #[cfg(test)]
+    pub(crate) fn shard_groups(&self) -> &[Arc<Group>] {
+        &self.shards
+    }
 }
 
 impl std::fmt::Debug for Engine {

@@ -63,6 +63,7 @@ impl Steward {
                 let voters = metrics.borrow_watched().membership_config.voter_ids().count();
                 self.raft.runtime_config().tick(voters > 1);
                 tokio::select! {
+                    biased;
                     lost = owned.wait_for(|owned| *owned != Some(epoch)) => {
                         if lost.is_err() {
                             return Ended;

@@ -119,6 +119,11 @@ impl StateDisk {
         }))
     }
 
+    #[cfg(test)]
+    pub(super) fn raw_tree(&self, group: u32) -> sled::Tree {
+        self.db.open_tree(group.to_be_bytes()).unwrap()
+    }
+
     /// Makes what was written durable and leaves word that it can be trusted. Every tree must be dropped by now.
     pub(crate) fn close(self) -> io::Result<()> {
         self.db.flush().map_err(io::Error::other)?;
@@ -156,9 +161,13 @@ struct SledTree {
 impl SledTree {
     fn stored(&self, key: &[u8]) -> io::Result<Option<Stored>> {
         match self.tree.get(key).map_err(|error| self.fault.raise(error))? {
-            Some(row) => chunk::decode(&row).map(Some),
+            Some(row) => self.decode(&row).map(Some),
             None => Ok(None),
         }
+    }
+
+    fn decode(&self, row: &[u8]) -> io::Result<Stored> {
+        chunk::decode(row).map_err(|error| self.fault.raise(sled::Error::Io(error)))
     }
 
     fn resolve(&self, key: &[u8], stored: Stored) -> io::Result<Option<Bytes>> {
@@ -203,7 +212,7 @@ impl Tree for SledTree {
                 break;
             };
             let (key, row) = next.map_err(|error| self.fault.raise(error))?;
-            let value = match self.resolve(&key, chunk::decode(&row)?)? {
+            let value = match self.resolve(&key, self.decode(&row)?)? {
                 Some(value) => Some(value),
                 None => self.get(&key)?,
             };

@@ -160,6 +160,11 @@ impl Flusher {
         state
     }
 
+    #[cfg(test)]
+    pub(super) fn shards_for_test(&self) -> Vec<Arc<ShardState>> {
+        self.shards.lock().clone()
+    }
+
     /// Moves everything, stops, and lets go of the trees.
     pub(crate) async fn close(&self) {
         self.pool.tell(|word| {
@@ -248,6 +253,7 @@ impl Round {
                 None if dirty => {
                     let since = *since.get_or_insert_with(tokio::time::Instant::now);
                     tokio::select! {
+                        biased;
                         () = told => {}
                         () = tokio::time::sleep_until(since + self.pool.limits.age) => {}
                     }

@@ -21,8 +21,8 @@ use super::{Row, file};
 
 const MAGIC: &[u8; 8] = b"FNDIMG01";
 const BLOCK: usize = 256 * 1024;
-/// Rows read from the state at once while an image is built.
-const PAGE: usize = 512;
+/// Rows read from the state at once while an image is built; a row may have megabytes.
+const PAGE: usize = 64;
 /// A part larger than this is not ours: a block ends with the row that fills it, and rows are bounded to megabytes.
 const PART_MAX: u32 = 1 << 30;
 

@@ -105,7 +105,7 @@ impl ShardState {
                 (None, _) => rest.clone(),
             };
             // Each change hides at most one row, so this many rows suffice.
-            let rows = tree.page(&within, reverse, limit - found.len() + changes.len())?;
+            let rows = tree.page(&within, reverse, (limit - found.len()).saturating_add(changes.len()))?;
             merge(changes, rows, reverse, limit, &mut found);
             match horizon {
                 Some(key) if reverse => rest.1 = Bound::Excluded(key),

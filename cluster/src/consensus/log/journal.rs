@@ -11,7 +11,7 @@ use crate::consensus::types::{Command, Entry, LogId, Vote};
 /// Recent entries that are kept in memory, beside all that are not durable yet.
 const TAIL_ENTRIES: usize = 4096;
 /// How many bytes those may take.
-const TAIL_BYTES: usize = 4 << 20;
+const TAIL_BYTES: usize = 2 << 20;
 /// The size of the log is known at points this far apart.
 const SIZE_STEP: u64 = 1 << 20;
 

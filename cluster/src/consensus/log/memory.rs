@@ -141,6 +141,20 @@ impl MemoryDisk {
             log.entries.split_off(&from);
         }
     }
+
+    /// Loses the purge point of a log.
+    #[cfg(test)]
+    pub(crate) fn forget_purge(&self, group: u32) {
+        if let Some(log) = self.0.lock().logs.get_mut(&group) {
+            log.purged = None;
+        }
+    }
+
+    /// Loses every snapshot.
+    #[cfg(test)]
+    pub(crate) fn lose_snapshots(&self) {
+        self.0.lock().images.lock().clear();
+    }
 }
 
 impl std::fmt::Debug for MemoryDisk {
