@@ -87,7 +87,7 @@ impl TestClusterBuilder {
 
 async fn open(
     settings: &TestClusterBuilder,
-    disk: &Arc<SimulatedDisk>,
+    disk: &Disk,
     clock: &Arc<TestClock>,
     restart: u64,
 ) -> Cluster {
