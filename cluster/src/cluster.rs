@@ -142,6 +142,10 @@ impl Cluster {
         self.0.groups.crash().await;
     }
 
+    pub(crate) async fn take_snapshots(&self) {
+        self.0.groups.take_snapshots().await;
+    }
+
     pub(crate) fn dead_letters(&self) -> usize {
         self.count(&crate::keyspace::all_dead())
     }
@@ -157,7 +161,13 @@ impl Cluster {
 
     fn count(&self, range: &crate::keyspace::KeyRange) -> usize {
         let hosts = self.0.node.hosts.iter();
-        hosts.map(|host| host.shard.scan(range.clone(), false, usize::MAX).map_or(0, |rows| rows.len())).sum()
+        hosts
+            .map(|host| {
+                host.shard
+                    .scan(range.clone(), false, usize::MAX)
+                    .map_or(0, |rows| rows.len())
+            })
+            .sum()
     }
 }
 

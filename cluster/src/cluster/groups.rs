@@ -9,7 +9,7 @@ use crate::{consensus::Engine, shard::Shard};
 /// The groups of a node.
 pub(crate) enum Groups {
     /// Raft groups.
-    Engine(Engine),
+    Engine(Box<Engine>),
     /// Simulated ones, for tests of the hosts alone.
     #[cfg(feature = "testing")]
     Simulated(SimulatedGroups),
@@ -47,6 +47,13 @@ impl Groups {
         match self {
             Self::Engine(engine) => engine.crash().await,
             Self::Simulated(groups) => groups.crash(),
+        }
+    }
+
+    pub(super) async fn take_snapshots(&self) {
+        match self {
+            Self::Engine(engine) => engine.take_snapshots().await,
+            Self::Simulated(_) => {}
         }
     }
 

@@ -25,6 +25,8 @@ use crate::{
     shard::{Epoch, Op, Outcome, Proposal, Shard},
 };
 
+type Done = Box<dyn FnOnce(Outcome) + Send>;
+
 /// How a simulated group misbehaves.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
@@ -134,7 +136,11 @@ impl SimulatedGroups {
                 shard
             })
             .collect();
-        Self { disk: Arc::clone(disk), groups, stop }
+        Self {
+            disk: Arc::clone(disk),
+            groups,
+            stop,
+        }
     }
 
     pub(crate) fn meta(&self) -> Arc<dyn Shard> {
@@ -202,7 +208,7 @@ async fn round(
     proposals: &mut mpsc::UnboundedReceiver<Proposal>,
 ) {
     let mut ops = Vec::new();
-    let mut waiting: Vec<(u32, Box<dyn FnOnce(Outcome) + Send>)> = Vec::new();
+    let mut waiting: Vec<(u32, Done)> = Vec::new();
     let mut ordinal = 0;
     let mut next = Some(first);
     while let Some(proposal) = next {
@@ -218,7 +224,11 @@ async fn round(
         next = proposals.try_recv().ok();
     }
     // A cluster that cannot register its classes does not open, and shows nothing.
-    let faults = if shard.number == u16::MAX { &Faults::default() } else { &disk.faults };
+    let faults = if shard.number == u16::MAX {
+        &Faults::default()
+    } else {
+        &disk.faults
+    };
     if disk.chance(faults.refused) {
         shard.relinquish(epoch);
         waiting.into_iter().for_each(|(_, done)| done(Outcome::NotProposed));
