@@ -177,6 +177,46 @@ fn chunks_do_not_outlive_their_value() {
     assert_eq!(tree.iter().count(), 0);
 }
 
+/// A value is always in the overlay or whole in the tree, also while the flusher replaces its chunks.
+#[test]
+fn readers_never_see_a_value_go_back_or_in_pieces() {
+    let directory = TempDir::new().unwrap();
+    let disk = StateDisk::open(directory.path(), 8 << 20, "boot", unfailing()).unwrap();
+    let flusher = Flusher::thread(still(), unfailing()).unwrap();
+    let state = flusher.adopt(1, disk.tree(1).unwrap());
+    let key = Bytes::from_static(b"\x01large");
+    let value = |n: u32| Bytes::from(n.to_be_bytes().repeat(if n.is_multiple_of(3) { 10 } else { 10_000 }));
+    state.write([(key.clone(), Some(value(0)))]);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let read = |scan: bool| {
+            let mut last = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let found = if scan {
+                    state
+                        .scan((Bound::Unbounded, Bound::Unbounded), false, 10)
+                        .unwrap()
+                        .remove(0)
+                        .1
+                } else {
+                    state.get(&key).unwrap().unwrap()
+                };
+                let n = u32::from_be_bytes(*found.first_chunk().unwrap());
+                assert!(n >= last, "{n} after {last}");
+                assert_eq!(found, value(n));
+                last = n;
+            }
+        };
+        let readers = [threads.spawn(move || read(false)), threads.spawn(move || read(true))];
+        for n in 1..1000 {
+            state.write([(key.clone(), Some(value(n)))]);
+            state.flush().unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn changes_move_when_they_are_old_or_many() {
     let limits = StateLimits {

@@ -59,11 +59,13 @@ impl MemoryDisk {
     }
 
     /// Sets how long a sync takes.
+    #[cfg(test)]
     pub(crate) fn set_sync(&self, sync: RangeInclusive<Duration>) {
         self.0.lock().sync = sync;
     }
 
     /// Makes every sync fail until the next crash.
+    #[cfg(test)]
     pub(crate) fn fail_syncs(&self) {
         self.0.lock().failing = true;
     }
