@@ -208,11 +208,16 @@ fn readers_never_see_a_value_go_back_or_in_pieces() {
             }
         };
         let readers = [threads.spawn(move || read(false)), threads.spawn(move || read(true))];
-        for n in 1..1000 {
+        let mover = threads.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                state.flush().unwrap();
+            }
+        });
+        for n in 1..20_000 {
             state.write([(key.clone(), Some(value(n)))]);
-            state.flush().unwrap();
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
+        mover.join().unwrap();
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
 }

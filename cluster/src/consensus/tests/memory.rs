@@ -103,6 +103,45 @@ async fn the_state_machine_rejects_another_epoch_and_a_gap_in_the_rounds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_without_success_costs_the_epoch() {
+    use crate::consensus::types::Command;
+    let engine = start(&MemoryDisk::new(1)).await;
+    let group = engine.meta_group();
+    let former = epoch(&**group);
+    // A round that the proposer does not know of makes its next one fail.
+    let stray = Command::Write {
+        epoch: former,
+        round: 0,
+        ops: Bytes::new(),
+    };
+    group.raft().client_write(stray).await.unwrap();
+    let (failed, late) = (
+        propose(&**group, former, vec![put("a", "1")]),
+        propose(&**group, former, vec![put("b", "1")]),
+    );
+    assert_eq!(failed.await.unwrap(), Outcome::Unknown);
+    assert!(matches!(late.await.unwrap(), Outcome::Unknown | Outcome::NotProposed));
+    assert_eq!(
+        propose(&**group, former, vec![put("c", "1")]).await.unwrap(),
+        Outcome::NotProposed
+    );
+    let later = group
+        .ownership()
+        .wait_for(|owned| owned.is_some_and(|owned| owned > former))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(matches!(
+        propose(&**group, later, vec![put("d", "1")]).await.unwrap(),
+        Outcome::Committed { .. }
+    ));
+    for lost in ["a", "b", "c"] {
+        assert_eq!(group.get(&key(lost)).unwrap(), None);
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_relinquished_shard_gets_a_later_epoch_and_refuses_the_former() {
     let engine = start(&MemoryDisk::new(1)).await;
     let shard = &engine.shards()[0];
