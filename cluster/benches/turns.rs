@@ -192,14 +192,18 @@ async fn round(
         let actor = actors[0].clone();
         move |_: usize, _: u64| {
             let actor = actor.clone();
-            async move { drop(actor.ask(Next).await.expect("the actor answers")) }
+            async move {
+                actor.ask(Next).await.expect("the actor answers");
+            }
         }
     };
     let store = {
         let actor = actors[0].clone();
         move |_: usize, _: u64| {
             let actor = actor.clone();
-            async move { drop(actor.ask(Store).await.expect("the actor answers")) }
+            async move {
+                actor.ask(Store).await.expect("the actor answers");
+            }
         }
     };
     let spread = {
@@ -210,7 +214,9 @@ async fn round(
                 .wrapping_add(n.wrapping_mul(7919))
                 % 1000;
             let actor = actors[usize::try_from(index).expect("below a thousand")].clone();
-            async move { drop(actor.ask(Store).await.expect("the actor answers")) }
+            async move {
+                actor.ask(Store).await.expect("the actor answers");
+            }
         }
     };
     let sync = {

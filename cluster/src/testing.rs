@@ -105,7 +105,13 @@ impl TestClusterBuilder {
     }
 }
 
-async fn open(settings: &TestClusterBuilder, disk: &Disk, clock: &Arc<TestClock>, fatal: &Fatal, restart: u64) -> Cluster {
+async fn open(
+    settings: &TestClusterBuilder,
+    disk: &Disk,
+    clock: &Arc<TestClock>,
+    fatal: &Fatal,
+    restart: u64,
+) -> Cluster {
     let config = ClusterConfig {
         actors: Handle::current(),
         raft: Handle::current(),

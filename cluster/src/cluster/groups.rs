@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use super::GroupStatus;
 #[cfg(feature = "testing")]
 use crate::testing::SimulatedGroups;
-use crate::{consensus::Engine, shard::Shard};
+use crate::{
+    consensus::{self, Engine},
+    shard::Shard,
+};
 
 /// The groups of a node.
 pub(crate) enum Groups {
@@ -39,6 +43,43 @@ impl Groups {
             Self::Simulated(groups) => groups.stop(),
         }
     }
+
+    pub(super) async fn take_snapshots(&self) {
+        match self {
+            Self::Engine(engine) => engine.take_snapshots().await,
+            #[cfg(feature = "testing")]
+            Self::Simulated(_) => {}
+        }
+    }
+
+    pub(super) fn status(&self) -> Vec<GroupStatus> {
+        match self {
+            Self::Engine(engine) => engine.status().into_iter().map(of_engine).collect(),
+            #[cfg(feature = "testing")]
+            Self::Simulated(_) => Vec::new(),
+        }
+    }
+}
+
+fn of_engine(status: consensus::GroupStatus) -> GroupStatus {
+    let consensus::GroupStatus {
+        shard,
+        epoch,
+        applied,
+        last,
+        log_bytes,
+        snapshot,
+        snapshot_bytes,
+    } = status;
+    GroupStatus {
+        shard,
+        epoch: epoch.map(|epoch| epoch.0),
+        applied,
+        last,
+        log_bytes,
+        snapshot,
+        snapshot_bytes,
+    }
 }
 
 #[cfg(feature = "testing")]
@@ -47,13 +88,6 @@ impl Groups {
         match self {
             Self::Engine(engine) => engine.crash().await,
             Self::Simulated(groups) => groups.crash(),
-        }
-    }
-
-    pub(super) async fn take_snapshots(&self) {
-        match self {
-            Self::Engine(engine) => engine.take_snapshots().await,
-            Self::Simulated(_) => {}
         }
     }
 

@@ -25,7 +25,8 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let cluster = open(directory.path(), 4).await.unwrap();
     assert!(cluster.ready());
-    let reference = |cluster: &Cluster, n: usize| cluster.get(ActorId::from_name::<Account>(&tenant(), &n.to_string()));
+    let reference =
+        |cluster: &Cluster, n: usize| cluster.get::<Account>(ActorId::from_name::<Account>(&tenant(), &n.to_string()));
     let accounts: Arc<Vec<_>> = Arc::new((0..20).map(|n| reference(&cluster, n)).collect());
     let callers = (0..40).map(|caller| {
         let accounts = Arc::clone(&accounts);

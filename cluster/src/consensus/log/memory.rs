@@ -59,13 +59,13 @@ impl MemoryDisk {
     }
 
     /// Sets how long a sync takes.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn set_sync(&self, sync: RangeInclusive<Duration>) {
         self.0.lock().sync = sync;
     }
 
     /// Makes every sync fail until the next crash.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn fail_syncs(&self) {
         self.0.lock().failing = true;
     }
@@ -110,7 +110,7 @@ impl MemoryDisk {
     }
 
     /// Loses the state alone.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn lose_state(&self) {
         self.0.lock().trees.clear();
     }
