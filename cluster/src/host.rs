@@ -237,8 +237,8 @@ impl Host {
         let mut letter = letter;
         if self.waiting.load(Ordering::Acquire) == 0 {
             match self.try_deliver(address, letter) {
-                Ok(()) => return,
-                Err(back) => letter = back,
+                None => return,
+                Some(back) => letter = back,
             }
         }
         // Whoever comes now queues up behind us, so calls keep their order while ownership is away.
@@ -246,21 +246,21 @@ impl Host {
         let _turn = self.turnstile.lock().await;
         loop {
             match self.try_deliver(address, letter) {
-                Ok(()) => return,
-                Err(back) => letter = back,
+                None => return,
+                Some(back) => letter = back,
             }
             self.ready().await;
         }
     }
 
     /// Gives the letter back while the shard is not owned.
-    fn try_deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) -> Result<(), Letter> {
+    fn try_deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) -> Option<Letter> {
         let mut state = self.state.lock();
         if state.draining {
             letter.reply().send(Err(Fault::Unavailable));
-            return Ok(());
+            return None;
         }
-        let Some(epoch) = state.epoch else { return Err(letter) };
+        let Some(epoch) = state.epoch else { return Some(letter) };
         if let Some(mailbox) = state.mailboxes.get(&address.hash) {
             if mailbox.load() >= self.bounds.mailbox {
                 letter
@@ -269,13 +269,13 @@ impl Host {
             } else {
                 mailbox.post(letter);
             }
-            return Ok(());
+            return None;
         }
         if state.mailboxes.len() >= self.room && !evict(&mut state, self.room) {
             letter
                 .reply()
                 .send(Err(Fault::Overloaded("too many actors are busy on this node")));
-            return Ok(());
+            return None;
         }
         match self.spawn(address, epoch) {
             Some(mailbox) => {
@@ -287,7 +287,7 @@ impl Host {
             }
             None => letter.reply().send(Err(Fault::Unavailable)),
         }
-        Ok(())
+        None
     }
 
     fn spawn(self: &Arc<Self>, address: &Arc<Address>, epoch: Epoch) -> Option<Arc<Mailbox>> {

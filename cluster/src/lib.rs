@@ -7,6 +7,7 @@ mod alarm;
 mod bounds;
 mod clock;
 mod cluster;
+mod consensus;
 mod ctx;
 mod directory;
 mod error;
@@ -26,6 +27,7 @@ mod reference;
 mod router;
 mod shard;
 mod storage;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timer;
@@ -36,7 +38,9 @@ pub use actor::{Handler, VirtualActor};
 pub use alarm::Alarm;
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use cluster::{Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, OpenError, Settings, Stores};
+pub use cluster::{
+    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, GroupStatus, OnFatal, OpenError, Settings, Stores,
+};
 pub use cluster_derive::Message;
 pub use ctx::Ctx;
 pub use directory::DirectoryQuery;

@@ -25,6 +25,8 @@ use crate::{
     shard::{Epoch, Op, Outcome, Proposal, Shard},
 };
 
+type Done = Box<dyn FnOnce(Outcome) + Send>;
+
 /// How a simulated group misbehaves.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
@@ -64,12 +66,8 @@ impl SimulatedDisk {
         })
     }
 
-    pub(crate) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
-    }
-
     /// Decides what the disk holds of the batches that were on their way.
-    pub(crate) fn crash(&self) {
+    fn crash(&self) {
         for group in &self.groups {
             if let Some(ops) = group.writing.lock().take()
                 && self.chance(0.5)
@@ -114,6 +112,7 @@ impl Rows {
 
 /// The groups of one node, from its start to its end.
 pub(crate) struct SimulatedGroups {
+    disk: Arc<SimulatedDisk>,
     groups: Vec<Arc<SimulatedShard>>,
     stop: CancellationToken,
 }
@@ -137,7 +136,11 @@ impl SimulatedGroups {
                 shard
             })
             .collect();
-        Self { groups, stop }
+        Self {
+            disk: Arc::clone(disk),
+            groups,
+            stop,
+        }
     }
 
     pub(crate) fn meta(&self) -> Arc<dyn Shard> {
@@ -153,6 +156,15 @@ impl SimulatedGroups {
 
     pub(crate) fn stop(&self) {
         self.stop.cancel();
+    }
+
+    pub(crate) fn crash(&self) {
+        self.stop();
+        self.disk.crash();
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        self.disk.commits.load(Ordering::Relaxed)
     }
 }
 
@@ -196,7 +208,7 @@ async fn round(
     proposals: &mut mpsc::UnboundedReceiver<Proposal>,
 ) {
     let mut ops = Vec::new();
-    let mut waiting: Vec<(u32, Box<dyn FnOnce(Outcome) + Send>)> = Vec::new();
+    let mut waiting: Vec<(u32, Done)> = Vec::new();
     let mut ordinal = 0;
     let mut next = Some(first);
     while let Some(proposal) = next {
@@ -212,7 +224,11 @@ async fn round(
         next = proposals.try_recv().ok();
     }
     // A cluster that cannot register its classes does not open, and shows nothing.
-    let faults = if shard.number == u16::MAX { &Faults::default() } else { &disk.faults };
+    let faults = if shard.number == u16::MAX {
+        &Faults::default()
+    } else {
+        &disk.faults
+    };
     if disk.chance(faults.refused) {
         shard.relinquish(epoch);
         waiting.into_iter().for_each(|(_, done)| done(Outcome::NotProposed));
