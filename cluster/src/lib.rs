@@ -1,1 +1,52 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+mod activation;
+mod actor;
+mod address;
+mod alarm;
+mod bounds;
+mod clock;
+mod cluster;
+mod consensus;
+mod ctx;
+mod directory;
+mod error;
+mod garbage;
+mod gate;
+mod host;
+mod id;
+mod inbox;
+mod interface;
+mod keyspace;
+mod mailbox;
+mod message;
+pub mod metrics;
+mod outbox;
+pub mod prelude;
+mod reference;
+mod router;
+mod shard;
+mod storage;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod timer;
+mod turn;
+mod wire;
+
+pub use actor::{Handler, VirtualActor};
+pub use alarm::Alarm;
+pub use bounds::Bounds;
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use cluster::{
+    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, GroupStatus, OnFatal, OpenError, Settings, Stores,
+};
+pub use cluster_derive::Message;
+pub use ctx::Ctx;
+pub use directory::DirectoryQuery;
+pub use error::{ActorError, ErrorKind, Result};
+pub use id::{ActorId, TenantId};
+pub use interface::Interface;
+pub use message::Message;
+pub use reference::ActorRef;
+pub use storage::{Key, Keys, List, Storage};

@@ -1,0 +1,201 @@
+//! A node of a cluster, as the host program holds it.
+
+mod builder;
+mod config;
+mod groups;
+mod open_error;
+mod settings;
+
+use std::{fmt, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    builder::ClusterBuilder,
+    config::{ClusterConfig, OnFatal, Stores},
+    open_error::OpenError,
+    settings::Settings,
+};
+use crate::{
+    ActorError, ActorId, ActorRef, DirectoryQuery, Result, TenantId, VirtualActor, directory, router::Node,
+    shard::Shard, storage,
+};
+pub(crate) use groups::Groups;
+
+/// A node of a cluster: the way to its actors.
+#[derive(Clone)]
+pub struct Cluster(Arc<Inner>);
+
+pub(crate) struct Inner {
+    node: Arc<Node>,
+    meta: Arc<dyn Shard>,
+    groups: Groups,
+    closing: CancellationToken,
+    hosts: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What an operator sees of a node.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ClusterStatus {
+    /// Number of shards.
+    pub shards: usize,
+    /// Shards this node owns.
+    pub owned: usize,
+    /// Live activations.
+    pub activations: usize,
+    /// The groups one by one, that of the cluster itself first.
+    pub groups: Vec<GroupStatus>,
+}
+
+/// What an operator sees of one group.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct GroupStatus {
+    /// Number of the shard; empty for the group of the cluster itself.
+    pub shard: Option<u16>,
+    /// Epoch under which this node owns the group; empty if it does not.
+    pub epoch: Option<u64>,
+    /// Index of the last applied entry.
+    pub applied: Option<u64>,
+    /// Index of the last entry of the log.
+    pub last: Option<u64>,
+    /// About how much log there is behind the last snapshot, in bytes.
+    pub log_bytes: u64,
+    /// Index of the last entry that the snapshot contains.
+    pub snapshot: Option<u64>,
+    /// Size of the snapshot, in bytes.
+    pub snapshot_bytes: u64,
+}
+
+impl Cluster {
+    /// Begins a node.
+    pub fn builder(config: ClusterConfig) -> ClusterBuilder {
+        ClusterBuilder::new(config)
+    }
+
+    /// Reference to an actor. It contacts nobody; an id that cannot be used is refused at the first call.
+    pub fn get<A: VirtualActor>(&self, id: ActorId) -> ActorRef<A> {
+        ActorRef::new(Arc::clone(&self.0.node), id)
+    }
+
+    /// Names of a tenant's actors of class `A` that have written, in order.
+    ///
+    /// # Errors
+    /// `too-large` if the limit exceeds the bound of a page, `class.unregistered`, `retryable` while a shard has no
+    /// owner here.
+    pub async fn list<A: VirtualActor>(&self, tenant: &TenantId, query: DirectoryQuery) -> Result<Vec<String>> {
+        let node = &self.0.node;
+        let limit = storage::page(query.limit, node.bounds.list_page)?;
+        let class = node.classes.uid(A::CLASS).ok_or_else(|| {
+            ActorError::unsupported("class.unregistered", format!("class {} is not registered", A::CLASS))
+        })?;
+        let mut names = Vec::new();
+        for host in &node.hosts {
+            if tokio::time::timeout(node.bounds.ask, host.ready()).await.is_err() {
+                return Err(ActorError::retryable(
+                    "retryable",
+                    "a shard of the directory has no owner",
+                ));
+            }
+            names.extend(directory::names(&*host.shard, class, tenant, &query, limit)?);
+        }
+        names.sort_unstable();
+        names.truncate(limit);
+        Ok(names)
+    }
+
+    /// Settings of the cluster as a whole.
+    pub fn settings(&self) -> Settings {
+        Settings::new(Arc::clone(&self.0.meta), self.0.node.bounds.ask)
+    }
+
+    /// Refuses new messages, and waits until those that arrived are handled and durable.
+    pub async fn drain(&self) {
+        futures_util::future::join_all(self.0.node.hosts.iter().map(|host| host.drain())).await;
+    }
+
+    /// Drains and closes the node. Later calls are answered with `retryable`.
+    pub async fn shutdown(&self) {
+        self.drain().await;
+        self.stop().await;
+        self.0.groups.shutdown().await;
+    }
+
+    /// Ends all activations and services at once.
+    async fn stop(&self) {
+        self.0.closing.cancel();
+        let hosts = std::mem::take(&mut *self.0.hosts.lock());
+        for host in hosts {
+            if let Err(error) = host.await {
+                tracing::error!(%error, "a host ended abnormally");
+            }
+        }
+    }
+
+    /// Takes a snapshot of every shard, behind which its log is purged.
+    pub async fn take_snapshots(&self) {
+        self.0.groups.take_snapshots().await;
+    }
+
+    /// Whether every shard answers.
+    pub fn ready(&self) -> bool {
+        self.0.node.hosts.iter().all(|host| host.is_ready())
+    }
+
+    /// What an operator sees of the node.
+    pub fn status(&self) -> ClusterStatus {
+        let hosts = &self.0.node.hosts;
+        ClusterStatus {
+            shards: hosts.len(),
+            owned: hosts.iter().filter(|host| host.epoch().is_some()).count(),
+            activations: hosts.iter().map(|host| host.activations()).sum(),
+            groups: self.0.groups.status(),
+        }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Cluster {
+    pub(crate) async fn passivate_all(&self) {
+        for host in &self.0.node.hosts {
+            host.passivate_all().await;
+        }
+    }
+
+    /// Ends the node as a killed process would.
+    pub(crate) async fn crash(&self) {
+        self.stop().await;
+        self.0.groups.crash().await;
+    }
+
+    pub(crate) fn dead_letters(&self) -> usize {
+        self.count(&crate::keyspace::all_dead())
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.count(&(std::ops::Bound::Unbounded, std::ops::Bound::Unbounded))
+    }
+
+    /// Entries of the logs of all groups.
+    pub(crate) fn commits(&self) -> u64 {
+        self.0.groups.commits()
+    }
+
+    fn count(&self, range: &crate::keyspace::KeyRange) -> usize {
+        let hosts = self.0.node.hosts.iter();
+        hosts
+            .map(|host| {
+                host.shard
+                    .scan(range.clone(), false, usize::MAX)
+                    .map_or(0, |rows| rows.len())
+            })
+            .sum()
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("status", &self.status()).finish()
+    }
+}

@@ -1,0 +1,127 @@
+//! How a node is opened.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use parking_lot::Mutex;
+use rand::{SeedableRng, rngs::StdRng};
+use tokio_util::sync::CancellationToken;
+
+use super::{Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores};
+use crate::{
+    VirtualActor,
+    consensus::{Engine, EngineConfig},
+    host::Host,
+    id::ClassUid,
+    interface::{Class, Registered},
+    metrics::Metrics,
+    router::{Classes, Node},
+};
+
+/// Builder of a [`Cluster`]: classes are registered here, each with its environment.
+pub struct ClusterBuilder {
+    config: ClusterConfig,
+    classes: Vec<Arc<dyn Class>>,
+}
+
+impl ClusterBuilder {
+    pub(super) fn new(config: ClusterConfig) -> Self {
+        Self {
+            config,
+            classes: Vec::new(),
+        }
+    }
+
+    /// Registers a class with what its actors are given.
+    #[must_use]
+    pub fn actor<A: VirtualActor>(mut self, env: A::Env) -> Self {
+        self.classes.push(Arc::new(Registered::<A>::new(env)));
+        self
+    }
+
+    /// Opens the node: creates what is missing, recovers what is there, and waits until every shard is owned.
+    ///
+    /// # Errors
+    /// If the stores cannot be used, or two classes share a name.
+    pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
+        let on_fatal = self.config.on_fatal.clone();
+        let engine = Engine::open(EngineConfig {
+            shards: self.config.shards,
+            stores: stores.0,
+            raft: self.config.raft.clone(),
+            on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
+        })
+        .await?;
+        engine.ready().await;
+        self.start(Groups::Engine(Box::new(engine))).await
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn classes(mut self, classes: &[Arc<dyn Class>]) -> Self {
+        self.classes.extend_from_slice(classes);
+        self
+    }
+
+    /// Starts the node on its groups.
+    pub(crate) async fn start(self, groups: Groups) -> Result<Cluster, OpenError> {
+        let Self { config, classes } = self;
+        let meta = groups.meta();
+        let settings = Settings::new(Arc::clone(&meta), config.bounds.ask);
+        let mut by_name = BTreeMap::new();
+        for class in classes {
+            if let Some(earlier) = by_name.insert(class.name(), class) {
+                return Err(OpenError::DuplicateClass(earlier.name()));
+            }
+        }
+        let metrics = Metrics::new(by_name.keys().copied());
+        let mut registered = Classes::default();
+        for (name, class) in by_name {
+            registered.insert(register(&settings, name).await?, class);
+        }
+
+        let shards = groups.shards();
+        let bounds = Arc::new(config.bounds);
+        let room = bounds.activations.div_ceil(shards.len());
+        let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
+        let node = Arc::new_cyclic(|node| Node {
+            bounds: Arc::clone(&bounds),
+            clock: config.clock,
+            random: Mutex::new(random),
+            classes: registered,
+            metrics,
+            hosts: shards
+                .into_iter()
+                .map(|shard| Host::new(node.clone(), shard, config.actors.clone(), Arc::clone(&bounds), room))
+                .collect(),
+        });
+        let closing = CancellationToken::new();
+        let run = |host: &Arc<Host>| config.actors.spawn(Arc::clone(host).run(closing.clone()));
+        let hosts = node.hosts.iter().map(run).collect();
+        futures_util::future::join_all(node.hosts.iter().map(|host| host.ready())).await;
+        Ok(Cluster(Arc::new(Inner {
+            node,
+            meta,
+            groups,
+            closing,
+            hosts: Mutex::new(hosts),
+        })))
+    }
+}
+
+/// The lasting identity of a class: taken from its first name, and kept when it is renamed.
+async fn register(settings: &Settings, class: &'static str) -> Result<ClassUid, OpenError> {
+    let first = ClassUid::of_first_name(class).0.to_vec();
+    let uid = settings
+        .put_if_absent(&format!("class/{class}"), first)
+        .await
+        .map_err(|source| OpenError::Class { class, source })?;
+    uid.try_into().map(ClassUid).map_err(|_| OpenError::ClassUid(class))
+}
+
+impl fmt::Debug for ClusterBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let classes: Vec<_> = self.classes.iter().map(|class| class.name()).collect();
+        f.debug_struct("ClusterBuilder")
+            .field("classes", &classes)
+            .finish_non_exhaustive()
+    }
+}

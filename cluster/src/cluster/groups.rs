@@ -1,0 +1,100 @@
+//! The groups of a node: what makes its writes durable.
+
+use std::sync::Arc;
+
+use super::GroupStatus;
+#[cfg(feature = "testing")]
+use crate::testing::SimulatedGroups;
+use crate::{
+    consensus::{self, Engine},
+    shard::Shard,
+};
+
+/// The groups of a node.
+pub(crate) enum Groups {
+    /// Raft groups.
+    Engine(Box<Engine>),
+    /// Simulated ones, for tests of the hosts alone.
+    #[cfg(feature = "testing")]
+    Simulated(SimulatedGroups),
+}
+
+impl Groups {
+    pub(super) fn meta(&self) -> Arc<dyn Shard> {
+        match self {
+            Self::Engine(engine) => engine.meta(),
+            #[cfg(feature = "testing")]
+            Self::Simulated(groups) => groups.meta(),
+        }
+    }
+
+    pub(super) fn shards(&self) -> Vec<Arc<dyn Shard>> {
+        match self {
+            Self::Engine(engine) => engine.shards(),
+            #[cfg(feature = "testing")]
+            Self::Simulated(groups) => groups.shards(),
+        }
+    }
+
+    pub(super) async fn shutdown(&self) {
+        match self {
+            Self::Engine(engine) => engine.shutdown().await,
+            #[cfg(feature = "testing")]
+            Self::Simulated(groups) => groups.stop(),
+        }
+    }
+
+    pub(super) async fn take_snapshots(&self) {
+        match self {
+            Self::Engine(engine) => engine.take_snapshots().await,
+            #[cfg(feature = "testing")]
+            Self::Simulated(_) => {}
+        }
+    }
+
+    pub(super) fn status(&self) -> Vec<GroupStatus> {
+        match self {
+            Self::Engine(engine) => engine.status().into_iter().map(of_engine).collect(),
+            #[cfg(feature = "testing")]
+            Self::Simulated(_) => Vec::new(),
+        }
+    }
+}
+
+fn of_engine(status: consensus::GroupStatus) -> GroupStatus {
+    let consensus::GroupStatus {
+        shard,
+        epoch,
+        applied,
+        last,
+        log_bytes,
+        snapshot,
+        snapshot_bytes,
+    } = status;
+    GroupStatus {
+        shard,
+        epoch: epoch.map(|epoch| epoch.0),
+        applied,
+        last,
+        log_bytes,
+        snapshot,
+        snapshot_bytes,
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Groups {
+    pub(super) async fn crash(&self) {
+        match self {
+            Self::Engine(engine) => engine.crash().await,
+            Self::Simulated(groups) => groups.crash(),
+        }
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        match self {
+            Self::Engine(engine) => engine.status().iter().filter_map(|group| group.applied).sum(),
+            Self::Simulated(groups) => groups.commits(),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What a handler may do.
+
+use std::{fmt, future::Future};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    ActorError, ActorId, ActorRef, Handler, Message, Result, Storage, TenantId, Timestamp, VirtualActor,
+    gate::Broken,
+    interface::Payload,
+    mailbox::{Chain, Fault},
+    outbox::Envelope,
+    turn::{Pipe, Turn},
+    wire,
+};
+
+/// What a handler may do: read and write, set the alarm, speak to other actors, start work.
+///
+/// Writes, alarm changes and sends are buffered and commit as one batch when the handler returns.
+pub struct Ctx<A: VirtualActor> {
+    turn: Turn,
+    env: A::Env,
+}
+
+impl<A: VirtualActor> Ctx<A> {
+    pub(crate) fn new(turn: Turn, env: A::Env) -> Self {
+        Self { turn, env }
+    }
+
+    pub(crate) fn turn(&mut self) -> &mut Turn {
+        &mut self.turn
+    }
+
+    /// Address of this actor.
+    pub fn id(&self) -> &ActorId {
+        &self.turn.address().id
+    }
+
+    /// Tenant of this actor.
+    pub fn tenant(&self) -> &TenantId {
+        self.id().tenant()
+    }
+
+    /// Name of this actor.
+    pub fn name(&self) -> &str {
+        self.id().name()
+    }
+
+    /// What the host program gave to the class.
+    pub fn env(&self) -> &A::Env {
+        &self.env
+    }
+
+    /// The present moment by the clock of the owner.
+    pub fn now(&self) -> Timestamp {
+        self.turn.now()
+    }
+
+    /// A fresh UUID, version 7.
+    pub fn uuid(&self) -> Uuid {
+        self.turn.uuid()
+    }
+
+    /// Storage of this actor.
+    pub fn storage(&mut self) -> &mut Storage {
+        &mut self.turn.storage
+    }
+
+    /// Sets the one alarm, instead of the present one. A moment that has passed means now.
+    pub fn set_alarm(&mut self, at: Timestamp) {
+        let now = self.turn.now();
+        self.turn.storage.alarm.set(at, now);
+    }
+
+    /// The moment the alarm fires next; empty while its handler runs, unless that has set another.
+    pub fn get_alarm(&self) -> Option<Timestamp> {
+        self.turn.storage.alarm.get()
+    }
+
+    /// Removes the alarm. In its handler this takes back what the handler set.
+    pub fn delete_alarm(&mut self) {
+        self.turn.storage.alarm.delete();
+    }
+
+    /// Reference to an actor of this tenant. It contacts nobody.
+    pub fn get<B: VirtualActor>(&self, name: &str) -> ActorRef<B> {
+        ActorRef::new(self.turn.node.clone(), ActorId::from_name::<B>(self.tenant(), name))
+    }
+
+    /// Asks another actor of this tenant. What is buffered commits first, and the message leaves when that is durable;
+    /// what follows belongs to the next batch.
+    ///
+    /// # Errors
+    /// `actor.cycle` if the other one waits, directly or not, for this one; `actor.tenant` across tenants; otherwise as
+    /// [`ActorRef::ask`].
+    pub async fn ask<B: Handler<M>, M: Message>(&mut self, to: &ActorRef<B>, message: M) -> Result<M::Reply> {
+        self.check_tenant(to.id())?;
+        let number = self.turn.commit();
+        self.turn.gate().wait(number).await.map_err(lost)?;
+        let chain = Chain::extend(self.turn.address().hash, self.turn.chain.as_ref());
+        to.ask_in_chain(self.turn.node.bounds.ask, message, Some(chain)).await
+    }
+
+    /// Sends durably with this turn, to an actor of this tenant: the message is handled exactly once in effect, after
+    /// the turn is durable, in order among the sends from this actor to that one.
+    ///
+    /// # Errors
+    /// `too-large` if the message or the turn exceeds its bound, `message.encode` if serde refuses, `actor.tenant`
+    /// across tenants, and whatever makes the reference invalid.
+    pub fn send<B: Handler<M>, M: Message>(&mut self, to: &ActorRef<B>, message: M) -> Result<()> {
+        self.check_tenant(to.id())?;
+        let target = to.address()?;
+        let payload = wire::encode(&message).map_err(|error| {
+            ActorError::internal("message.encode", format!("failed to encode {}: {error}", M::NAME))
+        })?;
+        let bound = self.turn.node.bounds.value_bytes;
+        if payload.len() > bound {
+            return Err(ActorError::too_large(
+                "too-large",
+                format!("a message of {} bytes exceeds the bound of {bound}", payload.len()),
+            ));
+        }
+        self.turn.send(&Envelope {
+            target: target.stored(),
+            message: M::NAME.to_owned(),
+            payload,
+        })
+    }
+
+    /// Runs work beside the mailbox once the turn is durable; its result comes back as a message to this activation.
+    /// It is aborted, and lost, with the activation: who must not lose it holds an alarm.
+    pub fn pipe_to_self<M: Message>(&mut self, work: impl Future<Output = M> + Send + 'static)
+    where
+        A: Handler<M>,
+    {
+        let busy = self.turn.mailbox.busy();
+        let work = Box::pin(async move { Payload::Local(Box::new(work.await)) });
+        self.turn.pipes.get_mut().push(Pipe {
+            message: M::NAME,
+            work,
+            busy,
+        });
+    }
+
+    /// Reference to this actor, for work beside the mailbox that asks its own actor.
+    pub fn self_ref(&self) -> ActorRef<A> {
+        ActorRef::new(self.turn.node.clone(), self.id().clone())
+    }
+
+    /// Cancelled when this activation ends.
+    pub fn activation(&self) -> CancellationToken {
+        self.turn.token.child_token()
+    }
+
+    /// Ends this activation after the turn; the next message activates again.
+    pub fn passivate(&mut self) {
+        self.turn.passivate = true;
+    }
+
+    fn check_tenant(&self, to: &ActorId) -> Result<()> {
+        if to.tenant() == self.tenant() {
+            Ok(())
+        } else {
+            Err(ActorError::forbidden(
+                "actor.tenant",
+                "an actor reaches only actors of its own tenant",
+            ))
+        }
+    }
+}
+
+fn lost(broken: Broken) -> ActorError {
+    Fault::from(broken).into()
+}
+
+impl<A: VirtualActor> fmt::Debug for Ctx<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ctx").field("id", self.id()).finish_non_exhaustive()
+    }
+}
