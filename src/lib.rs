@@ -1,0 +1,3 @@
+//! A self-hosted server of virtual actors: ideas in, finished plans out.
+
+pub mod planes;

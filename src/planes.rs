@@ -1,0 +1,3 @@
+//! The adapters of the ports in `actors::ports`: everything that touches the world outside of the cluster.
+
+pub mod data;
