@@ -39,7 +39,7 @@ pub use block::Block;
 pub use evidence::EvidenceView;
 pub use fault::{FaultView, fault_page};
 pub use new_run::{NewRunView, new_run_page};
-pub use parked::{ParkedView, ParkedIdeaView, parked_page};
+pub use parked::{ParkedIdeaView, ParkedView, parked_page};
 pub use phase::{PHASES, PhaseInfo, StoneState};
 pub use plan::{ChapterView, PlanView, SealView, plan_page};
 pub use run::{

@@ -51,12 +51,26 @@ fn build() -> Vec<Asset> {
     ];
     let mut assets: Vec<Asset> = Vec::with_capacity(files.len());
     for (source, content_type, bytes) in files {
-        let bytes = if content_type == CSS { linked(bytes, &assets) } else { Cow::Borrowed(bytes) };
-        let hash: String = Sha256::digest(&bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let bytes = if content_type == CSS {
+            linked(bytes, &assets)
+        } else {
+            Cow::Borrowed(bytes)
+        };
+        let hash: String = Sha256::digest(&bytes)
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let file = source.rsplit('/').next().unwrap_or(source);
         let (stem, extension) = file.split_once('.').unwrap_or((file, "bin"));
         let name = format!("{stem}-{hash}.{extension}");
-        assets.push(Asset { source, url: format!("/assets/{name}"), name, content_type, bytes });
+        assets.push(Asset {
+            source,
+            url: format!("/assets/{name}"),
+            name,
+            content_type,
+            bytes,
+        });
     }
     assets
 }
@@ -98,7 +112,11 @@ mod tests {
     #[test]
     fn names_carry_the_hash_of_the_content() {
         for file in assets() {
-            let hash: String = Sha256::digest(&file.bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+            let hash: String = Sha256::digest(&file.bytes)
+                .iter()
+                .take(6)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             assert!(file.name.contains(&hash), "{}", file.name);
             assert_eq!(asset(&file.name).map(|found| found.source), Some(file.source));
         }
@@ -108,9 +126,16 @@ mod tests {
 
     #[test]
     fn the_style_sheet_names_only_files_that_exist() {
-        let css = assets().iter().find(|file| file.source == "app.css").expect("app.css is in the table");
+        let css = assets()
+            .iter()
+            .find(|file| file.source == "app.css")
+            .expect("app.css is in the table");
         let text = std::str::from_utf8(&css.bytes).expect("css is text");
-        let urls: Vec<_> = text.split("url(").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        let urls: Vec<_> = text
+            .split("url(")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .collect();
         assert_eq!(urls.len(), 5, "one address per font file");
         for url in urls {
             assert!(asset(url.trim_start_matches("/assets/")).is_some(), "{url}");

@@ -68,7 +68,11 @@ pub(super) fn months_later(seconds: i64, months: u32) -> i64 {
 pub(super) fn clock_length(milliseconds: u64) -> String {
     let seconds = (milliseconds + 500) / 1000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
 /// A duration in a sentence: `14 min 32 s`, `3 h 5 min`, `2 days`.

@@ -14,7 +14,12 @@ pub struct PhaseInfo {
 }
 
 const fn phase(number: usize, id: &'static str, name: &'static str, stage: &'static str) -> PhaseInfo {
-    PhaseInfo { id, number, name, stage }
+    PhaseInfo {
+        id,
+        number,
+        name,
+        stage,
+    }
 }
 
 /// The 15 phases in order.
@@ -69,8 +74,13 @@ impl PhaseInfo {
 }
 
 /// The stages with the range of phases each holds, for headings over groups.
-pub(super) const STAGES: [(&str, std::ops::Range<usize>); 5] =
-    [("Discovery", 0..4), ("Validation", 4..5), ("Strategy", 5..8), ("Design", 8..11), ("Execution", 11..15)];
+pub(super) const STAGES: [(&str, std::ops::Range<usize>); 5] = [
+    ("Discovery", 0..4),
+    ("Validation", 4..5),
+    ("Strategy", 5..8),
+    ("Design", 8..11),
+    ("Execution", 11..15),
+];
 
 /// What a stone shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -51,7 +51,10 @@ pub struct Preferences {
 
 impl Default for Preferences {
     fn default() -> Self {
-        Self { theme: Theme::System, keys: true }
+        Self {
+            theme: Theme::System,
+            keys: true,
+        }
     }
 }
 
@@ -175,7 +178,10 @@ impl Shell {
 
     /// The letter on the face of the signed-in person.
     pub(super) fn initial(&self) -> String {
-        let letter = self.person.as_ref().and_then(|person| person.name.chars().find(|letter| letter.is_alphanumeric()));
+        let letter = self
+            .person
+            .as_ref()
+            .and_then(|person| person.name.chars().find(|letter| letter.is_alphanumeric()));
         letter.map_or_else(|| "?".to_owned(), |letter| letter.to_uppercase().collect())
     }
 }
@@ -199,14 +205,33 @@ mod tests {
         }
         assert_eq!(Preferences::from_cookie("\"><script>"), Preferences::default());
         let dark = Preferences::default().with_form(Some("dark"), None);
-        assert_eq!(dark, Preferences { theme: Theme::Dark, keys: true });
-        assert_eq!(dark.with_form(Some("neon"), Some("off")), Preferences { theme: Theme::Dark, keys: false });
+        assert_eq!(
+            dark,
+            Preferences {
+                theme: Theme::Dark,
+                keys: true
+            }
+        );
+        assert_eq!(
+            dark.with_form(Some("neon"), Some("off")),
+            Preferences {
+                theme: Theme::Dark,
+                keys: false
+            }
+        );
     }
 
     #[test]
     fn only_paths_of_this_server_are_returned_to() {
         assert_eq!(local_path("/runs?status=paused"), "/runs?status=paused");
-        for path in ["//example.org", "https://example.org", "/\\example.org", "", "runs", "/a\r\nSet-Cookie: b"] {
+        for path in [
+            "//example.org",
+            "https://example.org",
+            "/\\example.org",
+            "",
+            "runs",
+            "/a\r\nSet-Cookie: b",
+        ] {
             assert_eq!(local_path(path), "/runs", "{path:?}");
         }
     }

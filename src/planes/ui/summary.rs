@@ -123,7 +123,11 @@ pub(super) struct Pill {
 
 impl Pill {
     pub(super) fn new(tone: &'static str, glyph: &'static str, word: impl Into<String>) -> Self {
-        Self { tone, glyph, word: word.into() }
+        Self {
+            tone,
+            glyph,
+            word: word.into(),
+        }
     }
 }
 
@@ -170,7 +174,11 @@ impl RunSummary {
 
     /// The sentence under the title, where it says more than the title.
     pub(super) fn lede(&self) -> Option<&str> {
-        let text = self.refined_idea.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let text = self
+            .refined_idea
+            .as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty());
         text.or_else(|| (self.idea.trim() != self.title()).then(|| self.idea.trim()))
     }
 
@@ -212,13 +220,23 @@ impl RunSummary {
                 StoneState::Todo
             }
         };
-        PHASES.iter().map(|phase| Stone { phase, state: state(phase.number) }).collect()
+        PHASES
+            .iter()
+            .map(|phase| Stone {
+                phase,
+                state: state(phase.number),
+            })
+            .collect()
     }
 
     /// The pill of a list: a running run shows its phase.
     pub(super) fn pill(&self) -> Pill {
         match self.state {
-            RunState::Running => Pill::new("live", "s-running", self.current().map_or("Starting", |phase| phase.name)),
+            RunState::Running => Pill::new(
+                "live",
+                "s-running",
+                self.current().map_or("Starting", |phase| phase.name),
+            ),
             RunState::Queued { position } => Pill::new("", "s-queued", queued(position)),
             RunState::AwaitingApproval => Pill::new("wait", "s-wait", "Needs you"),
             RunState::Paused => Pill::new("", "s-paused", "Paused"),
@@ -236,7 +254,9 @@ impl RunSummary {
             (RunState::Running, Some(phase)) => {
                 Pill::new("live", "s-running", format!("Running, phase {} of 15", phase.number))
             }
-            (RunState::Paused, Some(phase)) => Pill::new("", "s-paused", format!("Paused at phase {} of 15", phase.number)),
+            (RunState::Paused, Some(phase)) => {
+                Pill::new("", "s-paused", format!("Paused at phase {} of 15", phase.number))
+            }
             _ => self.pill(),
         }
     }
@@ -244,28 +264,43 @@ impl RunSummary {
     /// The line under the pill in a list.
     pub(super) fn state_note(&self) -> String {
         match self.state {
-            RunState::Running => self.eta_ms.map_or_else(String::new, |left| format!("about {} left", moment::rough_length(left))),
+            RunState::Running => self
+                .eta_ms
+                .map_or_else(String::new, |left| format!("about {} left", moment::rough_length(left))),
             RunState::Queued { .. } => "the model is busy".to_owned(),
             RunState::AwaitingApproval => "waits for your decision".to_owned(),
-            RunState::Paused => self.current().map_or_else(String::new, |phase| format!("at {}", phase.name)),
+            RunState::Paused => self
+                .current()
+                .map_or_else(String::new, |phase| format!("at {}", phase.name)),
             RunState::Completed => {
                 let took = moment::rough_length(moment::between(self.created_at, self.updated_at));
-                self.quality.map_or_else(|| format!("not assessed · {took}"), |score| format!("{score:.1} · {took}"))
+                self.quality.map_or_else(
+                    || format!("not assessed · {took}"),
+                    |score| format!("{score:.1} · {took}"),
+                )
             }
-            RunState::Killed | RunState::PivotsUsedUp => {
-                self.revisit_months.map_or_else(|| "parked".to_owned(), |months| format!("look again in {}", months_words(months)))
-            }
-            RunState::Failed | RunState::Cancelled => self.reason.as_deref().map_or_else(String::new, |reason| shorten(reason, 60)),
+            RunState::Killed | RunState::PivotsUsedUp => self.revisit_months.map_or_else(
+                || "parked".to_owned(),
+                |months| format!("look again in {}", months_words(months)),
+            ),
+            RunState::Failed | RunState::Cancelled => self
+                .reason
+                .as_deref()
+                .map_or_else(String::new, |reason| shorten(reason, 60)),
         }
     }
 
-    pub(super) fn created(&self, now: i64) -> Moment {
-        Moment::near(self.created_at, now)
+    pub(super) fn created(&self, now: &i64) -> Moment {
+        Moment::near(self.created_at, *now)
+    }
+
+    pub(super) fn changed(&self, now: &i64) -> Moment {
+        Moment::near(self.updated_at, *now)
     }
 
     /// How long it has been waiting for a person.
-    pub(super) fn waiting(&self, now: i64) -> String {
-        moment::rough_length(moment::between(self.updated_at, now))
+    pub(super) fn waiting(&self, now: &i64) -> String {
+        moment::rough_length(moment::between(self.updated_at, *now))
     }
 
     /// The verdict in a sentence.
@@ -284,7 +319,11 @@ pub(super) fn queued(position: u32) -> String {
 
 /// `1 month`, `6 months`.
 pub(super) fn months_words(months: u32) -> String {
-    if months == 1 { "1 month".to_owned() } else { format!("{months} months") }
+    if months == 1 {
+        "1 month".to_owned()
+    } else {
+        format!("{months} months")
+    }
 }
 
 fn ordinal(number: u32) -> String {
@@ -298,23 +337,56 @@ fn ordinal(number: u32) -> String {
     format!("{number}{suffix}")
 }
 
+/// A count with its thousands apart: `4,210`.
+pub(super) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let place = |index: usize| digits.len() - index;
+    let comma = |index: usize| {
+        if index > 0 && place(index).is_multiple_of(3) {
+            ","
+        } else {
+            ""
+        }
+    };
+    digits
+        .char_indices()
+        .flat_map(|(index, digit)| comma(index).chars().chain([digit]))
+        .collect()
+}
+
 /// Cuts a text at a word, at most `limit` characters, and marks the cut.
 pub(super) fn shorten(text: &str, limit: usize) -> String {
     let text = text.trim();
-    let Some((cut, _)) = text.char_indices().nth(limit) else { return text.to_owned() };
+    let Some((cut, _)) = text.char_indices().nth(limit) else {
+        return text.to_owned();
+    };
     let head = &text[..cut];
-    let head = head.rfind(char::is_whitespace).filter(|space| *space > cut / 2).map_or(head, |space| &head[..space]);
-    format!("{}…", head.trim_end_matches(|end: char| end.is_whitespace() || end.is_ascii_punctuation()))
+    let head = head
+        .rfind(char::is_whitespace)
+        .filter(|space| *space > cut / 2)
+        .map_or(head, |space| &head[..space]);
+    format!(
+        "{}…",
+        head.trim_end_matches(|end: char| end.is_whitespace() || end.is_ascii_punctuation())
+    )
 }
 
 /// The title of a run: the first line or sentence of its idea, cut at a word where it is longer than a title can be.
 #[must_use]
 pub fn headline(idea: &str) -> String {
     let line = idea.trim().lines().next().unwrap_or_default().trim();
-    let sentence = [". ", "? ", "! ", ": "].iter().filter_map(|end| line.find(end)).min().map_or(line, |end| &line[..=end]);
+    let sentence = [". ", "? ", "! ", ": "]
+        .iter()
+        .filter_map(|end| line.find(end))
+        .min()
+        .map_or(line, |end| &line[..=end]);
     let sentence = if sentence.chars().count() < 12 { line } else { sentence };
     let title = shorten(sentence.trim_end_matches(['.', ':']), 72);
-    if title.is_empty() { "Untitled idea".to_owned() } else { title }
+    if title.is_empty() {
+        "Untitled idea".to_owned()
+    } else {
+        title
+    }
 }
 
 #[cfg(test)]
@@ -323,7 +395,10 @@ mod tests {
 
     #[test]
     fn a_headline_is_the_first_sentence_cut_at_a_word() {
-        assert_eq!(headline("Frost watch for small orchards. It reads stations."), "Frost watch for small orchards");
+        assert_eq!(
+            headline("Frost watch for small orchards. It reads stations."),
+            "Frost watch for small orchards"
+        );
         assert_eq!(headline("  \n "), "Untitled idea");
         let long = "word ".repeat(60);
         assert!(headline(&long).chars().count() <= 73);
@@ -333,8 +408,19 @@ mod tests {
     }
 
     #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(
+            [0, 999, 1000, 4_210, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "4,210", "1,234,567"]
+        );
+    }
+
+    #[test]
     fn ordinals_follow_the_language() {
         let words: Vec<_> = [1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal).into();
-        assert_eq!(words, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]);
+        assert_eq!(
+            words,
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]
+        );
     }
 }
