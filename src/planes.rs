@@ -1,0 +1,3 @@
+//! The planes: what meets the outside world. Each adapter implements a port trait of the `actors` crate.
+
+pub mod events;
