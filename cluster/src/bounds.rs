@@ -1,0 +1,42 @@
+//! Every bound of the runtime, by name, with its default.
+
+use std::time::Duration;
+
+/// Bounds on what may wait, grow or be written. Exceeding one is an error, never a wait without limit.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// Messages waiting for one actor; beyond it: `overloaded`.
+    pub mailbox: usize,
+    /// Longest time a message may wait for its turn; beyond it: `overloaded`.
+    pub queue_age: Duration,
+    /// Bytes one turn may write and send; beyond it: `too-large`.
+    pub turn_bytes: usize,
+    /// Bytes of one stored value or message; beyond it: `too-large`.
+    pub value_bytes: usize,
+    /// Bytes of one storage key; beyond it: `too-large`.
+    pub key_bytes: usize,
+    /// Rows of one page of a listing; a larger limit: `too-large`.
+    pub list_page: usize,
+    /// Live activations of the node; the least recently used idle ones make room, beyond it: `overloaded`.
+    pub activations: usize,
+    /// Idle time after which an activation is passivated.
+    pub idle: Duration,
+    /// Deadline of an ask that names none; beyond it: `deadline`.
+    pub ask: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            mailbox: 1024,
+            queue_age: Duration::from_secs(30),
+            turn_bytes: 8 * 1024 * 1024,
+            value_bytes: 2 * 1024 * 1024,
+            key_bytes: 2 * 1024,
+            list_page: 1000,
+            activations: 10_000,
+            idle: Duration::from_secs(30),
+            ask: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Everything the author of an actor needs.
+
+pub use tokio_util::sync::CancellationToken;
+pub use uuid::Uuid;
+
+pub use crate::{
+    ActorError, ActorId, ActorRef, Alarm, Cluster, Ctx, DirectoryQuery, ErrorKind, Handler, Interface, Key, Keys, List,
+    Message, Result, Storage, TenantId, Timestamp, VirtualActor,
+};

@@ -1,0 +1,96 @@
+//! The seam between the host of activations and the group that makes their writes durable.
+
+use std::{io, ops::Bound};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+/// One shard of the keyspace, as the host of its actors uses it.
+pub(crate) trait Shard: Send + Sync + 'static {
+    /// Number of the shard within its cluster.
+    fn number(&self) -> u16;
+
+    /// `Some(epoch)` after the epoch entry of our leadership is applied; `None` while another node, or nobody, owns the
+    /// shard. A changed epoch means: discard every activation.
+    fn ownership(&self) -> watch::Receiver<Option<Epoch>>;
+
+    /// Queues a write-set. Never blocks. Proposals of one caller are committed in call order. `done` is called exactly
+    /// once, from any thread, after the batch is applied (or failed).
+    fn propose(&self, proposal: Proposal);
+
+    /// Drops ownership (a commit had no definite success): a new epoch is installed before `ownership` is `Some` again.
+    fn relinquish(&self, epoch: Epoch);
+
+    /// Reads one applied value.
+    fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>>;
+
+    /// Reads a range of applied rows, at most `limit` of them, in key order or in reverse.
+    fn scan(&self, range: (Bound<Bytes>, Bound<Bytes>), reverse: bool, limit: usize)
+    -> io::Result<Vec<(Bytes, Bytes)>>;
+}
+
+/// Term of one ownership: the log index of the entry that installed the owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Epoch(pub(crate) u64);
+
+/// A write-set on its way to the log.
+pub(crate) struct Proposal {
+    /// The ownership under which the writes were made; another one in force rejects them.
+    pub(crate) epoch: Epoch,
+    /// The writes.
+    pub(crate) writes: WriteSet,
+    /// Hears the outcome.
+    pub(crate) done: Box<dyn FnOnce(Outcome) + Send>,
+}
+
+/// What became of a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Durable on a majority and applied here.
+    Committed {
+        /// Index of the log entry that carries the writes.
+        index: u64,
+        /// Ordinal of this proposal's first durable send in that entry.
+        first_ordinal: u32,
+    },
+    /// It never reached the log: it has no effect, now or later.
+    NotProposed,
+    /// It may or may not take effect.
+    Unknown,
+}
+
+/// Resolved writes: absolute puts and deletes, and durable sends that the state machine keys by (log index, ordinal).
+#[derive(Debug, Default)]
+pub(crate) struct WriteSet {
+    /// The writes in order.
+    pub(crate) ops: Vec<Op>,
+}
+
+/// One resolved write.
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// Sets a value.
+    Put {
+        /// Whole key, table byte first.
+        key: Bytes,
+        /// The value.
+        value: Bytes,
+    },
+    /// Removes a value.
+    Delete {
+        /// Whole key, table byte first.
+        key: Bytes,
+    },
+    /// Adds a row to the outbox, at `[OUTBOX][index be u64][ordinal be u32]`.
+    Send {
+        /// The encoded envelope.
+        envelope: Bytes,
+    },
+    /// Sets a value unless there is one (meta group only).
+    PutIfAbsent {
+        /// Whole key, table byte first.
+        key: Bytes,
+        /// The value.
+        value: Bytes,
+    },
+}
