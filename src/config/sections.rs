@@ -1,7 +1,7 @@
 //! The sections that configure the process itself.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -47,10 +47,21 @@ impl ServerConfig {
     #[must_use]
     pub fn base_url(&self) -> String {
         if self.public_url.is_empty() {
-            format!("http://{}", self.bind)
+            self.local_url()
         } else {
             self.public_url.trim_end_matches('/').to_owned()
         }
+    }
+
+    /// The address under which this machine reaches the server, without a slash at its end.
+    #[must_use]
+    pub fn local_url(&self) -> String {
+        let ip = match self.bind.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.bind.port()))
     }
 
     /// Says whether browsers reach the server through TLS, so that cookies must be `Secure`.
