@@ -1,0 +1,13 @@
+//! The indexes of a tenant: its runs, its parked ideas, and how long phases usually take.
+//!
+//! Runs send their changes durably, so the index lags a little behind a run and never loses a change.
+
+mod index;
+mod messages;
+mod parked;
+
+pub use index::{NAME, Tenant};
+pub use messages::{
+    DeleteParked, GetParked, ListParked, ListRuns, Park, ParkedPage, PhaseMedian, PhaseTiming, Promote, Promoted,
+    RunChanged, RunPage, RunSummary, Timings,
+};

@@ -1,0 +1,85 @@
+//! Parked ideas: the kill test parks them, a person promotes or removes them.
+
+use cluster::prelude::{ActorError, Ctx, Handler, Keys, Result};
+
+use super::{
+    Tenant,
+    index::{newest_first, page},
+    messages::{DeleteParked, GetParked, ListParked, Park, ParkedPage, Promote, Promoted},
+};
+use crate::{
+    records::{Mode, ParkedIdea},
+    run::{Origin, Run, StartRun},
+};
+
+const PARKED: Keys<ParkedIdea> = Keys::new("parked/");
+/// Id of a parked idea to its key in the listing.
+const KEYS: Keys<String> = Keys::new("parked-keys/");
+
+impl Handler<Park> for Tenant {
+    async fn handle(&mut self, Park { idea }: Park, ctx: &mut Ctx<Self>) -> Result<()> {
+        let id = idea.id.clone();
+        if let Ok((_, known)) = find(&id, ctx).await
+            && known.promoted_run_id.is_some()
+        {
+            return Ok(());
+        }
+        let key = newest_first(idea.created_at.saturating_mul(1000), &id);
+        ctx.storage().put(&PARKED.key(&key), &idea)?;
+        ctx.storage().put(&KEYS.key(&id), &key)
+    }
+}
+
+impl Handler<ListParked> for Tenant {
+    async fn handle(&mut self, list: ListParked, ctx: &mut Ctx<Self>) -> Result<ParkedPage> {
+        let wanted = |idea: &ParkedIdea| list.source.as_ref().is_none_or(|source| idea.source_phase == *source);
+        let (items, next) = page(&PARKED, list.after.clone(), list.limit, wanted, ctx).await?;
+        Ok(ParkedPage { items, next })
+    }
+}
+
+impl Handler<GetParked> for Tenant {
+    async fn handle(&mut self, GetParked { id }: GetParked, ctx: &mut Ctx<Self>) -> Result<ParkedIdea> {
+        Ok(find(&id, ctx).await?.1)
+    }
+}
+
+impl Handler<Promote> for Tenant {
+    async fn handle(&mut self, Promote { id, config }: Promote, ctx: &mut Ctx<Self>) -> Result<Promoted> {
+        let (key, mut idea) = find(&id, ctx).await?;
+        if let Some(run) = &idea.promoted_run_id {
+            return Err(ActorError::conflict(
+                "parked-idea.promoted",
+                format!("the idea was promoted to run {run} already"),
+            ));
+        }
+        let run_id = ctx.uuid().to_string();
+        idea.promoted_run_id = Some(run_id.clone());
+        ctx.storage().put(&PARKED.key(&key), &idea)?;
+        let origin = Origin {
+            parked_idea_id: id.clone(),
+            reason: idea.reason,
+            refined_idea: idea.refined_idea,
+            summary: idea.artifact_summary,
+        };
+        let start = StartRun { idea: idea.idea, mode: Mode::Cloud, config, origin: Some(origin) };
+        let run = ctx.get::<Run>(&run_id);
+        ctx.send(&run, start)?;
+        Ok(Promoted { parked_idea_id: id, new_run_id: run_id })
+    }
+}
+
+impl Handler<DeleteParked> for Tenant {
+    async fn handle(&mut self, DeleteParked { id }: DeleteParked, ctx: &mut Ctx<Self>) -> Result<()> {
+        let (key, _) = find(&id, ctx).await?;
+        ctx.storage().delete(&PARKED.key(&key))?;
+        ctx.storage().delete(&KEYS.key(&id))
+    }
+}
+
+async fn find(id: &str, ctx: &mut Ctx<Tenant>) -> Result<(String, ParkedIdea)> {
+    let absent = || ActorError::not_found("parked-idea.not-found", "there is no such parked idea");
+    let key = ctx.storage().get(&KEYS.key(id)).await?.ok_or_else(absent)?;
+    let idea = ctx.storage().get(&PARKED.key(&key)).await?.ok_or_else(absent)?;
+    Ok((key, idea))
+}

@@ -1,0 +1,3 @@
+//! Durable workflows: the engine, and what runs on it.
+
+pub mod planning;

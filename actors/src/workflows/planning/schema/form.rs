@@ -1,0 +1,236 @@
+//! The forms of an annotated schema.
+
+use serde_json::{Map, Value, json};
+
+use super::NOT_ASSESSED;
+
+/// A sentence of the embedded model: plain words, one full stop, bounded.
+const SENTENCE: &str = "^[A-Z][A-Za-z0-9 ,'%-]{22,94}[A-Za-z0-9%]\\.$";
+const SENTENCE_MAX: usize = 97;
+
+/// A name of the embedded model: no full stop.
+const LABEL: &str = "^[A-Z][A-Za-z0-9 '-]{1,30}[A-Za-z0-9]$";
+const LABEL_MAX: usize = 33;
+
+const PATH: &str = "^/[a-z]{2,14}(/[a-z]{2,14})?$";
+const PATH_MAX: usize = 30;
+
+const IDENTIFIER: &str = "^[a-z]{3,12}_[a-z]{3,12}$";
+const IDENTIFIER_MAX: usize = 25;
+
+/// Objects with at most this many texts come in pairs, larger ones alone.
+const PAIR_LEAVES: usize = 3;
+
+/// The strict schema: every field required, every length and count bounded, no annotations.
+#[must_use]
+pub fn full(schema: &Value) -> Value {
+    plain(schema, &mut |_| {})
+}
+
+/// The schema for providers that refuse limits: types, enumerations and required fields only. The limits move into the
+/// description, where the model can still read them, and are checked by us.
+#[must_use]
+pub fn remote(schema: &Value) -> Value {
+    plain(schema, &mut |node| {
+        let mut limits = Vec::new();
+        for (least, most, unit) in [
+            ("minLength", "maxLength", "characters"),
+            ("minItems", "maxItems", "items"),
+            ("minimum", "maximum", ""),
+        ] {
+            let range = match (node.shift_remove(least), node.shift_remove(most)) {
+                (Some(least), Some(most)) if least == most => format!("{least} {unit}"),
+                (Some(least), Some(most)) => format!("{least} to {most} {unit}"),
+                (Some(least), None) => format!("at least {least} {unit}"),
+                (None, Some(most)) => format!("at most {most} {unit}"),
+                (None, None) => continue,
+            };
+            limits.push(range.trim_end().to_owned());
+        }
+        if let Some(pattern) = node.shift_remove("pattern") {
+            limits.push(format!("matching {}", pattern.as_str().unwrap_or_default()));
+        }
+        for keyword in ["format", "uniqueItems", "x-guidance"] {
+            node.shift_remove(keyword);
+        }
+        if !limits.is_empty() {
+            node.insert("description".to_owned(), json!(limits.join(", ")));
+        }
+    })
+}
+
+/// What the embedded model is asked: texts under a pattern, one or two items per list, nothing that needs judgement.
+#[must_use]
+pub fn embedded(schema: &Value) -> Value {
+    let mut asked =
+        ask(schema).unwrap_or_else(|| json!({"type": "object", "additionalProperties": false, "properties": {}}));
+    asked["x-guidance"] = json!({"whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "});
+    asked
+}
+
+/// Completes an answer of the embedded model: what it was not asked gets its neutral value.
+#[must_use]
+pub fn fill(schema: &Value, answer: Value) -> Value {
+    if !is_asked(schema) {
+        return neutral(schema);
+    }
+    match answer {
+        Value::Object(mut fields) => Value::Object(
+            properties(schema)
+                .map(|(name, node)| {
+                    let value = fields.shift_remove(name);
+                    (
+                        name.clone(),
+                        value.map_or_else(|| neutral(node), |value| fill(node, value)),
+                    )
+                })
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| fill(&schema["items"], item)).collect()),
+        leaf @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => leaf,
+    }
+}
+
+/// The value of a field that nobody judged.
+#[must_use]
+pub fn neutral(schema: &Value) -> Value {
+    if let Some(value) = schema.get("x-neutral") {
+        return value.clone();
+    }
+    match schema["type"].as_str() {
+        Some("object") => properties(schema)
+            .map(|(name, node)| (name.clone(), neutral(node)))
+            .collect(),
+        Some("array") => json!([]),
+        Some("string") => json!(NOT_ASSESSED),
+        Some(_) | None => Value::Null,
+    }
+}
+
+/// What a completed answer of the embedded model satisfies: as asked, and the neutral value everywhere else.
+#[must_use]
+pub fn stored(schema: &Value) -> Value {
+    if schema.get("x-given").is_some() {
+        return json!({"type": "string", "minLength": 1});
+    }
+    if !is_asked(schema) {
+        return json!({"const": neutral(schema)});
+    }
+    match schema["type"].as_str() {
+        Some("object") => closed(
+            properties(schema)
+                .map(|(name, node)| (name.clone(), stored(node)))
+                .collect(),
+        ),
+        Some("array") => {
+            let mut asked = ask(schema).unwrap_or_else(|| json!({"const": []}));
+            if asked.get("items").is_some() {
+                asked["items"] = stored(&schema["items"]);
+            }
+            asked
+        }
+        Some(_) | None => ask(schema).unwrap_or_else(|| json!({"const": neutral(schema)})),
+    }
+}
+
+/// Texts in the longest answer to an embedded schema.
+#[must_use]
+pub fn asked_leaves(asked: &Value) -> usize {
+    match asked["type"].as_str() {
+        Some("object") => properties(asked).map(|(_, node)| asked_leaves(node)).sum(),
+        Some("array") => most(asked) * asked_leaves(&asked["items"]),
+        Some(_) | None => 1,
+    }
+}
+
+/// Characters of the longest answer to an embedded schema, punctuation and names included.
+#[must_use]
+pub fn longest_answer(asked: &Value) -> usize {
+    match asked["type"].as_str() {
+        Some("object") => {
+            2 + properties(asked)
+                .map(|(name, node)| name.len() + 6 + longest_answer(node))
+                .sum::<usize>()
+        }
+        Some("array") => 2 + most(asked) * (2 + longest_answer(&asked["items"])),
+        Some(_) | None => {
+            2 + match asked["pattern"].as_str() {
+                Some(LABEL) => LABEL_MAX,
+                Some(PATH) => PATH_MAX,
+                Some(IDENTIFIER) => IDENTIFIER_MAX,
+                Some(_) | None => SENTENCE_MAX,
+            }
+        }
+    }
+}
+
+fn most(list: &Value) -> usize {
+    list["maxItems"]
+        .as_u64()
+        .map_or(0, |most| usize::try_from(most).unwrap_or(usize::MAX))
+}
+
+fn is_asked(node: &Value) -> bool {
+    node.get("x-asked").is_none_or(|asked| asked != &json!(false)) && node.get("x-given").is_none()
+}
+
+fn properties(node: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    node["properties"].as_object().into_iter().flatten()
+}
+
+/// An object schema in which every property is required.
+fn closed(properties: Map<String, Value>) -> Value {
+    let required: Vec<&String> = properties.keys().collect();
+    json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+}
+
+/// The schema without annotations and without what is given, each node passed through `change`.
+fn plain(schema: &Value, change: &mut dyn FnMut(&mut Map<String, Value>)) -> Value {
+    let mut node = match schema["type"].as_str() {
+        Some("object") => {
+            let kept: Map<String, Value> = properties(schema)
+                .filter(|(_, node)| node.get("x-given").is_none())
+                .map(|(name, node)| (name.clone(), plain(node, change)))
+                .collect();
+            closed(kept)
+        }
+        Some(_) | None => schema.clone(),
+    };
+    if let Some(items) = schema.get("items") {
+        node["items"] = plain(items, change);
+    }
+    if let Some(fields) = node.as_object_mut() {
+        fields.retain(|name, _| !name.starts_with("x-") || name == "x-guidance");
+        change(fields);
+    }
+    node
+}
+
+fn ask(node: &Value) -> Option<Value> {
+    if !is_asked(node) {
+        return None;
+    }
+    match node["type"].as_str() {
+        Some("object") => {
+            let asked: Map<String, Value> = properties(node)
+                .filter_map(|(name, node)| Some((name.clone(), ask(node)?)))
+                .collect();
+            (!asked.is_empty()).then(|| closed(asked))
+        }
+        Some("array") => {
+            let items = ask(&node["items"])?;
+            let pair = node.get("x-most").is_none() && asked_leaves(&items) <= PAIR_LEAVES;
+            Some(json!({"type": "array", "minItems": 1, "maxItems": if pair { 2 } else { 1 }, "items": items}))
+        }
+        Some("string") => {
+            let pattern = match node["x-kind"].as_str() {
+                Some("label") => LABEL,
+                Some("path") => PATH,
+                Some("identifier") => IDENTIFIER,
+                Some(_) | None => SENTENCE,
+            };
+            Some(json!({"type": "string", "pattern": pattern}))
+        }
+        Some(_) | None => None,
+    }
+}
