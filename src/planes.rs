@@ -1,3 +1,4 @@
 //! The planes: what meets the outside world. Each adapter implements a port trait of the `actors` crate.
 
+pub mod data;
 pub mod events;

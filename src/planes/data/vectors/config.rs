@@ -1,0 +1,34 @@
+//! Settings of the vector index.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Where vectors are kept and how the index is looked after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct VectorsConfig {
+    /// Directory of the index; a relative one lies below the data directory.
+    pub path: PathBuf,
+    /// Number of writes after which small files are merged and old versions removed.
+    pub compact_after_writes: NonZeroU32,
+    /// Longest time one such pass may take, in seconds; what it did not finish is left to the next one.
+    pub compact_seconds: u64,
+    /// How long a version stays readable for the queries that began on it, in seconds.
+    pub keep_versions_seconds: u32,
+    /// Number of texts that are embedded at once when the index is rebuilt for another embedder.
+    pub rebuild_batch: NonZeroUsize,
+}
+
+impl Default for VectorsConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("vectors"),
+            compact_after_writes: NonZeroU32::new(64).expect("64 is not zero"),
+            compact_seconds: 60,
+            keep_versions_seconds: 600,
+            rebuild_batch: NonZeroUsize::new(32).expect("32 is not zero"),
+        }
+    }
+}
