@@ -1,8 +1,8 @@
 //! Plane 2, the gateway: the only place that knows HTTP.
 //!
 //! A request passes `request` (id, headers, log, metrics, problems), then `caller` (who asks), then one handler of `api`,
-//! `pages` or `session`. Handlers of the API and of the pages call the same [`planning`] operations, which are typed asks to
-//! actors with the caller's tenant. Everything that goes wrong leaves as one `error::Problem`.
+//! `pages` or `session`. Handlers of the API and of the pages call the same [`Planning`] operations, which are typed asks to
+//! actors with the caller's tenant. Everything that goes wrong leaves as one [`Problem`].
 
 mod api;
 mod body;
@@ -23,6 +23,8 @@ mod state;
 mod token;
 
 pub use error::Problem;
-pub use routes::routes;
-pub use state::{Gateway, Readiness};
-pub use token::{Claims, Role, Signer};
+pub use planning::Planning;
+pub use routes::app;
+pub use session::{SIGNED_IN, sign_in_link};
+pub use state::{Gateway, ModelStatus, Parts, Readiness};
+pub use token::{Claims, Purpose, Role, Signer, TokenError};

@@ -1,11 +1,31 @@
 //! Every address of the server and the handler behind it.
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::{
+    App, Error,
+    body::BoxBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::{Compress, from_fn},
+    web::{self, ServiceConfig},
+};
 
-use super::{api, error::Problem, health, pages, session, sse};
+use super::{api, error::Problem, health, pages, request, session, sse, state::Gateway};
+
+/// The whole HTTP application over one gateway.
+pub fn app(
+    gateway: Gateway,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+> {
+    App::new()
+        .app_data(web::Data::new(gateway))
+        .configure(routes)
+        .wrap(Compress::default())
+        // Outermost, so that every answer has its id and its headers.
+        .wrap(from_fn(request::wrap))
+}
 
 /// Registers all addresses. A known address with another method answers 405 with `Allow`.
-pub fn routes(config: &mut ServiceConfig) {
+fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/health").route(web::get().to(health::health)))
         .service(web::resource("/ready").route(web::get().to(health::ready)))
@@ -51,10 +71,8 @@ fn planning(config: &mut ServiceConfig) {
 fn page_routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/").route(web::get().to(pages::home)))
-        .service(
-            web::resource("/sign-in").route(web::get().to(pages::sign_in)).route(web::post().to(session::sign_in)),
-        )
-        .service(web::resource("/sign-in/{token}").route(web::get().to(pages::sign_in_by_link)))
+        .service(web::resource("/sign-in").route(web::get().to(pages::sign_in)))
+        .service(web::resource("/sign-in/{token}").route(web::get().to(session::sign_in_by_link)))
         .service(web::resource("/sign-out").route(web::post().to(session::sign_out)))
         .service(web::resource("/runs").route(web::get().to(pages::runs)).route(web::post().to(pages::create_run)))
         .service(web::resource("/runs/new").route(web::get().to(pages::new_run)))

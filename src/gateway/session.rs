@@ -1,8 +1,7 @@
 //! Sign-in, sign-out, and tokens for programs.
 //!
 //! A sign-in link holds a signed token that is exchanged for a session once: the exchange is recorded in the cluster before
-//! the session is made, so two browsers cannot both win. Opening the link shows a page with one button, because programs that
-//! preview links must not use it up.
+//! the session is made, so two browsers cannot both win.
 
 use std::time::Duration;
 
@@ -19,11 +18,15 @@ use super::{
     token::{self, Claims, Purpose, Role, Signer},
 };
 
-/// Longest token in a form.
-const TOKEN_CHARS_MAX: usize = 2048;
+/// What is seen for a moment after sign-in.
+const SIGNED_IN_PAGE: &str = "<!doctype html><html lang=\"en\"><title>Signed in · foundation</title>\
+    <p><a href=\"/runs\">Signed in. Go on to your runs.</a></p></html>";
 
 /// Setting under which the exchange of a sign-in token is recorded.
 const USED_PREFIX: &str = "sign-in-used/";
+
+/// Setting that exists as soon as anyone has signed in.
+pub const SIGNED_IN: &str = "signed-in";
 
 /// Seconds of an hour.
 const HOUR: u64 = 3600;
@@ -64,19 +67,16 @@ fn link(gateway: &Gateway, tenant: &TenantId, user: &str, role: Role) -> Link {
     Link { url, expires_at: claims.exp }
 }
 
-/// `POST /sign-in`: exchanges a sign-in token for a session.
-pub(crate) async fn sign_in(
+/// `GET /sign-in/{token}`: exchanges a sign-in token for a session.
+pub(crate) async fn sign_in_by_link(
     request: HttpRequest,
-    payload: web::Payload,
     gateway: web::Data<Gateway>,
+    token: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    caller::check_origin(&request, &gateway)?;
-    let mut form = body::form(&request, payload, gateway.server.body_limit_bytes).await?;
-    let text = form.text("token", TOKEN_CHARS_MAX);
-    form.finish()?;
-    // People paste the whole link as often as the token in it.
-    let text = text.rsplit('/').next().unwrap_or_default();
-    let claims = gateway.signer.verify(text, Purpose::SignIn).map_err(|error| match error {
+    if is_speculative(&request) {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let claims = gateway.signer.verify(&token, Purpose::SignIn).map_err(|error| match error {
         token::TokenError::Expired => Problem::forbidden("auth.link-expired", "this sign-in link has expired"),
         token::TokenError::Invalid => Problem::forbidden("auth.link-invalid", "this is not a sign-in link of this server"),
     })?;
@@ -87,7 +87,22 @@ pub(crate) async fn sign_in(
     let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
     let cookie = caller::session_cookie(gateway.signer.sign(&session), seconds, gateway.server.is_secure());
     tracing::info!(tenant = %tenant, "a person signed in");
-    Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, "/runs")).finish())
+    // A redirect would belong to the navigation that led here, perhaps from another site, and browsers send no strict cookie
+    // along with that. The next step of this page is our own.
+    Ok(HttpResponse::Ok()
+        .cookie(cookie)
+        .insert_header(("refresh", "0;url=/runs"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("text/html; charset=utf-8")
+        .body(SIGNED_IN_PAGE))
+}
+
+/// Says whether a browser only prepares for a visit; that must not use the link up.
+fn is_speculative(request: &HttpRequest) -> bool {
+    ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
+        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+        value.is_some_and(|value| value.contains("prefetch") || value.contains("preview"))
+    })
 }
 
 /// Records that a sign-in token was exchanged, and refuses the second time.
@@ -96,6 +111,7 @@ async fn exchange(gateway: &Gateway, claims: &Claims) -> Result<(), Problem> {
     let name = format!("{USED_PREFIX}{}", claims.jti);
     let winner = gateway.cluster.settings().put_if_absent(&name, ours.clone()).await?;
     if winner == ours {
+        gateway.cluster.settings().put_if_absent(SIGNED_IN, Vec::from(*b"1")).await?;
         return Ok(());
     }
     Err(Problem::forbidden("auth.link-used", "this sign-in link has been used; ask for a new one"))

@@ -1,0 +1,10 @@
+//! The server: opens what it keeps, connects the ports, serves, and stops without losing anything.
+
+mod compose;
+mod failure;
+mod first_start;
+mod operator;
+mod serve;
+
+pub use compose::{ComposeError, Composed, Stores};
+pub use serve::{Note, ServeError, serve};

@@ -1,0 +1,209 @@
+//! Composition: the one place that knows every adapter and every actor.
+
+use std::{fs, io, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
+
+use actors::{
+    env::{Env, PlanningSettings},
+    events::EventLog,
+    ports::{Embedder, Events, Model, ObjectError, Objects, Search, Slot, VectorError, Vectors},
+    run::Run,
+    tenant::Tenant,
+};
+use cluster::{
+    ClusterConfig, OpenError,
+    prelude::{ActorError, Cluster},
+};
+use secrecy::SecretString;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::first_start;
+use crate::{
+    cli::Environment,
+    config::Config,
+    gateway::{Gateway, ModelStatus, Parts, Planning, Readiness},
+    planes::{
+        ai::{self, ConnectError},
+        data::{LanceVectors, ObjectStorage},
+        events::Watchers,
+        search::{self, SearchConfigError},
+    },
+    telemetry::Telemetry,
+};
+
+/// Threads of agreement and timers; both work little and must not wait for actors.
+const RAFT_THREADS: usize = 1;
+
+/// The adapters of the domain's ports.
+#[derive(Clone)]
+pub struct Ports {
+    /// The language model.
+    pub model: Arc<dyn Model>,
+    /// The embedding model.
+    pub embedder: Arc<dyn Embedder>,
+    /// The vector index.
+    pub vectors: Arc<dyn Vectors>,
+    /// The object store.
+    pub objects: Arc<dyn Objects>,
+    /// The search engine.
+    pub search: Arc<dyn Search>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+/// Why the server could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The data directory cannot be made.
+    #[error("failed to create the data directory {path}: {source}")]
+    DataDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A runtime did not start.
+    #[error("failed to start a runtime: {0}")]
+    Runtime(#[source] io::Error),
+    /// The engine did not open.
+    #[error("failed to open the state in {path}: {source}")]
+    Cluster {
+        /// Directory of the engine.
+        path: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// The object store did not open.
+    #[error("failed to open the object store: {0}")]
+    Objects(#[from] ObjectError),
+    /// The vector index did not open.
+    #[error("failed to open the vector index: {0}")]
+    Vectors(#[from] VectorError),
+    /// The models cannot be connected.
+    #[error("failed to connect the models: {0}")]
+    Ai(#[from] ConnectError),
+    /// The search engine cannot be connected.
+    #[error("failed to connect the search: {0}")]
+    Search(#[from] SearchConfigError),
+    /// The cluster did not answer.
+    #[error("failed to read the settings of the cluster: {0}")]
+    Settings(#[from] ActorError),
+}
+
+/// The runtimes of the engine. They are not those of the HTTP server, whose workers have one thread each.
+#[derive(Debug)]
+pub(super) struct Runtimes {
+    pub(super) actors: Runtime,
+    raft: Runtime,
+}
+
+impl Runtimes {
+    pub(super) fn start(config: &Config) -> Result<Self, ComposeError> {
+        let mut actors = Builder::new_multi_thread();
+        if config.db.threads > 0 {
+            actors.worker_threads(config.db.threads);
+        }
+        let actors = actors.thread_name("actors").enable_all().build().map_err(ComposeError::Runtime)?;
+        let raft = Builder::new_multi_thread()
+            .worker_threads(RAFT_THREADS)
+            .thread_name("raft")
+            .enable_all()
+            .build()
+            .map_err(ComposeError::Runtime)?;
+        Ok(Self { actors, raft })
+    }
+
+    pub(super) fn cluster_config(&self, config: &Config) -> ClusterConfig {
+        let mut cluster = ClusterConfig::new(self.actors.handle().clone(), self.raft.handle().clone());
+        cluster.shards = config.db.shards;
+        cluster
+    }
+}
+
+/// Makes the data directory, readable by its owner only.
+pub(super) fn data_directory(config: &Config) -> Result<(), ComposeError> {
+    let path = &config.db.path;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| ComposeError::DataDirectory { path: path.clone(), source })
+}
+
+/// Opens the adapters of the configuration.
+pub(super) async fn ports(
+    config: &Config,
+    environment: &Environment,
+    runtime: &Handle,
+) -> Result<(Ports, ModelStatus), ComposeError> {
+    let data = &config.db.path;
+    let key = config.ai.api_key(|name| environment.get(name).map(str::to_owned)).map_err(ConnectError::from)?;
+    let ai = ai::connect(&config.ai, &config.models_dir(), key)?;
+    let search_key = config
+        .search
+        .key_variable()
+        .and_then(|name| environment.get(name))
+        .map(|key| SecretString::from(key.to_owned()));
+    let search = search::open(&config.search, &config.outbound, search_key)?;
+    let objects = Arc::new(ObjectStorage::open(data, &config.files)?);
+    let vectors = LanceVectors::open(data, config.vector_index.clone(), ai.embedder.clone(), runtime.clone()).await?;
+    let status = model_status(&ai);
+    let ports = Ports { model: ai.model, embedder: ai.embedder, vectors: Arc::new(vectors), objects, search };
+    Ok((ports, status))
+}
+
+fn model_status(ai: &ai::Ai) -> ModelStatus {
+    ModelStatus { id: ai.model.info(Slot::Generator).id, notices: ai.notices.clone() }
+}
+
+/// Opens the cluster with every class registered.
+pub(super) async fn cluster(
+    config: ClusterConfig,
+    stores: cluster::Stores,
+    ports: &Ports,
+    watchers: &Watchers,
+) -> Result<Cluster, OpenError> {
+    let events: Arc<dyn Events> = Arc::new(watchers.clone());
+    let env = Env {
+        model: ports.model.clone(),
+        embedder: ports.embedder.clone(),
+        vectors: ports.vectors.clone(),
+        objects: ports.objects.clone(),
+        search: ports.search.clone(),
+        events,
+        planning: PlanningSettings::default(),
+    };
+    Cluster::builder(config)
+        .actor::<Tenant>(env.clone())
+        .actor::<Run>(env.clone())
+        .actor::<EventLog>(env)
+        .open(stores)
+        .await
+}
+
+/// Puts the gateway together over an open cluster.
+pub(super) async fn gateway(
+    config: &Config,
+    cluster: Cluster,
+    ports: Ports,
+    model: ModelStatus,
+    watchers: Watchers,
+    telemetry: Telemetry,
+) -> Result<Gateway, ActorError> {
+    let signer = first_start::signer(&cluster).await?;
+    let planning = Planning::new(cluster.clone(), ports.embedder, ports.vectors, ports.objects);
+    Ok(Gateway::new(Parts {
+        cluster,
+        planning,
+        signer,
+        watchers,
+        readiness: Readiness::default(),
+        telemetry,
+        model,
+        server: config.server.clone(),
+        auth: config.auth.clone(),
+    }))
+}
