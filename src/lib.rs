@@ -1,0 +1,3 @@
+//! The foundation server as a library.
+
+pub mod planes;
