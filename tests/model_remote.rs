@@ -1,5 +1,6 @@
 //! The adapter for OpenAI-compatible endpoints, against a scripted server: what is sent, what is understood, and what
 //! each fault becomes.
+#![expect(clippy::unwrap_used, reason = "it is a test")]
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},

@@ -3,6 +3,8 @@
 //! Used by path: `#[path = "support/scripted_model.rs"] mod scripted_model;`. It speaks just enough HTTP to be cut off at
 //! any byte, which is why it is written on a socket and not on a server library.
 #![allow(dead_code, reason = "each test binary uses another part of it")]
+#![expect(clippy::unwrap_used, reason = "it is part of a test")]
+#![expect(unreachable_pub, reason = "a test binary has no other module to reach it from")]
 
 use std::{
     collections::HashMap,
