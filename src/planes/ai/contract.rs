@@ -107,7 +107,6 @@ pub(super) async fn embedder(embedder: &dyn Embedder) {
 
 /// The directory of the real models, if they were fetched: tests do not download. Says so when they were not.
 #[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
-#[expect(clippy::print_stderr, reason = "a skipped test says that it was skipped")]
 pub(super) fn models_directory(part: Part) -> Option<PathBuf> {
     let set = std::env::var("FOUNDATION_MODELS").ok().map(PathBuf::from);
     let home = std::env::var("HOME")
