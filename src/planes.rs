@@ -1,4 +1,6 @@
 //! The planes: what meets the outside world. Each adapter implements a port trait of the `actors` crate.
 
+pub mod ai;
 pub mod data;
 pub mod events;
+pub mod search;
