@@ -3,6 +3,7 @@
 //! Each keeps its files in one directory below the data directory and answers to the contract of its port, which
 //! tests state once and run on every implementation.
 
+mod directory;
 mod objects;
 mod vectors;
 

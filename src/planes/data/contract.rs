@@ -9,10 +9,16 @@ use bytes::Bytes;
 pub(super) async fn objects(objects: impl Objects) {
     let get = async |key: &str| objects.get(key.to_owned()).await;
     let put = async |key: &str, body: &'static [u8]| {
-        objects.put(key.to_owned(), "application/json", Bytes::from_static(body)).await
+        objects
+            .put(key.to_owned(), "application/json", Bytes::from_static(body))
+            .await
     };
 
-    assert_eq!(get("runs/1/a").await, Err(ObjectError::NotFound("runs/1/a".into())), "absent at first");
+    assert_eq!(
+        get("runs/1/a").await,
+        Err(ObjectError::NotFound("runs/1/a".into())),
+        "absent at first"
+    );
     let meta = put("runs/1/a", b"abc").await.unwrap();
     let expected = ObjectMeta {
         key: "runs/1/a".into(),
@@ -29,22 +35,47 @@ pub(super) async fn objects(objects: impl Objects) {
     let (meta, body) = get("runs/1/a").await.unwrap();
     assert_eq!((meta.size, body.len()), (0, 0), "an empty body is a body");
 
-    let keys = ["a", "a/b", "a~", "a~/b", "a#1", "a%2Fb", "a b", "ä/ö", "a'b\"c", "a\\b", ".hidden", "...", "A"];
+    let keys = [
+        "a", "a/b", "a~", "a~/b", "a#1", "a%2Fb", "a b", "ä/ö", "a'b\"c", "a\\b", ".hidden", "...", "A",
+    ];
     for key in keys {
-        objects.put(key.to_owned(), "text/plain", Bytes::from(key)).await.unwrap();
+        objects
+            .put(key.to_owned(), "text/plain", Bytes::from(key))
+            .await
+            .unwrap();
     }
     for key in keys {
         let (meta, body) = get(key).await.unwrap();
-        assert_eq!((meta.key.as_str(), body.as_ref()), (key, key.as_bytes()), "keys do not share a place");
+        assert_eq!(
+            (meta.key.as_str(), body.as_ref()),
+            (key, key.as_bytes()),
+            "keys do not share a place"
+        );
     }
 
     objects.delete("a".into()).await.unwrap();
-    objects.delete("a".into()).await.expect("removing an absent object succeeds");
+    objects
+        .delete("a".into())
+        .await
+        .expect("removing an absent object succeeds");
     assert_eq!(get("a").await, Err(ObjectError::NotFound("a".into())));
     assert_eq!(get("a/b").await.unwrap().1, "a/b", "a key below a removed one stays");
 
     let long = "k/".repeat(512) + "k";
-    for key in ["", "/", "/absolute", "directory/", "a//b", ".", "..", "../a", "a/../b", "a/./b", "a\0b", &long] {
+    for key in [
+        "",
+        "/",
+        "/absolute",
+        "directory/",
+        "a//b",
+        ".",
+        "..",
+        "../a",
+        "a/../b",
+        "a/./b",
+        "a\0b",
+        &long,
+    ] {
         let invalid = ObjectError::InvalidKey(key.to_owned());
         assert_eq!(put(key, b"x").await, Err(invalid.clone()), "{key:?}");
         assert_eq!(get(key).await, Err(invalid.clone()), "{key:?}");
@@ -78,19 +109,36 @@ pub(super) async fn nearest(
 ) -> Vec<VectorMatch> {
     let mut embedding = vec![0.0; 4];
     embedding[direction] = 2.0;
-    vectors.query(VectorQuery { tenant: tenant.into(), scope, embedding, limit }).await.unwrap()
+    vectors
+        .query(VectorQuery {
+            tenant: tenant.into(),
+            scope,
+            embedding,
+            limit,
+        })
+        .await
+        .unwrap()
 }
 
 fn names(matches: &[VectorMatch]) -> Vec<(&str, u32, &str)> {
-    matches.iter().map(|found| (found.run_id.as_str(), found.attempt, found.phase.as_str())).collect()
+    matches
+        .iter()
+        .map(|found| (found.run_id.as_str(), found.attempt, found.phase.as_str()))
+        .collect()
 }
 
 /// What every vector index does. The index must be empty and have four dimensions.
 pub(super) async fn vectors(vectors: impl Vectors) {
-    let attempt = |run_id: &str, attempt: u32| VectorScope::Attempt { run_id: run_id.into(), attempt };
+    let attempt = |run_id: &str, attempt: u32| VectorScope::Attempt {
+        run_id: run_id.into(),
+        attempt,
+    };
     let others = |run_id: &str| VectorScope::OtherRuns { run_id: run_id.into() };
 
-    assert!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 8).await.is_empty(), "empty at first");
+    assert!(
+        nearest(&vectors, "acme", VectorScope::Tenant, 0, 8).await.is_empty(),
+        "empty at first"
+    );
     vectors.upsert(Vec::new()).await.expect("nothing to insert is no error");
     vectors
         .upsert(vec![
@@ -108,51 +156,142 @@ pub(super) async fn vectors(vectors: impl Vectors) {
     assert_eq!(all.len(), 4, "a tenant sees its own rows and all of them");
     assert_eq!(names(&all[..1]), [("r1", 0, "market")], "the nearest is first");
     assert!(all.windows(2).all(|pair| pair[0].score >= pair[1].score), "{all:?}");
-    assert!((all[0].score - 1.0 / 1.03_f32.sqrt()).abs() < 1e-3, "the score is the cosine: {}", all[0].score);
+    assert!(
+        (all[0].score - 1.0 / 1.03_f32.sqrt()).abs() < 1e-3,
+        "the score is the cosine: {}",
+        all[0].score
+    );
     assert_eq!((all[0].text.as_str(), all[0].version), ("market of r1", 1));
 
     let limited = nearest(&vectors, "acme", attempt("r1", 1), 0, 1).await;
-    assert_eq!(names(&limited), [("r1", 1, "intake")], "the filter comes before the limit");
+    assert_eq!(
+        names(&limited),
+        [("r1", 1, "intake")],
+        "the filter comes before the limit"
+    );
     assert_eq!(names(&nearest(&vectors, "acme", attempt("r1", 0), 1, 8).await).len(), 2);
-    assert_eq!(names(&nearest(&vectors, "acme", others("r1"), 0, 1).await), [("r2", 0, "intake")]);
-    assert!(nearest(&vectors, "acme", attempt("r9", 0), 0, 8).await.is_empty(), "no run of another tenant");
+    assert_eq!(
+        names(&nearest(&vectors, "acme", others("r1"), 0, 1).await),
+        [("r2", 0, "intake")]
+    );
+    assert!(
+        nearest(&vectors, "acme", attempt("r9", 0), 0, 8).await.is_empty(),
+        "no run of another tenant"
+    );
     assert!(nearest(&vectors, "nobody", VectorScope::Tenant, 0, 8).await.is_empty());
-    assert!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 0).await.is_empty(), "none were asked for");
+    assert!(
+        nearest(&vectors, "acme", VectorScope::Tenant, 0, 0).await.is_empty(),
+        "none were asked for"
+    );
 
-    let replaced = VectorRow { version: 2, text: "again".into(), ..row("acme", "r1", 0, "intake", 0) };
-    let overtaken = VectorRow { version: 9, text: "overtaken".into(), ..replaced.clone() };
+    let replaced = VectorRow {
+        version: 2,
+        text: "again".into(),
+        ..row("acme", "r1", 0, "intake", 0)
+    };
+    let overtaken = VectorRow {
+        version: 9,
+        text: "overtaken".into(),
+        ..replaced.clone()
+    };
     vectors.upsert(vec![overtaken, replaced]).await.unwrap();
     let found = nearest(&vectors, "acme", attempt("r1", 0), 0, 8).await;
-    assert_eq!(names(&found), [("r1", 0, "intake"), ("r1", 0, "market")], "an upsert replaces");
-    assert_eq!((found[0].version, found[0].text.as_str()), (2, "again"), "and the last of equal ids wins");
+    assert_eq!(
+        names(&found),
+        [("r1", 0, "intake"), ("r1", 0, "market")],
+        "an upsert replaces"
+    );
+    assert_eq!(
+        (found[0].version, found[0].text.as_str()),
+        (2, "again"),
+        "and the last of equal ids wins"
+    );
     let foreign = nearest(&vectors, "other", attempt("r1", 0), 0, 8).await;
-    assert_eq!(foreign[0].text, "intake of r1", "the same id of another tenant is another row");
+    assert_eq!(
+        foreign[0].text, "intake of r1",
+        "the same id of another tenant is another row"
+    );
 
     vectors.delete_run("acme".into(), "r1".into(), Some(0)).await.unwrap();
     assert!(nearest(&vectors, "acme", attempt("r1", 0), 0, 8).await.is_empty());
-    assert_eq!(nearest(&vectors, "acme", attempt("r1", 1), 0, 8).await.len(), 1, "the other attempt stays");
+    assert_eq!(
+        nearest(&vectors, "acme", attempt("r1", 1), 0, 8).await.len(),
+        1,
+        "the other attempt stays"
+    );
     vectors.delete_run("acme".into(), "r1".into(), None).await.unwrap();
-    vectors.delete_run("acme".into(), "r1".into(), None).await.expect("removing nothing is no error");
-    assert_eq!(names(&nearest(&vectors, "acme", VectorScope::Tenant, 0, 8).await), [("r2", 0, "intake")]);
-    assert_eq!(nearest(&vectors, "other", VectorScope::Tenant, 0, 8).await.len(), 2, "another tenant's run stays");
+    vectors
+        .delete_run("acme".into(), "r1".into(), None)
+        .await
+        .expect("removing nothing is no error");
+    assert_eq!(
+        names(&nearest(&vectors, "acme", VectorScope::Tenant, 0, 8).await),
+        [("r2", 0, "intake")]
+    );
+    assert_eq!(
+        nearest(&vectors, "other", VectorScope::Tenant, 0, 8).await.len(),
+        2,
+        "another tenant's run stays"
+    );
 
-    let odd = ["it's", "' OR '1'='1", "a\\' OR 1=1 --", "x==y", "\"quoted\"", "`tick`", "a;b", "ä\u{1F600}", "%_", ""];
+    let odd = [
+        "it's",
+        "' OR '1'='1",
+        "a\\' OR 1=1 --",
+        "x==y",
+        "\"quoted\"",
+        "`tick`",
+        "a;b",
+        "ä\u{1F600}",
+        "%_",
+        "",
+    ];
     for (phase, odd) in odd.iter().enumerate() {
-        vectors.upsert(vec![row(odd, odd, 0, &format!("p{phase}"), 0)]).await.unwrap();
+        vectors
+            .upsert(vec![row(odd, odd, 0, &format!("p{phase}"), 0)])
+            .await
+            .unwrap();
         vectors.upsert(vec![row("odd", odd, 0, odd, 0)]).await.unwrap();
     }
     for (phase, odd) in odd.iter().enumerate() {
         let found = nearest(&vectors, odd, attempt(odd, 0), 0, 50).await;
-        assert_eq!(names(&found), [(*odd, 0, format!("p{phase}").as_str())], "{odd:?} means itself only");
+        assert_eq!(
+            names(&found),
+            [(*odd, 0, format!("p{phase}").as_str())],
+            "{odd:?} means itself only"
+        );
     }
-    assert_eq!(nearest(&vectors, "odd", others("it's"), 0, 50).await.len(), odd.len() - 1);
-    vectors.delete_run("odd".into(), "' OR '1'='1".into(), Some(0)).await.unwrap();
-    assert_eq!(nearest(&vectors, "odd", VectorScope::Tenant, 0, 50).await.len(), odd.len() - 1);
+    assert_eq!(
+        nearest(&vectors, "odd", others("it's"), 0, 50).await.len(),
+        odd.len() - 1
+    );
+    vectors
+        .delete_run("odd".into(), "' OR '1'='1".into(), Some(0))
+        .await
+        .unwrap();
+    assert_eq!(
+        nearest(&vectors, "odd", VectorScope::Tenant, 0, 50).await.len(),
+        odd.len() - 1
+    );
 
     let wrong = VectorError::Dimensions { expected: 4, actual: 3 };
-    let short = VectorRow { embedding: vec![1.0; 3], ..row("acme", "r3", 0, "intake", 0) };
-    let query = VectorQuery { tenant: "acme".into(), scope: VectorScope::Tenant, embedding: vec![1.0; 3], limit: 1 };
-    assert_eq!(vectors.upsert(vec![row("acme", "r3", 0, "market", 0), short]).await, Err(wrong.clone()));
+    let short = VectorRow {
+        embedding: vec![1.0; 3],
+        ..row("acme", "r3", 0, "intake", 0)
+    };
+    let query = VectorQuery {
+        tenant: "acme".into(),
+        scope: VectorScope::Tenant,
+        embedding: vec![1.0; 3],
+        limit: 1,
+    };
+    assert_eq!(
+        vectors.upsert(vec![row("acme", "r3", 0, "market", 0), short]).await,
+        Err(wrong.clone())
+    );
     assert_eq!(vectors.query(query).await, Err(wrong));
-    assert!(nearest(&vectors, "acme", attempt("r3", 0), 0, 8).await.is_empty(), "nothing of a refused upsert is kept");
+    assert!(
+        nearest(&vectors, "acme", attempt("r3", 0), 0, 8).await.is_empty(),
+        "nothing of a refused upsert is kept"
+    );
 }

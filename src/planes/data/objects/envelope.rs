@@ -33,7 +33,12 @@ struct Description {
 
 /// Describes a body and answers the bytes that go before it.
 pub(super) fn seal(key: String, content_type: &str, body: &[u8]) -> (ObjectMeta, Bytes) {
-    let meta = ObjectMeta { key, size: body.len() as u64, content_type: content_type.to_owned(), sha256: sha256(body) };
+    let meta = ObjectMeta {
+        key,
+        size: body.len() as u64,
+        content_type: content_type.to_owned(),
+        sha256: sha256(body),
+    };
     let description = serde_json::to_string(&Description {
         key: meta.key.clone(),
         content_type: meta.content_type.clone(),
@@ -58,10 +63,21 @@ pub(super) fn open(key: &str, stored: &Bytes) -> Option<(ObjectMeta, Bytes)> {
     if sha256(description).as_bytes() != digest {
         return None;
     }
-    let Description { key: sealed_for, content_type, size, sha256: expected } = serde_json::from_slice(description).ok()?;
+    let Description {
+        key: sealed_for,
+        content_type,
+        size,
+        sha256: expected,
+    } = serde_json::from_slice(description).ok()?;
     let body = stored.slice(first + 1 + end + 1..);
     let intact = sealed_for == key && size == body.len() as u64 && expected == sha256(&body);
-    intact.then(|| (ObjectMeta { key: sealed_for, size, content_type, sha256: expected }, body))
+    let meta = ObjectMeta {
+        key: sealed_for,
+        size,
+        content_type,
+        sha256: expected,
+    };
+    intact.then_some((meta, body))
 }
 
 /// Lower-case hexadecimal SHA-256.
@@ -86,7 +102,10 @@ mod tests {
         let (meta, body) = open("a/b", &stored("a/b", b"abc")).unwrap();
         assert_eq!(body.as_ref(), b"abc");
         assert_eq!(meta.size, 3);
-        assert_eq!(meta.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            meta.sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     #[test]

@@ -58,7 +58,9 @@ mod tests {
 
     #[test]
     fn different_keys_have_different_places() {
-        let keys = ["a", "a~", "a%7E", "a#1", "A", "a b", "a/b", "a~/b", "ä", "a\\b", "...", ".a"];
+        let keys = [
+            "a", "a~", "a%7E", "a#1", "A", "a b", "a/b", "a~/b", "ä", "a\\b", "...", ".a",
+        ];
         let places: std::collections::HashSet<_> = keys.iter().map(|key| location(key).unwrap().to_string()).collect();
         assert_eq!(places.len(), keys.len(), "{places:?}");
         assert!(places.iter().all(|place| !place.contains('#')), "{places:?}");
@@ -68,14 +70,23 @@ mod tests {
     fn keys_that_lead_elsewhere_are_refused() {
         let long = "k".repeat(MAX_KEY_BYTES + 1);
         let wide = "ä".repeat(60);
-        for key in ["", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/.", "a\0b", "a\nb", &long, &wide] {
+        for key in [
+            "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/.", "a\0b", "a\nb", &long, &wide,
+        ] {
             assert_eq!(location(key), Err(ObjectError::InvalidKey(key.to_owned())), "{key:?}");
         }
     }
 
     #[test]
     fn a_key_of_the_greatest_length_is_accepted() {
-        let key = format!("{}/{}/{}/{}/{}", "a".repeat(240), "b".repeat(240), "c".repeat(240), "d".repeat(240), "e".repeat(60));
+        let key = format!(
+            "{}/{}/{}/{}/{}",
+            "a".repeat(240),
+            "b".repeat(240),
+            "c".repeat(240),
+            "d".repeat(240),
+            "e".repeat(60)
+        );
         assert_eq!(key.len(), MAX_KEY_BYTES);
         location(&key).unwrap();
     }

@@ -12,6 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use super::location::OBJECT_SUFFIX;
 use super::{ObjectsConfig, envelope, location};
+use crate::planes::data::directory;
 
 /// Bodies from this size on are hashed off the asynchronous threads.
 const HASH_INLINE_BYTES: usize = 256 * 1024;
@@ -28,12 +29,16 @@ pub struct ObjectStorage {
 impl ObjectStorage {
     /// Uses an existing store. It must replace values atomically and acknowledge only what is durable.
     pub fn new(store: Arc<dyn ObjectStore>, config: &ObjectsConfig) -> Self {
-        Self { store, max_bytes: config.max_bytes }
+        Self {
+            store,
+            max_bytes: config.max_bytes,
+        }
     }
 
     /// Opens the directory of the configuration, relative to the data directory, and creates it where it is missing.
     ///
     /// Files and their directories are synced before a put is acknowledged. What a killed process had staged is removed.
+    /// A removal is not synced: after a power loss a removed object may be there again, whole.
     /// It touches the disk: call it at start, not on a thread that serves requests.
     ///
     /// # Errors
@@ -43,9 +48,11 @@ impl ObjectStorage {
         let failed = |reason: &dyn std::fmt::Display| {
             ObjectError::Failed(format!("failed to open {}: {reason}", directory.display()))
         };
-        std::fs::create_dir_all(&directory).map_err(|error| failed(&error))?;
+        directory::create(&directory).map_err(|error| failed(&error))?;
         remove_abandoned(&directory).map_err(|error| failed(&error))?;
-        let store = LocalFileSystem::new_with_prefix(&directory).map_err(|error| failed(&error))?.with_fsync(true);
+        let store = LocalFileSystem::new_with_prefix(&directory)
+            .map_err(|error| failed(&error))?
+            .with_fsync(true);
         Ok(Self::new(Arc::new(store), config))
     }
 }
@@ -61,12 +68,17 @@ impl Objects for ObjectStorage {
         async move {
             let place = location::location(&key)?;
             if body.len() as u64 > max_bytes {
-                return Err(ObjectError::Failed(format!("object {key} is larger than {max_bytes} bytes")));
+                return Err(ObjectError::Failed(format!(
+                    "object {key} is larger than {max_bytes} bytes"
+                )));
             }
             let content = body.clone();
             let (meta, header) = hashing(body.len(), move || envelope::seal(key, content_type, &content)).await?;
             let payload = PutPayload::from_iter([header, body]);
-            store.put(&place, payload).await.map_err(|error| failed(&meta.key, error))?;
+            store
+                .put(&place, payload)
+                .await
+                .map_err(|error| failed(&meta.key, error))?;
             Ok(meta)
         }
         .boxed()
@@ -78,11 +90,15 @@ impl Objects for ObjectStorage {
             let place = location::location(&key)?;
             let found = store.get(&place).await.map_err(|error| failed(&key, error))?;
             if found.meta.size > max_bytes.saturating_add(envelope::MAX_HEADER_BYTES) {
-                return Err(ObjectError::Failed(format!("object {key} is larger than {max_bytes} bytes")));
+                return Err(ObjectError::Failed(format!(
+                    "object {key} is larger than {max_bytes} bytes"
+                )));
             }
             let stored = found.bytes().await.map_err(|error| failed(&key, error))?;
             let name = key.clone();
-            hashing(stored.len(), move || envelope::open(&name, &stored)).await?.ok_or(ObjectError::Corrupt(key))
+            hashing(stored.len(), move || envelope::open(&name, &stored))
+                .await?
+                .ok_or(ObjectError::Corrupt(key))
         }
         .boxed()
     }
@@ -174,7 +190,10 @@ mod tests {
     #[tokio::test]
     async fn objects_survive_a_restart() {
         let data = tempfile::tempdir().unwrap();
-        let written = open(data.path()).put("a/b".into(), "text/plain", "kept".into()).await.unwrap();
+        let written = open(data.path())
+            .put("a/b".into(), "text/plain", "kept".into())
+            .await
+            .unwrap();
         let (meta, body) = open(data.path()).get("a/b".into()).await.unwrap();
         assert_eq!((meta, body), (written, "kept".into()));
     }
@@ -183,7 +202,10 @@ mod tests {
     async fn a_changed_byte_on_disk_is_corruption() {
         let data = tempfile::tempdir().unwrap();
         let objects = open(data.path());
-        objects.put("a".into(), "text/plain", vec![7; 300_000].into()).await.unwrap();
+        objects
+            .put("a".into(), "text/plain", vec![7; 300_000].into())
+            .await
+            .unwrap();
         let mut bytes = fs::read(file(data.path(), "a")).unwrap();
         bytes[200_000] ^= 1;
         fs::write(file(data.path(), "a"), bytes).unwrap();
@@ -193,7 +215,10 @@ mod tests {
     #[tokio::test]
     async fn a_put_that_was_killed_leaves_the_old_object() {
         let data = tempfile::tempdir().unwrap();
-        open(data.path()).put("a".into(), "text/plain", "old".into()).await.unwrap();
+        open(data.path())
+            .put("a".into(), "text/plain", "old".into())
+            .await
+            .unwrap();
         // What the store leaves behind where it is killed after half a write and before the rename.
         let staged = data.path().join("objects/a~#1");
         fs::write(&staged, b"foundation-obj").unwrap();
@@ -205,7 +230,12 @@ mod tests {
         assert_eq!(objects.get("a".into()).await.unwrap().1, "new");
 
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
-        fs::File::options().write(true).open(&staged).unwrap().set_modified(long_ago).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&staged)
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
         let objects = open(data.path());
         assert!(!staged.exists(), "an old upload is removed at the next start");
         assert_eq!(objects.get("a".into()).await.unwrap().1, "new");
@@ -214,11 +244,17 @@ mod tests {
     #[tokio::test]
     async fn a_body_above_the_bound_is_refused_and_nothing_is_stored() {
         let data = tempfile::tempdir().unwrap();
-        let config = ObjectsConfig { max_bytes: 3, ..ObjectsConfig::default() };
+        let config = ObjectsConfig {
+            max_bytes: 3,
+            ..ObjectsConfig::default()
+        };
         let objects = ObjectStorage::open(data.path(), &config).unwrap();
         objects.put("a".into(), "text/plain", "abc".into()).await.unwrap();
         let refused = objects.put("b".into(), "text/plain", "abcd".into()).await.unwrap_err();
-        assert_eq!(refused.to_string(), "the object store failed: object b is larger than 3 bytes");
+        assert_eq!(
+            refused.to_string(),
+            "the object store failed: object b is larger than 3 bytes"
+        );
         assert_eq!(objects.get("b".into()).await, Err(ObjectError::NotFound("b".into())));
     }
 

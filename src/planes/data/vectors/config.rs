@@ -32,3 +32,24 @@ impl Default for VectorsConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_in_kebab_case() {
+        let text = "path = 'index'\ncompact-after-writes = 2\ncompact-seconds = 3\nkeep-versions-seconds = 4\n\
+                    rebuild-batch = 5";
+        let config: VectorsConfig = toml::from_str(text).unwrap();
+        assert_eq!((config.compact_after_writes.get(), config.rebuild_batch.get()), (2, 5));
+        assert_eq!(toml::from_str::<VectorsConfig>("").unwrap(), VectorsConfig::default());
+        assert!(toml::from_str::<VectorsConfig>("compact-after-writes = 0").is_err());
+        assert!(
+            toml::from_str::<VectorsConfig>("writes = 1")
+                .unwrap_err()
+                .to_string()
+                .contains("writes")
+        );
+    }
+}

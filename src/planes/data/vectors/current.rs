@@ -7,6 +7,8 @@ use std::path::Path;
 use actors::ports::{EmbedderInfo, VectorError};
 use serde::{Deserialize, Serialize};
 
+use super::synced::Synced;
+
 /// Name of the record in the directory of the index.
 const RECORD: &str = "current.json";
 /// The only format there has been.
@@ -27,12 +29,20 @@ pub(super) struct Current {
 impl Current {
     /// The first table of an index.
     pub(super) fn first(embedder: EmbedderInfo) -> Self {
-        Self { format: FORMAT, generation: 1, model: embedder.model, dimensions: embedder.dimensions }
+        Self {
+            format: FORMAT,
+            generation: 1,
+            model: embedder.model,
+            dimensions: embedder.dimensions,
+        }
     }
 
     /// The table after this one, for another embedder.
     pub(super) fn next(&self, embedder: EmbedderInfo) -> Self {
-        Self { generation: self.generation + 1, ..Self::first(embedder) }
+        Self {
+            generation: self.generation + 1,
+            ..Self::first(embedder)
+        }
     }
 
     /// Name of the table.
@@ -42,7 +52,10 @@ impl Current {
 
     /// The embedder whose vectors the table has.
     pub(super) fn embedder(&self) -> EmbedderInfo {
-        EmbedderInfo { model: self.model.clone(), dimensions: self.dimensions }
+        EmbedderInfo {
+            model: self.model.clone(),
+            dimensions: self.dimensions,
+        }
     }
 
     /// Reads the record of an index, if it has one.
@@ -56,13 +69,30 @@ impl Current {
         };
         let current: Self = serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
         if current.format != FORMAT {
-            return Err(failed(format!("format {} is not known to this version, which writes {FORMAT}", current.format)));
+            return Err(failed(format!(
+                "format {} is not known to this version, which writes {FORMAT}",
+                current.format
+            )));
         }
         Ok(Some(current))
     }
 
-    /// Makes this table the one in use: atomically, and durably once it returns.
-    pub(super) fn write(&self, directory: &Path) -> Result<(), VectorError> {
+    /// Makes this table the one in use, after all that is in the directory is on disk.
+    pub(super) async fn adopt(&self, directory: &Path) -> Result<(), VectorError> {
+        let (current, directory) = (self.clone(), directory.to_owned());
+        let adopting = move || {
+            Synced::default()
+                .sync(&directory)
+                .map_err(|error| VectorError::Failed(format!("failed to sync {}: {error}", directory.display())))?;
+            current.write(&directory)
+        };
+        tokio::task::spawn_blocking(adopting)
+            .await
+            .unwrap_or_else(|error| Err(VectorError::Failed(error.to_string())))
+    }
+
+    /// Replaces the record: atomically, and durably once it returns.
+    fn write(&self, directory: &Path) -> Result<(), VectorError> {
         let replace = || -> io::Result<()> {
             let staged = directory.join("current.json.new");
             let mut file = File::create(&staged)?;
@@ -79,7 +109,9 @@ impl Current {
 
 /// Tells whether a table is one of ours.
 pub(super) fn is_generation(table: &str) -> bool {
-    table.strip_prefix(TABLE_PREFIX).is_some_and(|number| number.parse::<u64>().is_ok())
+    table
+        .strip_prefix(TABLE_PREFIX)
+        .is_some_and(|number| number.parse::<u64>().is_ok())
 }
 
 #[cfg(test)]
@@ -87,7 +119,10 @@ mod tests {
     use super::*;
 
     fn embedder(model: &str) -> EmbedderInfo {
-        EmbedderInfo { model: model.into(), dimensions: 4 }
+        EmbedderInfo {
+            model: model.into(),
+            dimensions: 4,
+        }
     }
 
     #[test]
@@ -100,14 +135,20 @@ mod tests {
         let next = first.next(embedder("two"));
         next.write(directory.path()).unwrap();
         assert_eq!(Current::read(directory.path()), Ok(Some(next.clone())));
-        assert_eq!((first.table(), next.table()), ("artifacts-1".into(), "artifacts-2".into()));
+        assert_eq!(
+            (first.table(), next.table()),
+            ("artifacts-1".into(), "artifacts-2".into())
+        );
         assert_eq!(next.embedder(), embedder("two"));
     }
 
     #[test]
     fn a_record_of_another_format_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let newer = Current { format: 2, ..Current::first(embedder("one")) };
+        let newer = Current {
+            format: 2,
+            ..Current::first(embedder("one"))
+        };
         newer.write(directory.path()).unwrap();
         let error = Current::read(directory.path()).unwrap_err().to_string();
         assert!(error.contains("format 2 is not known"), "{error}");

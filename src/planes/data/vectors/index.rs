@@ -19,6 +19,7 @@ use super::current::{self, Current};
 use super::rebuild::rebuild;
 use super::synced::Synced;
 use super::{VectorsConfig, rows};
+use crate::planes::data::directory;
 
 /// Most rows one query answers.
 const MAX_LIMIT: usize = 1000;
@@ -83,7 +84,10 @@ impl LanceVectors {
     }
 
     /// Runs one write and makes it durable; every now and then a compaction follows beside the caller.
-    fn write<F>(&self, change: impl FnOnce(Arc<Shared>) -> F + Send + 'static) -> BoxFuture<'static, Result<(), VectorError>>
+    fn write<F>(
+        &self,
+        change: impl FnOnce(Arc<Shared>) -> F + Send + 'static,
+    ) -> BoxFuture<'static, Result<(), VectorError>>
     where
         F: Future<Output = Result<(), VectorError>> + Send + 'static,
     {
@@ -162,10 +166,11 @@ impl Shared {
     async fn open(directory: &Path, config: VectorsConfig, embedder: &dyn Embedder) -> Result<Self, VectorError> {
         let wanted = embedder.info();
         rows::schema(wanted.dimensions)?;
-        let failed =
-            |reason: String| VectorError::Failed(format!("failed to open {}: {reason}", directory.display()));
-        tokio::fs::create_dir_all(directory).await.map_err(|error| failed(error.to_string()))?;
-        let uri = directory.to_str().ok_or_else(|| failed("the path is not valid UTF-8".into()))?;
+        let failed = |reason: String| VectorError::Failed(format!("failed to open {}: {reason}", directory.display()));
+        directory::create(directory).map_err(|error| failed(error.to_string()))?;
+        let uri = directory
+            .to_str()
+            .ok_or_else(|| failed("the path is not valid UTF-8".into()))?;
         let connection = lancedb::connect(uri).execute().await.map_err(lance)?;
 
         let mut current = Current::read(directory)?;
@@ -187,8 +192,12 @@ impl Shared {
                 refuse_orphans(&connection).await?;
                 let first = Current::first(wanted.clone());
                 let schema = rows::schema(wanted.dimensions)?;
-                let table = connection.create_empty_table(first.table(), schema).execute().await.map_err(lance)?;
-                first.write(directory)?;
+                let table = connection
+                    .create_empty_table(first.table(), schema)
+                    .execute()
+                    .await
+                    .map_err(lance)?;
+                first.adopt(directory).await?;
                 current = Some(first);
                 table
             }
@@ -208,7 +217,12 @@ impl Shared {
     }
 
     async fn query(&self, query: VectorQuery) -> Result<Vec<VectorMatch>, VectorError> {
-        let VectorQuery { tenant, scope, embedding, limit } = query;
+        let VectorQuery {
+            tenant,
+            scope,
+            embedding,
+            limit,
+        } = query;
         let search = self
             .table
             .query()
@@ -219,7 +233,13 @@ impl Shared {
             .map_err(lance)?
             .column(rows::VECTOR)
             .distance_type(DistanceType::Cosine);
-        let batches: Vec<RecordBatch> = search.execute().await.map_err(lance)?.try_collect().await.map_err(lance)?;
+        let batches: Vec<RecordBatch> = search
+            .execute()
+            .await
+            .map_err(lance)?
+            .try_collect()
+            .await
+            .map_err(lance)?;
         let mut found = Vec::new();
         for batch in &batches {
             found.extend(rows::matches(batch)?);
@@ -236,7 +256,10 @@ impl Shared {
     async fn compact(&self) -> Result<(), VectorError> {
         let mut writer = self.writer.lock().await;
         let work = async {
-            let merge = OptimizeAction::Compact { options: CompactionOptions::default(), remap_options: None };
+            let merge = OptimizeAction::Compact {
+                options: CompactionOptions::default(),
+                remap_options: None,
+            };
             self.table.optimize(merge).await.map_err(lance)?;
             let prune = OptimizeAction::Prune {
                 older_than: Some(Age::seconds(i64::from(self.config.keep_versions_seconds))),
@@ -290,7 +313,11 @@ async fn drop_others(connection: &Connection, keep: &str) -> Result<(), VectorEr
 async fn refuse_orphans(connection: &Connection) -> Result<(), VectorError> {
     for name in connection.table_names().execute().await.map_err(lance)? {
         if current::is_generation(&name) {
-            let rows = open_table(connection, &name).await?.count_rows(None).await.map_err(lance)?;
+            let rows = open_table(connection, &name)
+                .await?
+                .count_rows(None)
+                .await
+                .map_err(lance)?;
             if rows > 0 {
                 return Err(VectorError::Failed(format!(
                     "current.json is missing beside the table {name} with {rows} rows: restore it, or move the directory \
@@ -306,8 +333,11 @@ async fn refuse_orphans(connection: &Connection) -> Result<(), VectorError> {
 /// Keeps the last of rows with the same tenant and id: a merge would insert each of them.
 fn last_of_each(rows: Vec<VectorRow>) -> Vec<VectorRow> {
     let mut seen = std::collections::HashSet::with_capacity(rows.len());
-    let mut kept: Vec<VectorRow> =
-        rows.into_iter().rev().filter(|row| seen.insert((row.tenant.clone(), row.id.clone()))).collect();
+    let mut kept: Vec<VectorRow> = rows
+        .into_iter()
+        .rev()
+        .filter(|row| seen.insert((row.tenant.clone(), row.id.clone())))
+        .collect();
     kept.reverse();
     kept
 }
@@ -317,10 +347,11 @@ async fn join<T: Send + 'static>(
     runtime: &Handle,
     work: BoxFuture<'static, Result<T, VectorError>>,
 ) -> Result<T, VectorError> {
-    runtime
-        .spawn(work)
-        .await
-        .unwrap_or_else(|error| Err(VectorError::Failed(format!("work on the vector index ended early: {error}"))))
+    runtime.spawn(work).await.unwrap_or_else(|error| {
+        Err(VectorError::Failed(format!(
+            "work on the vector index ended early: {error}"
+        )))
+    })
 }
 
 pub(super) fn lance(error: lancedb::Error) -> VectorError {

@@ -10,7 +10,6 @@ use lancedb::{Connection, Table};
 
 use super::current::Current;
 use super::index::lance;
-use super::synced::Synced;
 use super::{VectorsConfig, rows};
 
 /// Builds the table of `next` from the texts of `old`, and makes it the one in use.
@@ -28,10 +27,19 @@ pub(super) async fn rebuild(
     let schema = rows::schema(info.dimensions)?;
     let total = old.count_rows(None).await.map_err(lance)?;
     tracing::info!(rows = total, model = %info.model, dimensions = info.dimensions, "rebuilding the vector index");
-    let new = connection.create_empty_table(next.table(), schema.clone()).execute().await.map_err(lance)?;
+    let new = connection
+        .create_empty_table(next.table(), schema.clone())
+        .execute()
+        .await
+        .map_err(lance)?;
 
     let mut done = 0;
-    let mut stream = old.query().select(Select::columns(&rows::WITHOUT_VECTOR)).execute().await.map_err(lance)?;
+    let mut stream = old
+        .query()
+        .select(Select::columns(&rows::WITHOUT_VECTOR))
+        .execute()
+        .await
+        .map_err(lance)?;
     while let Some(batch) = stream.try_next().await.map_err(lance)? {
         let mut stored = rows::rows(&batch)?;
         for part in stored.chunks_mut(config.rebuild_batch.get()) {
@@ -51,27 +59,27 @@ pub(super) async fn rebuild(
                 rows::check(&embedding, info.dimensions)?;
                 row.embedding = embedding;
             }
-            new.add(rows::batch(schema.clone(), part)?).execute().await.map_err(lance)?;
+            new.add(rows::batch(schema.clone(), part)?)
+                .execute()
+                .await
+                .map_err(lance)?;
             done += part.len();
             tracing::info!(done, total, "rebuilding the vector index");
         }
     }
     let written = new.count_rows(None).await.map_err(lance)?;
     if written != total {
-        return Err(VectorError::Failed(format!("the rebuilt index has {written} rows instead of {total}")));
+        return Err(VectorError::Failed(format!(
+            "the rebuilt index has {written} rows instead of {total}"
+        )));
     }
-    let merge = OptimizeAction::Compact { options: CompactionOptions::default(), remap_options: None };
+    let merge = OptimizeAction::Compact {
+        options: CompactionOptions::default(),
+        remap_options: None,
+    };
     new.optimize(merge).await.map_err(lance)?;
 
-    let (root, next) = (directory.to_owned(), next.clone());
-    tokio::task::spawn_blocking(move || {
-        Synced::default()
-            .sync(&root)
-            .map_err(|error| VectorError::Failed(format!("failed to sync {}: {error}", root.display())))?;
-        next.write(&root)
-    })
-    .await
-    .map_err(|error| VectorError::Failed(error.to_string()))??;
+    next.adopt(directory).await?;
     tracing::info!(rows = total, "rebuilt the vector index");
     Ok(new)
 }

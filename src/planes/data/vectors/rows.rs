@@ -5,9 +5,7 @@ use std::sync::Arc;
 use actors::ports::{VectorError, VectorMatch, VectorRow, VectorScope};
 use lancedb::arrow::arrow_array::cast::AsArray;
 use lancedb::arrow::arrow_array::types::{Float32Type, UInt32Type};
-use lancedb::arrow::arrow_array::{
-    ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt32Array,
-};
+use lancedb::arrow::arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt32Array};
 use lancedb::arrow::arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use lancedb::expr::{DfExpr, col, lit};
 
@@ -46,23 +44,26 @@ pub(super) fn schema(dimensions: usize) -> Result<SchemaRef, VectorError> {
 /// Checks that a vector has the index's length and a direction.
 pub(super) fn check(embedding: &[f32], dimensions: usize) -> Result<(), VectorError> {
     if embedding.len() != dimensions {
-        return Err(VectorError::Dimensions { expected: dimensions, actual: embedding.len() });
+        return Err(VectorError::Dimensions {
+            expected: dimensions,
+            actual: embedding.len(),
+        });
     }
     let squared: f32 = embedding.iter().map(|value| value * value).sum();
     if !squared.is_normal() {
-        return Err(VectorError::Failed("a vector without a direction cannot be compared".into()));
+        return Err(VectorError::Failed(
+            "a vector without a direction cannot be compared".into(),
+        ));
     }
     Ok(())
 }
 
 /// Makes one batch of rows whose vectors were checked.
 pub(super) fn batch(schema: SchemaRef, rows: &[VectorRow]) -> Result<RecordBatch, VectorError> {
-    let text = |field: fn(&VectorRow) -> &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(rows.iter().map(field)))
-    };
-    let number = |field: fn(&VectorRow) -> u32| -> ArrayRef {
-        Arc::new(UInt32Array::from_iter_values(rows.iter().map(field)))
-    };
+    let text =
+        |field: fn(&VectorRow) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(field))) };
+    let number =
+        |field: fn(&VectorRow) -> u32| -> ArrayRef { Arc::new(UInt32Array::from_iter_values(rows.iter().map(field))) };
     let DataType::FixedSizeList(item, length) = schema.field_with_name(VECTOR).map_err(arrow)?.data_type() else {
         return Err(VectorError::Failed("the vector column has another type".into()));
     };
@@ -85,7 +86,11 @@ pub(super) fn batch(schema: SchemaRef, rows: &[VectorRow]) -> Result<RecordBatch
 pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<VectorRow>, VectorError> {
     let (id, tenant) = (text(batch, "id")?, text(batch, "tenant")?);
     let (run_id, phase) = (text(batch, "run_id")?, text(batch, "phase")?);
-    let (attempt, version, body) = (number(batch, "attempt")?, number(batch, "version")?, text(batch, "text")?);
+    let (attempt, version, body) = (
+        number(batch, "attempt")?,
+        number(batch, "version")?,
+        text(batch, "text")?,
+    );
     Ok((0..batch.num_rows())
         .map(|at| VectorRow {
             id: id.value(at).into(),
@@ -103,7 +108,11 @@ pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<VectorRow>, VectorError> {
 /// Reads the answers of a search.
 pub(super) fn matches(batch: &RecordBatch) -> Result<Vec<VectorMatch>, VectorError> {
     let (run_id, phase) = (text(batch, "run_id")?, text(batch, "phase")?);
-    let (attempt, version, body) = (number(batch, "attempt")?, number(batch, "version")?, text(batch, "text")?);
+    let (attempt, version, body) = (
+        number(batch, "attempt")?,
+        number(batch, "version")?,
+        text(batch, "text")?,
+    );
     let distance = batch
         .column_by_name(DISTANCE)
         .and_then(|column| column.as_primitive_opt::<Float32Type>())
@@ -124,9 +133,9 @@ pub(super) fn matches(batch: &RecordBatch) -> Result<Vec<VectorMatch>, VectorErr
 pub(super) fn visible(tenant: &str, scope: &VectorScope) -> DfExpr {
     let own = col("tenant").eq(lit(tenant));
     match scope {
-        VectorScope::Attempt { run_id, attempt } => {
-            own.and(col("run_id").eq(lit(run_id.as_str()))).and(col("attempt").eq(lit(*attempt)))
-        }
+        VectorScope::Attempt { run_id, attempt } => own
+            .and(col("run_id").eq(lit(run_id.as_str())))
+            .and(col("attempt").eq(lit(*attempt))),
         VectorScope::OtherRuns { run_id } => own.and(col("run_id").not_eq(lit(run_id.as_str()))),
         VectorScope::Tenant => own,
     }
@@ -142,11 +151,17 @@ pub(super) fn of_run(tenant: &str, run_id: &str, attempt: Option<u32>) -> DfExpr
 }
 
 fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, VectorError> {
-    batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(|| missing(name))
+    batch
+        .column_by_name(name)
+        .and_then(|column| column.as_string_opt::<i32>())
+        .ok_or_else(|| missing(name))
 }
 
 fn number<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a UInt32Array, VectorError> {
-    batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<UInt32Type>()).ok_or_else(|| missing(name))
+    batch
+        .column_by_name(name)
+        .and_then(|column| column.as_primitive_opt::<UInt32Type>())
+        .ok_or_else(|| missing(name))
 }
 
 fn missing(name: &str) -> VectorError {
@@ -166,7 +181,10 @@ mod tests {
         for values in [[0.0, 0.0], [f32::NAN, 1.0], [f32::INFINITY, 1.0], [f32::MAX, f32::MAX]] {
             assert!(matches!(check(&values, 2), Err(VectorError::Failed(_))), "{values:?}");
         }
-        assert_eq!(check(&[1.0], 2), Err(VectorError::Dimensions { expected: 2, actual: 1 }));
+        assert_eq!(
+            check(&[1.0], 2),
+            Err(VectorError::Dimensions { expected: 2, actual: 1 })
+        );
         assert_eq!(check(&[0.6, -0.8], 2), Ok(()));
     }
 

@@ -64,7 +64,10 @@ mod tests {
         let mut synced = Synced::default();
         synced.sync(directory.path()).unwrap();
         assert_eq!(synced.files.len(), 2);
-        assert!(!synced.sync_below(directory.path(), &mut HashSet::new()).unwrap(), "nothing is new");
+        assert!(
+            !synced.sync_below(directory.path(), &mut HashSet::new()).unwrap(),
+            "nothing is new"
+        );
         fs::remove_file(inner.join("1")).unwrap();
         synced.sync(directory.path()).unwrap();
         assert_eq!(synced.files.len(), 1);
