@@ -16,7 +16,18 @@ mod sections;
 pub use load::{ConfigError, Layers, Origin, load};
 pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, ServerConfig};
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    outbound::OutboundConfig,
+    planes::{
+        ai::AiConfig,
+        data::{ObjectsConfig, VectorsConfig},
+        search::SearchConfig,
+    },
+};
 
 /// The commented file with every key and its default.
 pub const DEFAULT_FILE: &str = include_str!("../config/foundation.toml");
@@ -33,4 +44,22 @@ pub struct Config {
     pub log: LogConfig,
     /// Binding `DB`: the state of all actors.
     pub db: DbConfig,
+    /// Binding `FILES`: uploads, artifacts and packages.
+    pub files: ObjectsConfig,
+    /// Binding `VECTOR_INDEX`: similarity of artifacts.
+    pub vector_index: VectorsConfig,
+    /// Binding `AI`: the models.
+    pub ai: AiConfig,
+    /// Where sources are searched.
+    pub search: SearchConfig,
+    /// What may be called outside.
+    pub outbound: OutboundConfig,
+}
+
+impl Config {
+    /// Where the files of the embedded models are.
+    #[must_use]
+    pub fn models_dir(&self) -> PathBuf {
+        self.db.path.join("models")
+    }
 }

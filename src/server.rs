@@ -3,8 +3,10 @@
 mod compose;
 mod failure;
 mod first_start;
+mod lock;
 mod operator;
 mod serve;
 
-pub use compose::{ComposeError, Composed, Stores};
+pub use compose::{ComposeError, Ports};
+pub use lock::LockError;
 pub use serve::{Note, ServeError, serve};

@@ -188,13 +188,19 @@ impl Merge {
                 Value::Integer(text.parse().map_err(|_| bad(format!("{text:?} is not a whole number")))?)
             },
             Some(Value::Float(_)) => Value::Float(text.parse().map_err(|_| bad(format!("{text:?} is not a number")))?),
-            Some(Value::Array(_)) => Value::Array(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty())
-                    .map(|item| Value::String(item.to_owned()))
-                    .collect(),
-            ),
+            Some(Value::Array(default)) => {
+                let are_numbers = default.iter().any(Value::is_integer);
+                Value::Array(
+                    text.split(',')
+                        .map(str::trim)
+                        .filter(|item| !item.is_empty())
+                        .map(|item| match item.parse() {
+                            Ok(number) if are_numbers => Value::Integer(number),
+                            Ok(_) | Err(_) => Value::String(item.to_owned()),
+                        })
+                        .collect(),
+                )
+            },
             Some(Value::String(_) | Value::Datetime(_)) => Value::String(text.to_owned()),
         };
         self.set(key, value, origin)
@@ -255,7 +261,9 @@ impl Config {
         self.server.check()?;
         self.auth.check()?;
         self.log.check()?;
-        self.db.check()
+        self.db.check()?;
+        self.ai.validate().map_err(|error| (error.key(), error.to_string()))?;
+        self.search.base().map(drop).map_err(|error| ("search.base-url", error.to_string()))
     }
 }
 

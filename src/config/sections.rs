@@ -177,15 +177,13 @@ pub struct DbConfig {
     pub path: PathBuf,
     /// Number of shards, read once when the directory is created: a power of two from 8 to 256.
     pub shards: u16,
-    /// Memory for cached state.
-    pub cache_mib: u64,
-    /// Threads that run actors and agreement; 0 means one per core.
+    /// Threads that run actors; 0 means one per core.
     pub threads: usize,
 }
 
 impl Default for DbConfig {
     fn default() -> Self {
-        Self { path: PathBuf::from("data"), shards: 16, cache_mib: 128, threads: 0 }
+        Self { path: PathBuf::from("data"), shards: 16, threads: 0 }
     }
 }
 
@@ -208,9 +206,6 @@ impl DbConfig {
         }
         if !self.shards.is_power_of_two() || !(8..=256).contains(&self.shards) {
             return Err(("db.shards", "must be a power of two from 8 to 256".to_owned()));
-        }
-        if !(16..=65_536).contains(&self.cache_mib) {
-            return Err(("db.cache-mib", "must be between 16 and 65536".to_owned()));
         }
         if self.threads > 1024 {
             return Err(("db.threads", "must be at most 1024".to_owned()));

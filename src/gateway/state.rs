@@ -50,11 +50,8 @@ pub struct Parts {
 pub struct ModelStatus {
     /// Identifier of the model.
     pub id: String,
-    /// `ready`, or `missing` where runs would wait for a file.
-    pub status: &'static str,
-    /// What to do where it is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    /// What people must know about the models, missing files included.
+    pub notices: Vec<String>,
 }
 
 impl Gateway {

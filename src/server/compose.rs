@@ -1,6 +1,6 @@
 //! Composition: the one place that knows every adapter and every actor.
 
-use std::{fs, io, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use actors::{
     env::{Env, PlanningSettings},
@@ -10,7 +10,7 @@ use actors::{
     tenant::Tenant,
 };
 use cluster::{
-    ClusterConfig, OpenError,
+    ClusterConfig, OpenError, Stores,
     prelude::{ActorError, Cluster},
 };
 use secrecy::SecretString;
@@ -57,14 +57,6 @@ impl std::fmt::Debug for Ports {
 /// Why the server could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    /// The data directory cannot be made.
-    #[error("failed to create the data directory {path}: {source}")]
-    DataDirectory {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// A runtime did not start.
     #[error("failed to start a runtime: {0}")]
     Runtime(#[source] io::Error),
@@ -123,16 +115,6 @@ impl Runtimes {
     }
 }
 
-/// Makes the data directory, readable by its owner only.
-pub(super) fn data_directory(config: &Config) -> Result<(), ComposeError> {
-    let path = &config.db.path;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| ComposeError::DataDirectory { path: path.clone(), source })
-}
-
 /// Opens the adapters of the configuration.
 pub(super) async fn ports(
     config: &Config,
@@ -162,7 +144,7 @@ fn model_status(ai: &ai::Ai) -> ModelStatus {
 /// Opens the cluster with every class registered.
 pub(super) async fn cluster(
     config: ClusterConfig,
-    stores: cluster::Stores,
+    stores: Stores,
     ports: &Ports,
     watchers: &Watchers,
 ) -> Result<Cluster, OpenError> {

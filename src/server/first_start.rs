@@ -21,8 +21,8 @@ pub(super) async fn signer(cluster: &Cluster) -> Result<Signer, ActorError> {
 }
 
 /// A link for the first admin, as long as nobody has ever signed in.
-pub(super) async fn first_link(cluster: &Cluster, gateway: &Gateway) -> Result<Option<String>, ActorError> {
-    if cluster.settings().get(SIGNED_IN).await?.is_some() {
+pub(super) async fn first_link(gateway: &Gateway) -> Result<Option<String>, ActorError> {
+    if gateway.cluster.settings().get(SIGNED_IN).await?.is_some() {
         return Ok(None);
     }
     let tenant = TenantId::new(DEFAULT_TENANT)?;

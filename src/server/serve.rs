@@ -1,14 +1,15 @@
 //! The life of the server process: open, listen, wait for a signal or a fault, stop.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{convert::Infallible, fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
-use actix_web::{HttpServer, dev::ServerHandle};
-use cluster::{OpenError, prelude::{ActorError, Cluster, TenantId}};
+use actix_web::HttpServer;
+use cluster::{Stores, prelude::TenantId};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     compose::{self, ComposeError, Runtimes},
     failure::FailureNote,
+    lock::{DataLock, LockError},
     first_start,
     operator::{self, TokenFile},
 };
@@ -76,6 +77,9 @@ pub enum ServeError {
     /// Logs and metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Something the server is made of did not open.
     #[error(transparent)]
     Compose(#[from] ComposeError),
@@ -108,10 +112,17 @@ impl ServeError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Compose(ComposeError::Cluster { source, .. }) if needs_change(source) => 2,
-            Self::Compose(ComposeError::Ai(_) | ComposeError::Search(_) | ComposeError::DataDirectory { .. }) => 2,
-            Self::Bind { .. } => 2,
-            Self::Telemetry(_) | Self::Compose(_) | Self::OperatorToken { .. } | Self::Http(_) | Self::Engine(_) => 1,
+            Self::Lock(_) | Self::Telemetry(_) | Self::Bind { .. } => 2,
+            Self::Compose(ComposeError::Cluster { .. } | ComposeError::Ai(_) | ComposeError::Search(_)) => 2,
+            Self::Compose(
+                ComposeError::Runtime(_)
+                | ComposeError::Objects(_)
+                | ComposeError::Vectors(_)
+                | ComposeError::Settings(_),
+            )
+            | Self::OperatorToken { .. }
+            | Self::Http(_)
+            | Self::Engine(_) => 1,
         }
     }
 }
@@ -125,7 +136,7 @@ pub fn serve(config: Config, environment: &Environment, announce: &dyn Fn(&Note)
     let telemetry = Telemetry::install(&config.log)?;
     // Two providers are linked, so rustls would not choose by itself. Another one that was installed before serves as well.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    compose::data_directory(&config)?;
+    let _lock = DataLock::take(&config.db.path)?;
     let failure = FailureNote::new(&config.db.path);
     let runtimes = Runtimes::start(&config)?;
     let result = open_and_serve(&config, environment, announce, telemetry, &runtimes, &failure);
@@ -147,9 +158,8 @@ fn open_and_serve(
     let watchers = Watchers::new(config.server.watchers_per_tenant);
     let (cluster, gateway) = runtimes.actors.block_on(async {
         let directory = config.db.cluster_dir();
-        // The engine first: it holds the lock of the data directory.
         let (ports, model) = compose::ports(config, environment, runtimes.actors.handle()).await?;
-        let stores = cluster::Stores::disk(&directory);
+        let stores = Stores::disk(&directory);
         let cluster = compose::cluster(runtimes.cluster_config(config), stores, &ports, &watchers)
             .await
             .map_err(|source| ComposeError::Cluster { path: directory, source })?;
@@ -165,8 +175,8 @@ fn open_and_serve(
     for notice in &gateway.model.notices {
         announce(&Note::Model(notice.clone()));
     }
-    let served = actix_web::rt::System::new().block_on(http(config, &cluster, &gateway, announce));
-    let closed = runtimes.actors.block_on(tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()));
+    let served = actix_web::rt::System::new().block_on(http(config, &gateway, announce));
+    let closed = runtimes.actors.block_on(async { tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()).await });
     if closed.is_err() {
         tracing::warn!("the engine did not close in time; what was acknowledged is in its log");
     }
@@ -175,14 +185,8 @@ fn open_and_serve(
     Ok(())
 }
 
-async fn http(
-    config: &Config,
-    cluster: &Cluster,
-    gateway: &Gateway,
-    announce: &dyn Fn(&Note),
-) -> Result<(), ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Http)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Http)?;
+async fn http(config: &Config, gateway: &Gateway, announce: &dyn Fn(&Note)) -> Result<(), ServeError> {
+    let mut signals = Signals::new().map_err(ServeError::Http)?;
     let shared = gateway.clone();
     let mut server = HttpServer::new(move || app(shared.clone()))
         .disable_signals()
@@ -196,16 +200,76 @@ async fn http(
     let mut server = actix_web::rt::spawn(server);
 
     let operator = operator_token(config, gateway)?;
-    let upkeep = actix_web::rt::spawn(upkeep(gateway.clone()));
-    announce_start(config, cluster, gateway, announce).await;
+    announce(&Note::Listening { url: config.server.base_url(), data: config.db.path.clone() });
+    tracing::info!(%address, "the server listens");
+    let link = first_start::first_link(gateway).await.map_err(ComposeError::Settings)?;
+    if let Some(url) = link {
+        announce(&Note::SignInLink { url, hours: config.auth.sign_in_link_hours });
+    }
     let ended = tokio::select! {
-        () = stop_signal(&mut terminate, &mut interrupt) => None,
-        fault = cluster.fault() => Some(ServeError::Engine(fault)),
-        ended = &mut server => Some(ServeError::Http(ended.map_err(io::Error::other).and_then(|ended| ended).err().unwrap_or_else(|| io::Error::other("it stopped by itself")))),
-        () = renewals(&operator) => None,
+        () = signals.next() => Ok(()),
+        ended = &mut server => Err(ServeError::Http(ended_early(ended))),
+        never = housekeeping(gateway, &operator) => match never {},
     };
     announce(&Note::Draining);
-    drain(gateway, &handle, &mut terminate, &mut interrupt).await;
-    upkeep.abort();
-    ended.map_or(Ok(()), Err)
+    gateway.readiness.drain();
+    gateway.readiness.close_streams();
+    tokio::select! {
+        () = handle.stop(true) => {},
+        // Whoever asks twice does not want to wait.
+        () = signals.next() => handle.stop(false).await,
+    }
+    drop(operator);
+    ended
+}
+
+/// The signals that end a server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {},
+            _ = self.interrupt.recv() => {},
+        }
+    }
+}
+
+fn ended_early(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Error {
+    match ended {
+        Ok(Ok(())) => io::Error::other("it stopped by itself"),
+        Ok(Err(error)) => error,
+        Err(error) => io::Error::other(error),
+    }
+}
+
+fn operator_token(config: &Config, gateway: &Gateway) -> Result<TokenFile, ServeError> {
+    let path = config.db.operator_token_file();
+    let tenant = TenantId::new(first_start::DEFAULT_TENANT).map_err(ComposeError::Settings)?;
+    let file = TokenFile::new(path.clone(), tenant, gateway.signer.clone());
+    file.renew().map_err(|source| ServeError::OperatorToken { path, source })?;
+    Ok(file)
+}
+
+/// Renews the operator's token and keeps the metrics small, for ever.
+async fn housekeeping(gateway: &Gateway, operator: &TokenFile) -> Infallible {
+    let mut renewal = tokio::time::interval(operator::RENEWAL);
+    let mut upkeep = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        tokio::select! {
+            _ = upkeep.tick() => gateway.telemetry.upkeep(),
+            _ = renewal.tick() => {
+                if let Err(error) = operator.renew() {
+                    tracing::warn!(%error, "failed to renew the token of the local operator");
+                }
+            },
+        }
+    }
 }

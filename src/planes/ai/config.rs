@@ -115,6 +115,18 @@ pub enum AiConfigError {
     },
 }
 
+impl AiConfigError {
+    /// The key at fault.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Required { key } => key,
+            Self::BaseUrl(_) => "ai.base-url",
+            Self::KeyFile { .. } => "ai.api-key-file",
+        }
+    }
+}
+
 impl AiConfig {
     /// Checks what the types cannot.
     ///
