@@ -28,7 +28,9 @@ pub struct Env {
 
 impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Env").field("planning", &self.planning).finish_non_exhaustive()
+        f.debug_struct("Env")
+            .field("planning", &self.planning)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,7 +57,11 @@ impl Default for PlanningSettings {
     fn default() -> Self {
         Self {
             step: StepPolicy {
-                retries: Retries { limit: 5, delay: Duration::from_secs(10), backoff: Backoff::Exponential },
+                retries: Retries {
+                    limit: 5,
+                    delay: Duration::from_secs(10),
+                    backoff: Backoff::Exponential,
+                },
                 timeout: Duration::from_mins(10),
             },
             model_deadline: Duration::from_mins(15),
@@ -72,6 +78,9 @@ impl PlanningSettings {
     /// The policy of a step with up to `calls` model calls.
     pub(crate) fn model_step(&self, calls: u32) -> StepPolicy {
         // A little more than the calls take at most, so that it is the model that reports the missed deadline.
-        StepPolicy { timeout: self.model_deadline * calls + Duration::from_mins(1), ..self.step }
+        StepPolicy {
+            timeout: self.model_deadline * calls + Duration::from_mins(1),
+            ..self.step
+        }
     }
 }

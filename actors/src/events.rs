@@ -76,7 +76,11 @@ impl VirtualActor for EventLog {
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
         let last = ctx.storage().get(&LAST).await?.unwrap_or_default();
         let published = ctx.storage().get(&PUBLISHED).await?.unwrap_or_default();
-        let mut log = Self { last, published, publishing: false };
+        let mut log = Self {
+            last,
+            published,
+            publishing: false,
+        };
         log.publish(ctx).await?;
         Ok(log)
     }
@@ -149,9 +153,21 @@ impl EventLog {
 }
 
 async fn read(after: u64, limit: usize, ctx: &mut Ctx<EventLog>) -> Result<Vec<LoggedEvent>> {
-    let list = List { after: Some(key(after)), limit, ..List::default() };
+    let list = List {
+        after: Some(key(after)),
+        limit,
+        ..List::default()
+    };
     let rows = ctx.storage().list(&EVENTS, list).await?;
-    Ok(rows.into_iter().filter_map(|(key, event)| Some(LoggedEvent { number: key.parse().ok()?, event })).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|(key, event)| {
+            Some(LoggedEvent {
+                number: key.parse().ok()?,
+                event,
+            })
+        })
+        .collect())
 }
 
 /// Keys sort as numbers do.

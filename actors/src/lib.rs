@@ -1,7 +1,9 @@
-//! The domain of foundation: tenants, planning runs, the workflow engine, and the ports to the outside world.
-//!
-//! Everything with state is a virtual actor of the `cluster` crate; everything outside is a trait in [`ports`].
+#![doc = include_str!("../README.md")]
 
+pub mod env;
+pub mod events;
 pub mod ports;
 pub mod records;
+pub mod run;
+pub mod tenant;
 pub mod workflows;

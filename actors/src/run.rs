@@ -10,10 +10,10 @@ mod similarity;
 
 pub use detail::{Approval, Decision, EarlierAttempt, PackageKeys, PhaseProgress, PhaseStatus, RunDetail};
 pub use messages::{
-    ApproveRun, CancelRun, DeleteRun, GetArtifact, GetPackage, GetRun, GetRunDetail, ListArtifacts, ListRunEvents, Origin,
-    PauseRun, RejectRun, ResumeRun, RunState, StartRun, Started,
+    ApproveRun, COMMENT_MAX, CancelRun, DeleteRun, EVENTS_MAX, GetArtifact, GetPackage, GetRun, GetRunDetail, IDEA_MAX,
+    IDEA_MIN, ListArtifacts, ListRunEvents, Origin, PauseRun, RejectRun, ResumeRun, RunState, StartRun, Started,
 };
-pub use similarity::{SimilarArtifact, similar};
+pub use similarity::{QUERY_MAX, SimilarArtifact, TOP_K_MAX, similar};
 
 /// The actor of one run; its name is the id of the run.
 pub type Run = crate::workflows::WorkflowActor<crate::workflows::planning::Planning>;

@@ -45,7 +45,9 @@ impl VirtualActor for Tenant {
     }
 
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
-        Ok(Self { timings: ctx.storage().get(&TIMINGS).await?.unwrap_or_default() })
+        Ok(Self {
+            timings: ctx.storage().get(&TIMINGS).await?.unwrap_or_default(),
+        })
     }
 }
 
@@ -82,7 +84,11 @@ impl Handler<ListRuns> for Tenant {
 impl Handler<Timings> for Tenant {
     async fn handle(&mut self, Timings: Timings, _ctx: &mut Ctx<Self>) -> Result<Vec<PhaseMedian>> {
         let medians = self.timings.iter().filter_map(|(phase, samples)| {
-            Some(PhaseMedian { phase: phase.clone(), seconds: median_seconds(samples)?, samples: samples.len() as u32 })
+            Some(PhaseMedian {
+                phase: phase.clone(),
+                seconds: median_seconds(samples)?,
+                samples: samples.len() as u32,
+            })
         });
         Ok(medians.collect())
     }
@@ -99,7 +105,11 @@ pub(super) async fn page<T: serde::de::DeserializeOwned>(
     let limit = limit.clamp(1, PAGE) as usize;
     let (mut items, mut scanned) = (Vec::new(), 0);
     loop {
-        let list = List { after: after.clone(), limit, ..List::default() };
+        let list = List {
+            after: after.clone(),
+            limit,
+            ..List::default()
+        };
         let rows = ctx.storage().list(keys, list).await?;
         let last = rows.len() < limit;
         scanned += rows.len();
@@ -131,7 +141,11 @@ fn median_seconds(samples: &VecDeque<u64>) -> Option<f64> {
     sorted.sort_unstable();
     let middle = sorted.len() / 2;
     let upper = *sorted.get(middle)?;
-    let median = if sorted.len() % 2 == 1 { upper as f64 } else { (upper + sorted[middle - 1]) as f64 / 2.0 };
+    let median = if sorted.len() % 2 == 1 {
+        upper as f64
+    } else {
+        (upper + sorted[middle - 1]) as f64 / 2.0
+    };
     Some(median / 1000.0)
 }
 

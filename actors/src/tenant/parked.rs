@@ -62,10 +62,18 @@ impl Handler<Promote> for Tenant {
             refined_idea: idea.refined_idea,
             summary: idea.artifact_summary,
         };
-        let start = StartRun { idea: idea.idea, mode: Mode::Cloud, config, origin: Some(origin) };
+        let start = StartRun {
+            idea: idea.idea,
+            mode: Mode::Cloud,
+            config,
+            origin: Some(origin),
+        };
         let run = ctx.get::<Run>(&run_id);
         ctx.send(&run, start)?;
-        Ok(Promoted { parked_idea_id: id, new_run_id: run_id })
+        Ok(Promoted {
+            parked_idea_id: id,
+            new_run_id: run_id,
+        })
     }
 }
 

@@ -17,13 +17,21 @@ impl WorkError {
     /// A failure that another attempt may not meet.
     #[must_use]
     pub fn retryable(message: impl Into<String>) -> Self {
-        Self { message: message.into(), retryable: true, retry_after: None }
+        Self {
+            message: message.into(),
+            retryable: true,
+            retry_after: None,
+        }
     }
 
     /// A failure that repeats with every attempt: the step fails at once.
     #[must_use]
     pub fn non_retryable(message: impl Into<String>) -> Self {
-        Self { message: message.into(), retryable: false, retry_after: None }
+        Self {
+            message: message.into(),
+            retryable: false,
+            retry_after: None,
+        }
     }
 
     /// Asks for a delay before the next attempt that is at least this long.
@@ -73,6 +81,9 @@ impl StepError {
     /// A failure of the run itself, outside any step.
     #[must_use]
     pub fn run(message: impl Into<String>) -> Self {
-        Self::Failed { step: String::new(), message: message.into() }
+        Self::Failed {
+            step: String::new(),
+            message: message.into(),
+        }
     }
 }

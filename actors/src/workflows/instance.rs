@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::{
     Change, StepError, Steps, Workflow, limits,
     messages::{
-        BeginStep, Cleaned, Create, FinishStep, GetStatus, Hibernate, InstanceStatus, Pause, Ran, RecordEffect, Restart,
-        Resume, RunEnd, SendEvent, Terminate,
+        BeginStep, Cleaned, Create, FinishStep, GetStatus, Hibernate, InstanceStatus, Pause, Ran, RecordEffect,
+        Restart, Resume, RunEnd, SendEvent, Terminate,
     },
     record::{BufferedEvent, EVENTS, INSTANCE, Instance, STEPS, StepKey, event_key},
     status::Status,
@@ -59,7 +59,10 @@ impl Drop for Execution {
 
 impl<W: Workflow> fmt::Debug for WorkflowActor<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WorkflowActor").field("class", &W::CLASS).field("instance", &self.instance).finish_non_exhaustive()
+        f.debug_struct("WorkflowActor")
+            .field("class", &W::CLASS)
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,8 +91,15 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
         let instance = ctx.storage().get(&INSTANCE).await?;
         let state = W::load(ctx).await?;
-        let mut actor = Self { instance, state, execution: None };
-        let active = actor.instance.as_ref().is_some_and(|instance| instance.status.is_active());
+        let mut actor = Self {
+            instance,
+            state,
+            execution: None,
+        };
+        let active = actor
+            .instance
+            .as_ref()
+            .is_some_and(|instance| instance.status.is_active());
         if active {
             actor.settle(ctx)?;
             // A pause that was pending when the last activation ended has taken effect by now.
@@ -117,22 +127,32 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
 impl<W: Workflow> WorkflowActor<W> {
     /// The instance, or the error that there is none.
     pub(super) fn instance(&self) -> Result<&Instance> {
-        self.instance.as_ref().ok_or_else(|| ActorError::not_found("instance.not-found", "there is no such instance"))
+        self.instance
+            .as_ref()
+            .ok_or_else(|| ActorError::not_found("instance.not-found", "there is no such instance"))
     }
 
     pub(super) fn instance_mut(&mut self) -> Result<&mut Instance> {
-        self.instance.as_mut().ok_or_else(|| ActorError::not_found("instance.not-found", "there is no such instance"))
+        self.instance
+            .as_mut()
+            .ok_or_else(|| ActorError::not_found("instance.not-found", "there is no such instance"))
     }
 
     /// The names of the steps that are executed now.
     pub(crate) fn running_steps(&self) -> impl Iterator<Item = &str> {
-        self.execution.iter().flat_map(|execution| execution.running.iter().map(|key| key.name.as_str()))
+        self.execution
+            .iter()
+            .flat_map(|execution| execution.running.iter().map(|key| key.name.as_str()))
     }
 
     /// Where the instance stands.
     pub(crate) fn status(&self) -> Result<InstanceStatus> {
         let instance = self.instance()?;
-        Ok(InstanceStatus { status: instance.status, output: instance.output.clone(), error: instance.error.clone() })
+        Ok(InstanceStatus {
+            status: instance.status,
+            output: instance.output.clone(),
+            error: instance.error.clone(),
+        })
     }
 
     /// Creates the instance and starts its run.
@@ -155,7 +175,10 @@ impl<W: Workflow> WorkflowActor<W> {
 
     /// Asks for a pause: the step that is executed finishes, the next does not start.
     pub(crate) async fn pause(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
-        let busy = self.execution.as_ref().is_some_and(|execution| !execution.running.is_empty());
+        let busy = self
+            .execution
+            .as_ref()
+            .is_some_and(|execution| !execution.running.is_empty());
         let (old, new) = (self.instance()?.status, self.instance()?.status.pause(busy)?);
         if new == old {
             return Ok(());
@@ -206,7 +229,16 @@ impl<W: Workflow> WorkflowActor<W> {
         W::changed(&mut self.state, &Change::Restarted, ctx).await?;
         self.execution = None;
         loop {
-            let rows = ctx.storage().list(&STEPS, List { limit: PAGE, ..List::default() }).await?;
+            let rows = ctx
+                .storage()
+                .list(
+                    &STEPS,
+                    List {
+                        limit: PAGE,
+                        ..List::default()
+                    },
+                )
+                .await?;
             for (key, _) in &rows {
                 ctx.storage().delete(&STEPS.key(key))?;
             }
@@ -214,7 +246,17 @@ impl<W: Workflow> WorkflowActor<W> {
                 break;
             }
         }
-        for (key, _) in ctx.storage().list(&EVENTS, List { limit: PAGE, ..List::default() }).await? {
+        for (key, _) in ctx
+            .storage()
+            .list(
+                &EVENTS,
+                List {
+                    limit: PAGE,
+                    ..List::default()
+                },
+            )
+            .await?
+        {
             ctx.storage().delete(&EVENTS.key(&key))?;
         }
         self.begin_anew(params, ctx)
@@ -227,10 +269,28 @@ impl<W: Workflow> WorkflowActor<W> {
         let instance = self.instance_mut()?;
         instance.status.takes_events()?;
         let limit = limits::BUFFERED_EVENTS;
-        if ctx.storage().list(&EVENTS, List { limit, ..List::default() }).await?.len() >= limit {
-            return Err(ActorError::overloaded("workflow.events", format!("{limit} events wait already")));
+        if ctx
+            .storage()
+            .list(
+                &EVENTS,
+                List {
+                    limit,
+                    ..List::default()
+                },
+            )
+            .await?
+            .len()
+            >= limit
+        {
+            return Err(ActorError::overloaded(
+                "workflow.events",
+                format!("{limit} events wait already"),
+            ));
         }
-        let event = BufferedEvent { event_type: event_type.to_owned(), payload };
+        let event = BufferedEvent {
+            event_type: event_type.to_owned(),
+            payload,
+        };
         ctx.storage().put(&EVENTS.key(&event_key(instance.events)), &event)?;
         instance.events += 1;
         ctx.storage().put(&INSTANCE, instance)?;
@@ -249,7 +309,11 @@ impl<W: Workflow> WorkflowActor<W> {
     fn clean(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
         ctx.set_alarm(ctx.now().plus(Duration::from_mins(1)));
         let work = W::cleanup(&self.state, ctx.env().clone());
-        ctx.pipe_to_self(async move { Cleaned { done: work.await.is_ok() } });
+        ctx.pipe_to_self(async move {
+            Cleaned {
+                done: work.await.is_ok(),
+            }
+        });
         Ok(())
     }
 
@@ -272,13 +336,22 @@ impl<W: Workflow> WorkflowActor<W> {
             Ran { token, end }
         });
         let (calls, running, waits) = Default::default();
-        self.execution = Some(Execution { token, cancel, progress, calls, running, waits });
+        self.execution = Some(Execution {
+            token,
+            cancel,
+            progress,
+            calls,
+            running,
+            waits,
+        });
     }
 
     /// Has all waiting steps ask again.
     pub(super) fn wake(&self) {
         if let Some(execution) = &self.execution {
-            execution.progress.send_modify(|changes| *changes = changes.wrapping_add(1));
+            execution
+                .progress
+                .send_modify(|changes| *changes = changes.wrapping_add(1));
         }
     }
 
@@ -341,7 +414,14 @@ impl<W: Workflow> WorkflowActor<W> {
                 Status::Complete
             }
             RunEnd::Failed(message) => {
-                W::changed(&mut self.state, &Change::Errored { message: message.clone() }, ctx).await?;
+                W::changed(
+                    &mut self.state,
+                    &Change::Errored {
+                        message: message.clone(),
+                    },
+                    ctx,
+                )
+                .await?;
                 self.instance_mut()?.error = Some(message);
                 Status::Errored
             }
@@ -421,7 +501,11 @@ impl<W: Workflow> Handler<GetStatus> for WorkflowActor<W> {
 
 impl<W: Workflow> Handler<Ran> for WorkflowActor<W> {
     async fn handle(&mut self, Ran { token, end }: Ran, ctx: &mut Ctx<Self>) -> Result<()> {
-        if self.execution.as_ref().is_some_and(|execution| execution.token == token) {
+        if self
+            .execution
+            .as_ref()
+            .is_some_and(|execution| execution.token == token)
+        {
             self.ran(end, ctx).await?;
         }
         Ok(())

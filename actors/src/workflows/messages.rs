@@ -114,14 +114,9 @@ pub(super) enum Next {
     /// The step failed for good.
     Failed(String),
     /// Execute this attempt.
-    Execute {
-        occurrence: u32,
-        attempt: u32,
-    },
+    Execute { occurrence: u32, attempt: u32 },
     /// Ask again when something happened.
-    Wait {
-        occurrence: u32,
-    },
+    Wait { occurrence: u32 },
 }
 
 /// The run has waited for long without executing anything.

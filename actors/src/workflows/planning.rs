@@ -1,10 +1,26 @@
 //! The planning run: 15 phases from an idea to a finished plan.
 
+mod context;
 pub mod document;
+mod draft;
+mod effect;
+mod evidence;
 pub mod package;
 pub mod phase;
 mod phases;
+mod record;
+mod review;
+#[cfg(any(test, feature = "testing"))]
+pub mod sample;
 pub mod schema;
+mod store;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
+mod workflow;
 
+pub use effect::{Accepted, Applied, Effect};
 pub use phases::opportunity;
+pub use record::Record;
+pub(crate) use record::{APPROVAL, ARTIFACTS, EVENTS, NewEvent, artifact_key};
+pub use workflow::{Outcome, Planning, RunParams};

@@ -41,7 +41,11 @@ impl<W: Workflow> WorkflowActor<W> {
 
     /// Stores the outcome of a step.
     fn conclude(&mut self, key: &StepKey, attempts: u32, state: StepState, ctx: &mut Ctx<Self>) -> Result<()> {
-        let record = StepRecord { attempts, state, at: ctx.now() };
+        let record = StepRecord {
+            attempts,
+            state,
+            at: ctx.now(),
+        };
         ctx.storage().put(&STEPS.key(&key.to_string()), &record)
     }
 
@@ -64,15 +68,30 @@ impl<W: Workflow> WorkflowActor<W> {
         let (token, key) = (begin.token, self.key(begin.token, begin.name, begin.occurrence)?);
         let record = ctx.storage().get(&STEPS.key(&key.to_string())).await?;
         match record {
-            Some(StepRecord { state: StepState::Done { output }, .. }) => return Ok(Next::Output(output)),
-            Some(StepRecord { state: StepState::Failed { message }, .. }) => return Ok(Next::Failed(message)),
+            Some(StepRecord {
+                state: StepState::Done { output },
+                ..
+            }) => return Ok(Next::Output(output)),
+            Some(StepRecord {
+                state: StepState::Failed { message },
+                ..
+            }) => return Ok(Next::Failed(message)),
             Some(_) | None => {}
         }
         if self.instance()?.status.holds_steps() {
-            return Ok(Next::Wait { occurrence: key.occurrence });
+            return Ok(Next::Wait {
+                occurrence: key.occurrence,
+            });
         }
         match (begin.kind, record) {
-            (StepKind::Work, Some(StepRecord { attempts, state: StepState::Retrying { timer, .. }, .. })) => {
+            (
+                StepKind::Work,
+                Some(StepRecord {
+                    attempts,
+                    state: StepState::Retrying { timer, .. },
+                    ..
+                }),
+            ) => {
                 let due = self.instance()?.due(timer);
                 if due > ctx.now() {
                     return self.wait(token, key, due);
@@ -87,7 +106,10 @@ impl<W: Workflow> WorkflowActor<W> {
             }
             (StepKind::Sleep { duration }, record) => {
                 let timer = match record {
-                    Some(StepRecord { state: StepState::Sleeping { timer }, .. }) => timer,
+                    Some(StepRecord {
+                        state: StepState::Sleeping { timer },
+                        ..
+                    }) => timer,
                     Some(_) | None => {
                         if let Err(error) = limits::check_sleep(duration) {
                             return Ok(Next::Failed(error.message().to_owned()));
@@ -99,7 +121,10 @@ impl<W: Workflow> WorkflowActor<W> {
             }
             (StepKind::SleepUntil { at }, record) => {
                 let timer = match record {
-                    Some(StepRecord { state: StepState::Sleeping { timer }, .. }) => timer,
+                    Some(StepRecord {
+                        state: StepState::Sleeping { timer },
+                        ..
+                    }) => timer,
                     Some(_) | None => {
                         let duration = at.since(ctx.now());
                         if let Err(error) = limits::check_sleep(duration) {
@@ -112,14 +137,20 @@ impl<W: Workflow> WorkflowActor<W> {
             }
             (StepKind::Event { event_type, timeout }, record) => {
                 let timer = match record {
-                    Some(StepRecord { state: StepState::Waiting { timer, .. }, .. }) => timer,
+                    Some(StepRecord {
+                        state: StepState::Waiting { timer, .. },
+                        ..
+                    }) => timer,
                     Some(_) | None => {
                         let checked = limits::check_sleep(timeout).and(limits::check_event_type(&event_type));
                         if let Err(error) = checked {
                             return Ok(Next::Failed(error.message().to_owned()));
                         }
                         let timer = self.instance()?.timer(ctx.now(), timeout);
-                        let state = StepState::Waiting { event_type: event_type.clone(), timer };
+                        let state = StepState::Waiting {
+                            event_type: event_type.clone(),
+                            timer,
+                        };
                         self.conclude(&key, 0, state, ctx)?;
                         timer
                     }
@@ -141,7 +172,14 @@ impl<W: Workflow> WorkflowActor<W> {
             self.conclude(&key, 0, StepState::Sleeping { timer }, ctx)?;
             return self.wait(token, key, due);
         }
-        self.conclude(&key, 1, StepState::Done { output: "null".to_owned() }, ctx)?;
+        self.conclude(
+            &key,
+            1,
+            StepState::Done {
+                output: "null".to_owned(),
+            },
+            ctx,
+        )?;
         Ok(Next::Output("null".to_owned()))
     }
 
@@ -153,11 +191,21 @@ impl<W: Workflow> WorkflowActor<W> {
         timer: Timer,
         ctx: &mut Ctx<Self>,
     ) -> Result<Next> {
-        let list = List { limit: limits::BUFFERED_EVENTS, ..List::default() };
+        let list = List {
+            limit: limits::BUFFERED_EVENTS,
+            ..List::default()
+        };
         let events = ctx.storage().list(&EVENTS, list).await?;
         if let Some((number, event)) = events.into_iter().find(|(_, event)| event.event_type == event_type) {
             ctx.storage().delete(&EVENTS.key(&number))?;
-            self.conclude(&key, 1, StepState::Done { output: event.payload.clone() }, ctx)?;
+            self.conclude(
+                &key,
+                1,
+                StepState::Done {
+                    output: event.payload.clone(),
+                },
+                ctx,
+            )?;
             return Ok(Next::Output(event.payload));
         }
         let due = self.instance()?.due(timer);
@@ -165,20 +213,38 @@ impl<W: Workflow> WorkflowActor<W> {
             return self.wait(token, key, due);
         }
         let message = format!("no event of type {event_type} came in time");
-        self.conclude(&key, 1, StepState::Failed { message: message.clone() }, ctx)?;
+        self.conclude(
+            &key,
+            1,
+            StepState::Failed {
+                message: message.clone(),
+            },
+            ctx,
+        )?;
         Ok(Next::Failed(message))
     }
 
     async fn finish(&mut self, finish: FinishStep, ctx: &mut Ctx<Self>) -> Result<Next> {
-        let key = StepKey { name: finish.name, occurrence: finish.occurrence };
+        let key = StepKey {
+            name: finish.name,
+            occurrence: finish.occurrence,
+        };
         let was_running = self.execution(finish.token)?.running.remove(&key);
         let record = ctx.storage().get(&STEPS.key(&key.to_string())).await?;
         if !was_running {
             // The answer to an earlier call with this attempt was lost.
             return Ok(match record {
-                Some(StepRecord { state: StepState::Done { output }, .. }) => Next::Output(output),
-                Some(StepRecord { state: StepState::Failed { message }, .. }) => Next::Failed(message),
-                Some(_) | None => Next::Wait { occurrence: key.occurrence },
+                Some(StepRecord {
+                    state: StepState::Done { output },
+                    ..
+                }) => Next::Output(output),
+                Some(StepRecord {
+                    state: StepState::Failed { message },
+                    ..
+                }) => Next::Failed(message),
+                Some(_) | None => Next::Wait {
+                    occurrence: key.occurrence,
+                },
             });
         }
         if record.is_none() {
@@ -194,12 +260,21 @@ impl<W: Workflow> WorkflowActor<W> {
             Ok(output) => (Next::Output(output.clone()), StepState::Done { output }),
             Err(error) => {
                 let message = error.message().to_owned();
-                let delay = finish.policy.retries.delay_after(finish.attempt).filter(|_| error.is_retryable());
+                let delay = finish
+                    .policy
+                    .retries
+                    .delay_after(finish.attempt)
+                    .filter(|_| error.is_retryable());
                 match delay {
                     Some(delay) => {
                         let delay = delay.max(error.retry_after().unwrap_or_default()).min(limits::SLEEP);
                         let timer = self.instance()?.timer(ctx.now(), delay);
-                        (Next::Wait { occurrence: key.occurrence }, StepState::Retrying { timer, message })
+                        (
+                            Next::Wait {
+                                occurrence: key.occurrence,
+                            },
+                            StepState::Retrying { timer, message },
+                        )
                     }
                     None => (Next::Failed(message.clone()), StepState::Failed { message }),
                 }
@@ -216,24 +291,38 @@ impl<W: Workflow> WorkflowActor<W> {
         }
         let key = self.key(record.token, record.name, record.occurrence)?;
         match ctx.storage().get(&STEPS.key(&key.to_string())).await? {
-            Some(StepRecord { state: StepState::Failed { message }, .. }) => return Ok(Next::Failed(message)),
-            Some(_) => return Ok(Next::Output("null".to_owned())),
-            None => {}
+            Some(StepRecord {
+                state: StepState::Done { output },
+                ..
+            }) => return Ok(Next::Output(output)),
+            Some(StepRecord {
+                state: StepState::Failed { message },
+                ..
+            }) => return Ok(Next::Failed(message)),
+            Some(_) | None => {}
         }
         if self.instance()?.status.holds_steps() {
-            return Ok(Next::Wait { occurrence: key.occurrence });
+            return Ok(Next::Wait {
+                occurrence: key.occurrence,
+            });
         }
         if self.is_full()? {
             return Ok(Next::Failed(limits::too_many_steps()));
         }
-        let applied = match serde_json::from_str(&record.effect) {
+        let unreadable = |error: serde_json::Error| ActorError::invalid("workflow.effect", error.to_string());
+        let applied = match serde_json::from_str(&record.effect).map_err(unreadable) {
             Ok(effect) => W::apply(&mut self.state, effect, ctx).await,
-            Err(error) => Err(ActorError::invalid("workflow.effect", format!("the effect cannot be read: {error}"))),
+            Err(error) => Err(error),
         };
-        let (next, state) = match applied {
-            Ok(()) => (Next::Output("null".to_owned()), StepState::Done { output: "null".to_owned() }),
+        let (next, state) = match applied.and_then(|reply| serde_json::to_string(&reply).map_err(unreadable)) {
+            Ok(output) => (Next::Output(output.clone()), StepState::Done { output }),
             // What the engine could not do now is not the effect's fault: this execution ends, the next applies it.
-            Err(error) if matches!(error.kind(), ErrorKind::Retryable | ErrorKind::Unknown | ErrorKind::Overloaded) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Retryable | ErrorKind::Unknown | ErrorKind::Overloaded
+                ) =>
+            {
                 return Err(error);
             }
             Err(error) => {
@@ -277,7 +366,13 @@ impl<W: Workflow> Handler<Hibernate> for WorkflowActor<W> {
         let execution = self.execution(token)?;
         let idle = execution.running.is_empty() && execution.waits.values().all(|due| *due > soon);
         let held = self.instance()?.status.holds_steps();
-        if idle && (held || self.execution.as_ref().is_some_and(|execution| !execution.waits.is_empty())) {
+        if idle
+            && (held
+                || self
+                    .execution
+                    .as_ref()
+                    .is_some_and(|execution| !execution.waits.is_empty()))
+        {
             ctx.passivate();
         }
         Ok(())

@@ -52,12 +52,17 @@ impl Instance {
 
     /// A timer that rings after `delay`.
     pub(super) fn timer(&self, now: Timestamp, delay: Duration) -> Timer {
-        Timer { at: now.plus(delay), paused_ms: self.paused_ms }
+        Timer {
+            at: now.plus(delay),
+            paused_ms: self.paused_ms,
+        }
     }
 
     /// When a timer rings, the pauses since it was set included.
     pub(super) fn due(&self, timer: Timer) -> Timestamp {
-        timer.at.plus(Duration::from_millis(self.paused_ms.saturating_sub(timer.paused_ms)))
+        timer
+            .at
+            .plus(Duration::from_millis(self.paused_ms.saturating_sub(timer.paused_ms)))
     }
 }
 

@@ -15,7 +15,10 @@ pub struct StepPolicy {
 
 impl Default for StepPolicy {
     fn default() -> Self {
-        Self { retries: Retries::default(), timeout: Duration::from_mins(10) }
+        Self {
+            retries: Retries::default(),
+            timeout: Duration::from_mins(10),
+        }
     }
 }
 
@@ -23,7 +26,13 @@ impl StepPolicy {
     /// The policy of a step that is tried once.
     #[must_use]
     pub fn once(timeout: Duration) -> Self {
-        Self { retries: Retries { limit: 0, ..Retries::default() }, timeout }
+        Self {
+            retries: Retries {
+                limit: 0,
+                ..Retries::default()
+            },
+            timeout,
+        }
     }
 }
 
@@ -40,7 +49,11 @@ pub struct Retries {
 
 impl Default for Retries {
     fn default() -> Self {
-        Self { limit: 5, delay: Duration::from_secs(10), backoff: Backoff::Exponential }
+        Self {
+            limit: 5,
+            delay: Duration::from_secs(10),
+            backoff: Backoff::Exponential,
+        }
     }
 }
 
@@ -65,7 +78,9 @@ impl Retries {
         let delay = match self.backoff {
             Backoff::Constant => self.delay,
             Backoff::Linear => self.delay.saturating_mul(failed),
-            Backoff::Exponential => self.delay.saturating_mul(1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX)),
+            Backoff::Exponential => self
+                .delay
+                .saturating_mul(1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX)),
         };
         Some(delay.min(super::limits::SLEEP))
     }
@@ -76,21 +91,36 @@ mod tests {
     use super::*;
 
     fn delays(retries: Retries) -> Vec<Option<u64>> {
-        (1..=retries.limit + 1).map(|failed| retries.delay_after(failed).map(|delay| delay.as_secs())).collect()
+        (1..=retries.limit + 1)
+            .map(|failed| retries.delay_after(failed).map(|delay| delay.as_secs()))
+            .collect()
     }
 
     #[test]
     fn the_default_is_five_retries_from_ten_seconds_exponentially_and_ten_minutes_each() {
         let policy = StepPolicy::default();
         assert_eq!(policy.timeout, Duration::from_secs(600));
-        assert_eq!(delays(policy.retries), [Some(10), Some(20), Some(40), Some(80), Some(160), None]);
+        assert_eq!(
+            delays(policy.retries),
+            [Some(10), Some(20), Some(40), Some(80), Some(160), None]
+        );
     }
 
     #[test]
     fn constant_and_linear_delays_follow_the_table() {
-        let base = Retries { limit: 3, delay: Duration::from_secs(7), backoff: Backoff::Constant };
+        let base = Retries {
+            limit: 3,
+            delay: Duration::from_secs(7),
+            backoff: Backoff::Constant,
+        };
         assert_eq!(delays(base), [Some(7), Some(7), Some(7), None]);
-        assert_eq!(delays(Retries { backoff: Backoff::Linear, ..base }), [Some(7), Some(14), Some(21), None]);
+        assert_eq!(
+            delays(Retries {
+                backoff: Backoff::Linear,
+                ..base
+            }),
+            [Some(7), Some(14), Some(21), None]
+        );
     }
 
     #[test]
@@ -100,7 +130,11 @@ mod tests {
 
     #[test]
     fn a_delay_never_passes_the_longest_sleep() {
-        let retries = Retries { limit: 1000, delay: Duration::from_secs(10), backoff: Backoff::Exponential };
+        let retries = Retries {
+            limit: 1000,
+            delay: Duration::from_secs(10),
+            backoff: Backoff::Exponential,
+        };
         assert_eq!(retries.delay_after(900), Some(super::super::limits::SLEEP));
     }
 }

@@ -97,12 +97,20 @@ impl Status {
 
     /// The state after a termination.
     pub(super) fn terminate(self) -> Result<Self> {
-        if self.is_final() { Err(self.refuse(Refused::Terminate)) } else { Ok(Self::Terminated) }
+        if self.is_final() {
+            Err(self.refuse(Refused::Terminate))
+        } else {
+            Ok(Self::Terminated)
+        }
     }
 
     /// Checks that events are still taken.
     pub(super) fn takes_events(self) -> Result<()> {
-        if self.is_final() { Err(self.refuse(Refused::SendEvent)) } else { Ok(()) }
+        if self.is_final() {
+            Err(self.refuse(Refused::SendEvent))
+        } else {
+            Ok(())
+        }
     }
 
     /// The state that follows from what the run does: whether steps are executed, and whether it waits.
@@ -135,16 +143,49 @@ impl Status {
 mod tests {
     use super::Status::{self, Complete, Errored, Paused, Queued, Running, Terminated, Waiting, WaitingForPause};
 
-    const ALL: [Status; 8] = [Queued, Running, Paused, Errored, Terminated, Complete, Waiting, WaitingForPause];
+    const ALL: [Status; 8] = [
+        Queued,
+        Running,
+        Paused,
+        Errored,
+        Terminated,
+        Complete,
+        Waiting,
+        WaitingForPause,
+    ];
 
     #[test]
     fn every_state_answers_every_request_as_the_table_says() {
         // State, pause while busy, pause while idle, resume, terminate.
         let table = [
-            (Queued, Some(WaitingForPause), Some(Paused), Some(Queued), Some(Terminated)),
-            (Running, Some(WaitingForPause), Some(Paused), Some(Running), Some(Terminated)),
-            (Waiting, Some(WaitingForPause), Some(Paused), Some(Waiting), Some(Terminated)),
-            (WaitingForPause, Some(WaitingForPause), Some(WaitingForPause), Some(Running), Some(Terminated)),
+            (
+                Queued,
+                Some(WaitingForPause),
+                Some(Paused),
+                Some(Queued),
+                Some(Terminated),
+            ),
+            (
+                Running,
+                Some(WaitingForPause),
+                Some(Paused),
+                Some(Running),
+                Some(Terminated),
+            ),
+            (
+                Waiting,
+                Some(WaitingForPause),
+                Some(Paused),
+                Some(Waiting),
+                Some(Terminated),
+            ),
+            (
+                WaitingForPause,
+                Some(WaitingForPause),
+                Some(WaitingForPause),
+                Some(Running),
+                Some(Terminated),
+            ),
             (Paused, Some(Paused), Some(Paused), Some(Running), Some(Terminated)),
             (Errored, None, None, None, None),
             (Terminated, None, None, None, None),

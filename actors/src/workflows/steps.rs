@@ -44,7 +44,10 @@ impl<W: Workflow> Clone for Steps<W> {
 
 impl<W: Workflow> fmt::Debug for Steps<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Steps").field("class", &W::CLASS).field("token", &self.token).finish_non_exhaustive()
+        f.debug_struct("Steps")
+            .field("class", &W::CLASS)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +68,13 @@ impl<W: Workflow> Steps<W> {
         cancelled: CancellationToken,
         id: &str,
     ) -> Self {
-        Self { instance, token, progress, cancelled, id: id.into() }
+        Self {
+            instance,
+            token,
+            progress,
+            cancelled,
+            id: id.into(),
+        }
     }
 
     /// Executes `work` until it succeeds, fails for good, or has used up its retries, and stores the outcome before it returns
@@ -87,10 +96,20 @@ impl<W: Workflow> Steps<W> {
                 Next::Wait { occurrence } => self.begin(name, Some(occurrence), &StepKind::Work).await?,
                 Next::Execute { occurrence, attempt } => {
                     let idempotency_key = format!("{}/{name}/{occurrence}", self.id);
-                    let work = work(Attempt { number: attempt, idempotency_key });
+                    let work = work(Attempt {
+                        number: attempt,
+                        idempotency_key,
+                    });
                     let outcome = self.attempt(work, policy.timeout).await?;
-                    self.finish(FinishStep { token: self.token, name: name.to_owned(), occurrence, attempt, policy, outcome })
-                        .await?
+                    self.finish(FinishStep {
+                        token: self.token,
+                        name: name.to_owned(),
+                        occurrence,
+                        attempt,
+                        policy,
+                        outcome,
+                    })
+                    .await?
                 }
             };
         }
@@ -100,7 +119,7 @@ impl<W: Workflow> Steps<W> {
     ///
     /// # Errors
     /// What [`Workflow::apply`] refused.
-    pub async fn record(&self, name: &str, effect: &W::Effect) -> Result<(), StepError> {
+    pub async fn record(&self, name: &str, effect: &W::Effect) -> Result<W::Reply, StepError> {
         let effect = serde_json::to_string(effect).map_err(|error| failed(name, error.to_string()))?;
         let next = self
             .until_ready(None, |occurrence| RecordEffect {
@@ -110,7 +129,7 @@ impl<W: Workflow> Steps<W> {
                 effect: effect.clone(),
             })
             .await?;
-        output(name, next).map(drop)
+        decode(name, &output(name, next)?)
     }
 
     /// Sleeps, through restarts and moves, at most 365 days.
@@ -139,7 +158,10 @@ impl<W: Workflow> Steps<W> {
         event_type: &str,
         timeout: Duration,
     ) -> Result<T, StepError> {
-        let kind = StepKind::Event { event_type: event_type.to_owned(), timeout };
+        let kind = StepKind::Event {
+            event_type: event_type.to_owned(),
+            timeout,
+        };
         let next = self.begin(name, None, &kind).await?;
         decode(name, &output(name, next)?)
     }
@@ -168,7 +190,12 @@ impl<W: Workflow> Steps<W> {
         loop {
             progress.borrow_and_update();
             // A call whose fate is unknown is not repeated: it would count the step twice.
-            match self.instance.ask_within(CALL, message(occurrence)).await.map_err(interrupted)? {
+            match self
+                .instance
+                .ask_within(CALL, message(occurrence))
+                .await
+                .map_err(interrupted)?
+            {
                 Next::Wait { occurrence: number } => occurrence = Some(number),
                 next @ (Next::Output(_) | Next::Failed(_) | Next::Execute { .. }) => return Ok(next),
             }
@@ -199,7 +226,10 @@ impl<W: Workflow> Steps<W> {
             outcome = tokio::time::timeout(timeout, AssertUnwindSafe(work).catch_unwind()) => outcome,
         };
         Ok(match outcome {
-            Err(_) => Err(WorkError::retryable(format!("the step did not finish within {} s", timeout.as_secs()))),
+            Err(_) => Err(WorkError::retryable(format!(
+                "the step did not finish within {} s",
+                timeout.as_secs()
+            ))),
             Ok(Err(_)) => Err(WorkError::retryable("the step panicked")),
             Ok(Ok(Err(error))) => Err(error),
             Ok(Ok(Ok(value))) => serde_json::to_string(&value)
@@ -225,7 +255,10 @@ impl<W: Workflow> Steps<W> {
 }
 
 fn failed(name: &str, message: String) -> StepError {
-    StepError::Failed { step: name.to_owned(), message }
+    StepError::Failed {
+        step: name.to_owned(),
+        message,
+    }
 }
 
 fn output(name: &str, next: Next) -> Result<String, StepError> {

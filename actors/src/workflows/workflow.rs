@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use cluster::prelude::{Ctx, Interface, Result};
+use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{StepError, Steps, WorkflowActor};
@@ -23,6 +24,8 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     type Output: Serialize + DeserializeOwned + Send + 'static;
     /// What [`Steps::record`] carries from the run into a turn of the actor.
     type Effect: Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// What applying an effect tells the run; stored with the step.
+    type Reply: Serialize + DeserializeOwned + Send + 'static;
     /// The domain's state of one instance, loaded with the activation.
     type State: Send + 'static;
 
@@ -47,7 +50,7 @@ pub trait Workflow: Sized + Send + Sync + 'static {
         state: &mut Self::State,
         effect: Self::Effect,
         ctx: &mut Ctx<WorkflowActor<Self>>,
-    ) -> impl Future<Output = Result<()>> + Send;
+    ) -> impl Future<Output = Result<Self::Reply>> + Send;
 
     /// Hears of a change, in the turn that causes it and before it is stored. An error refuses the change.
     fn changed(
@@ -61,9 +64,9 @@ pub trait Workflow: Sized + Send + Sync + 'static {
 
     /// Removes what a finished instance left outside of the cluster. Asked for by `WorkflowActor::request_cleanup`, and
     /// repeated until it succeeds.
-    fn cleanup(state: &Self::State, env: Self::Env) -> impl Future<Output = Result<()>> + Send + 'static {
+    fn cleanup(state: &Self::State, env: Self::Env) -> BoxFuture<'static, Result<()>> {
         let _ = (state, env);
-        async { Ok(()) }
+        Box::pin(async { Ok(()) })
     }
 }
 

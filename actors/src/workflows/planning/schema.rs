@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-mod form;
+pub(super) mod form;
 
 pub use form::{asked_leaves, embedded, fill, full, longest_answer, neutral, remote, stored};
 

@@ -76,7 +76,7 @@ impl<'a> Layout<'a> {
         self
     }
 
-    /// A titled list; with one sub-list per path it is a titled list of them all.
+    /// A titled list.
     #[must_use]
     pub fn list(mut self, title: &str, path: &str) -> Self {
         self.title(title);
@@ -155,25 +155,37 @@ impl<'a> Layout<'a> {
         self
     }
 
-    /// A part per item of a list, each under a heading made of `name` and the item's number or the text at `title`.
+    /// A part per item of a list, each one level below, under a heading made of `name`, the item's number and the text at
+    /// `title`.
     #[must_use]
     pub fn each(mut self, path: &str, name: &str, title: &str, part: impl Fn(Layout<'a>) -> Layout<'a>) -> Self {
-        let content = self.content;
-        for (index, item) in items(content.pointer(path).unwrap_or(&Value::Null)).iter().enumerate() {
+        let items = items(self.at(path));
+        if items.is_empty() {
+            self.blocks.push(Block::Note(NOTE.to_owned()));
+        }
+        for (index, item) in items.iter().enumerate() {
             let title = match item.pointer(title).and_then(Value::as_str) {
                 Some(text) if name.is_empty() => text.to_owned(),
-                Some(text) => format!("{name} {}: {text}", index + 1),
-                None => format!("{name} {}", index + 1),
+                Some(text) if text != NOT_ASSESSED => format!("{name} {}: {text}", index + 1),
+                Some(_) | None => format!("{name} {}", index + 1),
             };
-            self.blocks.push(Block::Heading(self.level, title));
-            let inner = part(Layout {
-                content: item,
-                level: self.level + 1,
-                blocks: Vec::new(),
-            });
-            self.blocks.extend(inner.blocks);
+            self.blocks.push(Block::Heading(self.level + 1, title));
+            self.blocks.extend(
+                part(Layout {
+                    content: item,
+                    level: self.level + 2,
+                    blocks: Vec::new(),
+                })
+                .blocks,
+            );
         }
         self
+    }
+
+    /// The texts of some fields of an object, for a row of a table that is laid out by hand.
+    #[must_use]
+    pub fn row(object: &Value, fields: &[&str]) -> Vec<String> {
+        fields.iter().map(|field| cell(&object[*field])).collect()
     }
 
     /// The blocks.

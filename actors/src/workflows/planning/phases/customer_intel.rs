@@ -200,6 +200,7 @@ fn example() -> Value {
 
 fn document(content: &Value) -> Vec<Block> {
     Layout::of(content)
+        .heading("Customers")
         .each(
             "/idealCustomerProfiles",
             "Customer",

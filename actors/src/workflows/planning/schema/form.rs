@@ -5,17 +5,17 @@ use serde_json::{Map, Value, json};
 use super::NOT_ASSESSED;
 
 /// A sentence of the embedded model: plain words, one full stop, bounded.
-const SENTENCE: &str = "^[A-Z][A-Za-z0-9 ,'%-]{22,94}[A-Za-z0-9%]\\.$";
+pub(in crate::workflows::planning) const SENTENCE: &str = "^[A-Z][A-Za-z0-9 ,'%-]{22,94}[A-Za-z0-9%]\\.$";
 const SENTENCE_MAX: usize = 97;
 
 /// A name of the embedded model: no full stop.
-const LABEL: &str = "^[A-Z][A-Za-z0-9 '-]{1,30}[A-Za-z0-9]$";
+pub(in crate::workflows::planning) const LABEL: &str = "^[A-Z][A-Za-z0-9 '-]{1,30}[A-Za-z0-9]$";
 const LABEL_MAX: usize = 33;
 
-const PATH: &str = "^/[a-z]{2,14}(/[a-z]{2,14})?$";
+pub(in crate::workflows::planning) const PATH: &str = "^/[a-z]{2,14}(/[a-z]{2,14})?$";
 const PATH_MAX: usize = 30;
 
-const IDENTIFIER: &str = "^[a-z]{3,12}_[a-z]{3,12}$";
+pub(in crate::workflows::planning) const IDENTIFIER: &str = "^[a-z]{3,12}_[a-z]{3,12}$";
 const IDENTIFIER_MAX: usize = 25;
 
 /// Objects with at most this many texts come in pairs, larger ones alone.
