@@ -7,6 +7,6 @@ mod lock;
 mod operator;
 mod serve;
 
-pub use compose::{ComposeError, Ports};
+pub use compose::ComposeError;
 pub use lock::LockError;
 pub use serve::{Note, ServeError, serve};

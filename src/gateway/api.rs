@@ -7,7 +7,7 @@ use actix_web::{
 };
 use actors::{
     records::{Mode, ParkedIdea, PlanningArtifact, PlanningRun, ReviewVerdict, RunConfig, RunStatus},
-    run::{COMMENT_MAX, IDEA_MAX, PhaseStatus, RunState},
+    run::{COMMENT_MAX, IDEA_MAX, PhaseStatus, QUERY_MAX, RunState, TOP_K_MAX},
     workflows::planning::phase::PhaseId,
 };
 use serde::Serialize;
@@ -26,9 +26,6 @@ use super::{
 /// Names of the lists, so that a cursor of one is refused by the other.
 const RUNS: &str = "runs";
 const PARKED: &str = "parked";
-
-/// Longest text to find artifacts by.
-const QUERY_MAX: usize = 2_000;
 
 /// Header of an answer that was given before.
 const REPLAYED: &str = "idempotent-replayed";
@@ -424,18 +421,18 @@ pub(crate) async fn context(
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
     let query = fields.text("query", QUERY_MAX);
-    let limit = fields.integer("topK", 1..=20).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(5);
+    let limit = fields.integer("topK", 1..=TOP_K_MAX as u64).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(5);
     fields.finish()?;
-    let detail = gateway.planning.detail(&caller, Planning::run_id(&id)?).await?;
-    let found = gateway.planning.similar(&caller, &detail, query, limit).await?;
+    let run = gateway.planning.run(&caller, Planning::run_id(&id)?).await?;
+    let found = gateway.planning.similar(&caller, &run, &query, limit).await?;
     let results = found
         .into_iter()
         .map(|artifact| ContextResult { phase: artifact.phase, content: artifact.content, score: artifact.score })
         .collect();
     Ok(HttpResponse::Ok().json(ContextBody {
-        run_id: detail.run.id,
-        idea: detail.run.idea,
-        refined_idea: detail.run.refined_idea,
+        run_id: run.id,
+        idea: run.idea,
+        refined_idea: run.refined_idea,
         results,
     }))
 }

@@ -3,10 +3,8 @@
 //! The tenant comes from the caller alone. A run of another tenant is therefore another actor, one that was never created, and
 //! the answer is the same 404 as for an id that nobody has.
 
-use std::sync::Arc;
-
 use actors::{
-    ports::{Embedder, Objects, Vectors},
+    env::Env,
     records::{Mode, PlanningArtifact, PlanningRun, RunConfig, RunEvent, RunStatus},
     run::{
         ApproveRun, CancelRun, DeleteRun, GetArtifact, GetPackage, GetRun, GetRunDetail, ListArtifacts, ListRunEvents,
@@ -27,9 +25,7 @@ use super::{caller::Caller, error::Problem, idempotency};
 #[derive(Clone)]
 pub struct Planning {
     cluster: Cluster,
-    embedder: Arc<dyn Embedder>,
-    vectors: Arc<dyn Vectors>,
-    objects: Arc<dyn Objects>,
+    env: Env,
 }
 
 impl std::fmt::Debug for Planning {
@@ -54,15 +50,10 @@ pub(crate) enum PackageFormat {
 }
 
 impl Planning {
-    /// Connects the operations to a cluster and the ports that pages and API read.
+    /// Connects the operations to a cluster, and to the ports that its actors have too.
     #[must_use]
-    pub fn new(
-        cluster: Cluster,
-        embedder: Arc<dyn Embedder>,
-        vectors: Arc<dyn Vectors>,
-        objects: Arc<dyn Objects>,
-    ) -> Self {
-        Self { cluster, embedder, vectors, objects }
+    pub fn new(cluster: Cluster, env: Env) -> Self {
+        Self { cluster, env }
     }
 
     /// Reads the id of a run from an address. What is no id belongs to no run.
@@ -175,11 +166,11 @@ impl Planning {
     pub(crate) async fn similar(
         &self,
         caller: &Caller,
-        run: &RunDetail,
-        query: String,
+        run: &PlanningRun,
+        query: &str,
         limit: usize,
     ) -> Result<Vec<SimilarArtifact>, Problem> {
-        actors::run::similar(&self.embedder, &self.vectors, &caller.tenant, run, query, limit).await.map_err(Problem::from)
+        Ok(actors::run::similar(&self.env, caller.tenant.as_str(), run, query, limit).await?)
     }
 
     /// Reads one document of the package; the object store verifies its checksum.
@@ -194,7 +185,7 @@ impl Planning {
             PackageFormat::Json => (keys.json_key, keys.json_sha256),
             PackageFormat::Markdown => (keys.markdown_key, keys.markdown_sha256),
         };
-        let (meta, body) = self.objects.get(key).await.map_err(|error| {
+        let (meta, body) = self.env.objects.get(key).await.map_err(|error| {
             tracing::error!(%error, run = %id, "a package could not be read");
             Problem::unavailable("package.unreadable", "the package exists, but the object store did not give it")
         })?;

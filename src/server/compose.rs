@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, sync::Arc};
 use actors::{
     env::{Env, PlanningSettings},
     events::EventLog,
-    ports::{Embedder, Events, Model, ObjectError, Objects, Search, Slot, VectorError, Vectors},
+    ports::{ObjectError, Slot, VectorError},
     run::Run,
     tenant::Tenant,
 };
@@ -32,27 +32,6 @@ use crate::{
 
 /// Threads of agreement and timers; both work little and must not wait for actors.
 const RAFT_THREADS: usize = 1;
-
-/// The adapters of the domain's ports.
-#[derive(Clone)]
-pub struct Ports {
-    /// The language model.
-    pub model: Arc<dyn Model>,
-    /// The embedding model.
-    pub embedder: Arc<dyn Embedder>,
-    /// The vector index.
-    pub vectors: Arc<dyn Vectors>,
-    /// The object store.
-    pub objects: Arc<dyn Objects>,
-    /// The search engine.
-    pub search: Arc<dyn Search>,
-}
-
-impl std::fmt::Debug for Ports {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Ports").finish_non_exhaustive()
-    }
-}
 
 /// Why the server could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -116,11 +95,12 @@ impl Runtimes {
 }
 
 /// Opens the adapters of the configuration.
-pub(super) async fn ports(
+pub(super) async fn adapters(
     config: &Config,
     environment: &Environment,
     runtime: &Handle,
-) -> Result<(Ports, ModelStatus), ComposeError> {
+    watchers: &Watchers,
+) -> Result<(Env, ModelStatus), ComposeError> {
     let data = &config.db.path;
     let key = config.ai.api_key(|name| environment.get(name).map(str::to_owned)).map_err(ConnectError::from)?;
     let ai = ai::connect(&config.ai, &config.models_dir(), key)?;
@@ -133,8 +113,16 @@ pub(super) async fn ports(
     let objects = Arc::new(ObjectStorage::open(data, &config.files)?);
     let vectors = LanceVectors::open(data, config.vector_index.clone(), ai.embedder.clone(), runtime.clone()).await?;
     let status = model_status(&ai);
-    let ports = Ports { model: ai.model, embedder: ai.embedder, vectors: Arc::new(vectors), objects, search };
-    Ok((ports, status))
+    let env = Env {
+        model: ai.model,
+        embedder: ai.embedder,
+        vectors: Arc::new(vectors),
+        objects,
+        search,
+        events: Arc::new(watchers.clone()),
+        planning: PlanningSettings::default(),
+    };
+    Ok((env, status))
 }
 
 fn model_status(ai: &ai::Ai) -> ModelStatus {
@@ -142,22 +130,7 @@ fn model_status(ai: &ai::Ai) -> ModelStatus {
 }
 
 /// Opens the cluster with every class registered.
-pub(super) async fn cluster(
-    config: ClusterConfig,
-    stores: Stores,
-    ports: &Ports,
-    watchers: &Watchers,
-) -> Result<Cluster, OpenError> {
-    let events: Arc<dyn Events> = Arc::new(watchers.clone());
-    let env = Env {
-        model: ports.model.clone(),
-        embedder: ports.embedder.clone(),
-        vectors: ports.vectors.clone(),
-        objects: ports.objects.clone(),
-        search: ports.search.clone(),
-        events,
-        planning: PlanningSettings::default(),
-    };
+pub(super) async fn cluster(config: ClusterConfig, stores: Stores, env: Env) -> Result<Cluster, OpenError> {
     Cluster::builder(config)
         .actor::<Tenant>(env.clone())
         .actor::<Run>(env.clone())
@@ -170,13 +143,13 @@ pub(super) async fn cluster(
 pub(super) async fn gateway(
     config: &Config,
     cluster: Cluster,
-    ports: Ports,
+    env: Env,
     model: ModelStatus,
     watchers: Watchers,
     telemetry: Telemetry,
 ) -> Result<Gateway, ActorError> {
     let signer = first_start::signer(&cluster).await?;
-    let planning = Planning::new(cluster.clone(), ports.embedder, ports.vectors, ports.objects);
+    let planning = Planning::new(cluster.clone(), env);
     Ok(Gateway::new(Parts {
         cluster,
         planning,

@@ -158,12 +158,12 @@ fn open_and_serve(
     let watchers = Watchers::new(config.server.watchers_per_tenant);
     let (cluster, gateway) = runtimes.actors.block_on(async {
         let directory = config.db.cluster_dir();
-        let (ports, model) = compose::ports(config, environment, runtimes.actors.handle()).await?;
+        let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), &watchers).await?;
         let stores = Stores::disk(&directory);
-        let cluster = compose::cluster(runtimes.cluster_config(config), stores, &ports, &watchers)
+        let cluster = compose::cluster(runtimes.cluster_config(config), stores, env.clone())
             .await
             .map_err(|source| ComposeError::Cluster { path: directory, source })?;
-        let gateway = compose::gateway(config, cluster.clone(), ports, model, watchers.clone(), telemetry)
+        let gateway = compose::gateway(config, cluster.clone(), env, model, watchers.clone(), telemetry)
             .await
             .map_err(ComposeError::Settings)?;
         Ok::<_, ComposeError>((cluster, gateway))
