@@ -30,7 +30,12 @@ pub trait VirtualActor: Sized + Send + 'static {
     /// An error makes the runtime try again, see [`Alarm`]. The default rejects, so that a forgotten handler is seen.
     fn alarm(&mut self, alarm: Alarm, ctx: &mut Ctx<Self>) -> impl Future<Output = Result<()>> + Send {
         let _ = (alarm, ctx);
-        async { Err(ActorError::unsupported("alarm.unsupported", format!("class {} has no alarm", Self::CLASS))) }
+        async {
+            Err(ActorError::unsupported(
+                "alarm.unsupported",
+                format!("class {} has no alarm", Self::CLASS),
+            ))
+        }
     }
 }
 

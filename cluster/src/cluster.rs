@@ -1,148 +1,154 @@
 //! A node of a cluster, as the host program holds it.
 
-use std::{path::PathBuf, sync::Arc};
+mod builder;
+mod settings;
 
-use tokio::runtime::Handle;
+use std::{fmt, sync::Arc};
 
-use crate::{ActorId, ActorRef, Bounds, Clock, Result, SystemClock, TenantId, VirtualActor};
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-/// Settings of a node.
-#[derive(Debug, Clone)]
-pub struct ClusterConfig {
-    /// Runtime of the activations and their piped work.
-    pub actors: Handle,
-    /// Runtime of the raft groups.
-    pub raft: Handle,
-    /// Wall clock.
-    pub clock: Arc<dyn Clock>,
-    /// Bounds.
-    pub bounds: Bounds,
-    /// Shards of a new cluster: a power of two, fixed when it is created.
-    pub shards: u16,
-    /// Seed of the node's random numbers; drawn from the system when empty.
-    pub seed: Option<u64>,
-}
+pub use self::{
+    builder::{ClusterBuilder, ClusterConfig, OpenError, Stores},
+    settings::Settings,
+};
+use crate::{
+    ActorError, ActorId, ActorRef, DirectoryQuery, Result, TenantId, VirtualActor, directory, router::Node,
+    shard::Shard, storage,
+};
+pub(crate) use builder::Groups;
 
-impl ClusterConfig {
-    /// Defaults on the given runtimes.
-    pub fn new(actors: Handle, raft: Handle) -> Self {
-        Self { actors, raft, clock: Arc::new(SystemClock), bounds: Bounds::default(), shards: 16, seed: None }
-    }
-}
-
-/// Where a node keeps its log and its state.
-#[derive(Debug)]
-pub struct Stores(Option<PathBuf>);
-
-impl Stores {
-    /// Below a directory, which is created.
-    pub fn disk(path: impl Into<PathBuf>) -> Self {
-        Self(Some(path.into()))
-    }
-    /// In memory, for tests.
-    pub fn memory() -> Self {
-        Self(None)
-    }
-}
-
-/// Why a node did not open.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Two classes of the same name were registered.
-    #[error("class {0} is registered twice")]
-    DuplicateClass(&'static str),
-}
-
-/// Builder of a [`Cluster`].
-pub struct ClusterBuilder(ClusterConfig);
-
-#[expect(clippy::unused_async, unused_variables, reason = "skeleton")]
-impl ClusterBuilder {
-    /// Registers a class.
-    #[must_use]
-    pub fn actor<A: VirtualActor>(self, env: A::Env) -> Self {
-        unimplemented!()
-    }
-    /// Opens the node.
-    pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
-        unimplemented!()
-    }
-}
-
-/// A node of a cluster.
+/// A node of a cluster: the way to its actors.
 #[derive(Clone)]
-pub struct Cluster(Arc<()>);
+pub struct Cluster(Arc<Inner>);
 
-/// A page of the directory.
-#[derive(Debug, Clone, Default)]
-pub struct DirectoryQuery {
-    /// Only names that begin so.
-    pub prefix: String,
-    /// Name before the first of the page.
-    pub after: Option<String>,
-    /// Most names returned; 0 stands for the bound of a page.
-    pub limit: usize,
+pub(crate) struct Inner {
+    node: Arc<Node>,
+    meta: Arc<dyn Shard>,
+    groups: Groups,
+    closing: CancellationToken,
+    hosts: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What an operator sees of a node.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ClusterStatus {
     /// Number of shards.
-    pub shards: u16,
+    pub shards: usize,
     /// Shards this node owns.
-    pub owned: u16,
+    pub owned: usize,
     /// Live activations.
     pub activations: usize,
 }
 
-#[expect(clippy::unused_async, unused_variables, reason = "skeleton")]
 impl Cluster {
     /// Begins a node.
     pub fn builder(config: ClusterConfig) -> ClusterBuilder {
-        ClusterBuilder(config)
+        ClusterBuilder::new(config)
     }
-    /// Reference to an actor.
+
+    /// Reference to an actor. It contacts nobody; an id that cannot be used is refused at the first call.
     pub fn get<A: VirtualActor>(&self, id: ActorId) -> ActorRef<A> {
-        unimplemented!()
+        ActorRef::new(Arc::clone(&self.0.node), id)
     }
-    /// Lists actors.
+
+    /// Names of a tenant's actors of class `A` that have written, in order.
+    ///
+    /// # Errors
+    /// `too-large` if the limit exceeds the bound of a page, `class.unregistered`, `retryable` while a shard has no
+    /// owner here.
     pub async fn list<A: VirtualActor>(&self, tenant: &TenantId, query: DirectoryQuery) -> Result<Vec<String>> {
-        unimplemented!()
+        let node = &self.0.node;
+        let limit = storage::page(query.limit, node.bounds.list_page)?;
+        let class = node.classes.uid(A::CLASS).ok_or_else(|| {
+            ActorError::unsupported("class.unregistered", format!("class {} is not registered", A::CLASS))
+        })?;
+        let mut names = Vec::new();
+        for host in &node.hosts {
+            if tokio::time::timeout(node.bounds.ask, host.ready()).await.is_err() {
+                return Err(ActorError::retryable(
+                    "retryable",
+                    "a shard of the directory has no owner",
+                ));
+            }
+            names.extend(directory::names(&*host.shard, class, tenant, &query, limit)?);
+        }
+        names.sort_unstable();
+        names.truncate(limit);
+        Ok(names)
     }
-    /// Cluster-wide settings.
+
+    /// Settings of the cluster as a whole.
     pub fn settings(&self) -> Settings {
-        unimplemented!()
+        Settings::new(Arc::clone(&self.0.meta), self.0.node.bounds.ask)
     }
-    /// Refuses new messages and waits for running turns.
+
+    /// Refuses new messages, and waits until those that arrived are handled and durable.
     pub async fn drain(&self) {
-        unimplemented!()
+        futures_util::future::join_all(self.0.node.hosts.iter().map(|host| host.drain())).await;
     }
-    /// Drains and closes.
+
+    /// Drains and closes the node. Later calls are answered with `retryable`.
     pub async fn shutdown(&self) {
-        unimplemented!()
+        self.drain().await;
+        self.stop().await;
+        self.0.groups.shutdown().await;
     }
+
+    /// Ends all activations and services at once.
+    async fn stop(&self) {
+        self.0.closing.cancel();
+        let hosts = std::mem::take(&mut *self.0.hosts.lock());
+        for host in hosts {
+            if let Err(error) = host.await {
+                tracing::error!(%error, "a host ended abnormally");
+            }
+        }
+    }
+
     /// Whether every shard answers.
     pub fn ready(&self) -> bool {
-        unimplemented!()
+        self.0.node.hosts.iter().all(|host| host.is_ready())
     }
-    /// Status.
+
+    /// What an operator sees of the node.
     pub fn status(&self) -> ClusterStatus {
-        unimplemented!()
+        let hosts = &self.0.node.hosts;
+        ClusterStatus {
+            shards: hosts.len(),
+            owned: hosts.iter().filter(|host| host.epoch().is_some()).count(),
+            activations: hosts.iter().map(|host| host.activations()).sum(),
+        }
     }
 }
 
-/// Cluster-wide settings.
-pub struct Settings(Cluster);
-
-#[expect(clippy::unused_async, unused_variables, reason = "skeleton")]
-impl Settings {
-    /// Reads a setting.
-    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        unimplemented!()
+#[cfg(feature = "testing")]
+impl Cluster {
+    pub(crate) async fn passivate_all(&self) {
+        for host in &self.0.node.hosts {
+            host.passivate_all().await;
+        }
     }
-    /// Writes a setting unless it exists; returns the one that holds.
-    pub async fn put_if_absent(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>> {
-        unimplemented!()
+
+    /// Ends the node as a killed process would.
+    pub(crate) async fn crash(&self) {
+        self.stop().await;
+        self.0.groups.crash().await;
+    }
+
+    pub(crate) fn dead_letters(&self) -> usize {
+        let count = |host: &Arc<crate::host::Host>| {
+            host.shard
+                .scan(crate::keyspace::all_dead(), false, usize::MAX)
+                .map_or(0, |rows| rows.len())
+        };
+        self.0.node.hosts.iter().map(count).sum()
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("status", &self.status()).finish()
     }
 }

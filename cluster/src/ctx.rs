@@ -1,86 +1,181 @@
 //! What a handler may do.
 
-use std::{future::Future, marker::PhantomData};
+use std::{fmt, future::Future};
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{ActorId, ActorRef, Handler, Message, Result, Storage, TenantId, Timestamp, VirtualActor};
+use crate::{
+    ActorError, ActorId, ActorRef, Handler, Message, Result, Storage, TenantId, Timestamp, VirtualActor,
+    gate::Broken,
+    interface::Payload,
+    mailbox::{Chain, Fault},
+    outbox::Envelope,
+    turn::{Pipe, Turn},
+    wire,
+};
 
-/// What a handler may do.
-pub struct Ctx<A: VirtualActor>(PhantomData<A>);
+/// What a handler may do: read and write, set the alarm, speak to other actors, start work.
+///
+/// Writes, alarm changes and sends are buffered and commit as one batch when the handler returns.
+pub struct Ctx<A: VirtualActor> {
+    turn: Turn,
+    env: A::Env,
+}
 
-#[expect(clippy::unused_async, unused_variables, reason = "skeleton")]
 impl<A: VirtualActor> Ctx<A> {
+    pub(crate) fn new(turn: Turn, env: A::Env) -> Self {
+        Self { turn, env }
+    }
+
+    pub(crate) fn turn(&mut self) -> &mut Turn {
+        &mut self.turn
+    }
+
     /// Address of this actor.
     pub fn id(&self) -> &ActorId {
-        unimplemented!()
+        &self.turn.address().id
     }
+
     /// Tenant of this actor.
     pub fn tenant(&self) -> &TenantId {
-        unimplemented!()
+        self.id().tenant()
     }
+
     /// Name of this actor.
     pub fn name(&self) -> &str {
-        unimplemented!()
+        self.id().name()
     }
+
     /// What the host program gave to the class.
     pub fn env(&self) -> &A::Env {
-        unimplemented!()
+        &self.env
     }
-    /// The present moment.
+
+    /// The present moment by the clock of the owner.
     pub fn now(&self) -> Timestamp {
-        unimplemented!()
+        self.turn.now()
     }
+
     /// A fresh UUID, version 7.
     pub fn uuid(&self) -> Uuid {
-        unimplemented!()
+        self.turn.uuid()
     }
+
     /// Storage of this actor.
     pub fn storage(&mut self) -> &mut Storage {
-        unimplemented!()
+        &mut self.turn.storage
     }
-    /// Sets the one alarm, instead of the present one.
+
+    /// Sets the one alarm, instead of the present one. A moment that has passed means now.
     pub fn set_alarm(&mut self, at: Timestamp) {
-        unimplemented!()
+        let now = self.turn.now();
+        self.turn.storage.alarm.set(at, now);
     }
-    /// The moment the alarm is set for; empty while its handler runs.
+
+    /// The moment the alarm fires next; empty while its handler runs, unless that has set another.
     pub fn get_alarm(&self) -> Option<Timestamp> {
-        unimplemented!()
+        self.turn.storage.alarm.get()
     }
-    /// Removes the alarm.
+
+    /// Removes the alarm. In its handler this takes back what the handler set.
     pub fn delete_alarm(&mut self) {
-        unimplemented!()
+        self.turn.storage.alarm.delete();
     }
-    /// Reference to another actor of this tenant.
+
+    /// Reference to an actor of this tenant. It contacts nobody.
     pub fn get<B: VirtualActor>(&self, name: &str) -> ActorRef<B> {
-        unimplemented!()
+        ActorRef::new(self.turn.node.clone(), ActorId::from_name::<B>(self.tenant(), name))
     }
-    /// Commits what is buffered, then asks.
+
+    /// Asks another actor of this tenant. What is buffered commits first, and the message leaves when that is durable;
+    /// what follows belongs to the next batch.
+    ///
+    /// # Errors
+    /// `actor.cycle` if the other one waits, directly or not, for this one; `actor.tenant` across tenants; otherwise as
+    /// [`ActorRef::ask`].
     pub async fn ask<B: Handler<M>, M: Message>(&mut self, to: &ActorRef<B>, message: M) -> Result<M::Reply> {
-        unimplemented!()
+        self.check_tenant(to.id())?;
+        let number = self.turn.commit();
+        self.turn.gate().wait(number).await.map_err(lost)?;
+        let chain = Chain::extend(self.turn.address().hash, self.turn.chain.as_ref());
+        to.ask_in_chain(self.turn.node.bounds.ask, message, Some(chain)).await
     }
-    /// Sends durably with this turn.
+
+    /// Sends durably with this turn, to an actor of this tenant: the message is handled exactly once in effect, after
+    /// the turn is durable, in order among the sends from this actor to that one.
+    ///
+    /// # Errors
+    /// `too-large` if the message or the turn exceeds its bound, `message.encode` if serde refuses, `actor.tenant`
+    /// across tenants, and whatever makes the reference invalid.
     pub fn send<B: Handler<M>, M: Message>(&mut self, to: &ActorRef<B>, message: M) -> Result<()> {
-        unimplemented!()
+        self.check_tenant(to.id())?;
+        let target = to.address()?;
+        let payload = wire::encode(&message).map_err(|error| {
+            ActorError::internal("message.encode", format!("failed to encode {}: {error}", M::NAME))
+        })?;
+        let bound = self.turn.node.bounds.value_bytes;
+        if payload.len() > bound {
+            return Err(ActorError::too_large(
+                "too-large",
+                format!("a message of {} bytes exceeds the bound of {bound}", payload.len()),
+            ));
+        }
+        self.turn.send(&Envelope {
+            target: target.stored(),
+            message: M::NAME.to_owned(),
+            payload,
+        })
     }
-    /// Runs work beside the mailbox after the turn is durable.
+
+    /// Runs work beside the mailbox once the turn is durable; its result comes back as a message to this activation.
+    /// It is aborted, and lost, with the activation: who must not lose it holds an alarm.
     pub fn pipe_to_self<M: Message>(&mut self, work: impl Future<Output = M> + Send + 'static)
     where
         A: Handler<M>,
     {
-        unimplemented!()
+        let busy = self.turn.mailbox.busy();
+        let work = Box::pin(async move { Payload::Local(Box::new(work.await)) });
+        self.turn.pipes.get_mut().push(Pipe {
+            message: M::NAME,
+            work,
+            busy,
+        });
     }
-    /// Reference to this actor.
+
+    /// Reference to this actor, for work beside the mailbox that asks its own actor.
     pub fn self_ref(&self) -> ActorRef<A> {
-        unimplemented!()
+        ActorRef::new(self.turn.node.clone(), self.id().clone())
     }
+
     /// Cancelled when this activation ends.
     pub fn activation(&self) -> CancellationToken {
-        unimplemented!()
+        self.turn.token.child_token()
     }
-    /// Ends this activation after the turn.
+
+    /// Ends this activation after the turn; the next message activates again.
     pub fn passivate(&mut self) {
-        unimplemented!()
+        self.turn.passivate = true;
+    }
+
+    fn check_tenant(&self, to: &ActorId) -> Result<()> {
+        if to.tenant() == self.tenant() {
+            Ok(())
+        } else {
+            Err(ActorError::forbidden(
+                "actor.tenant",
+                "an actor reaches only actors of its own tenant",
+            ))
+        }
+    }
+}
+
+fn lost(broken: Broken) -> ActorError {
+    Fault::from(broken).into()
+}
+
+impl<A: VirtualActor> fmt::Debug for Ctx<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ctx").field("id", self.id()).finish_non_exhaustive()
     }
 }

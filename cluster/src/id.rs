@@ -74,7 +74,11 @@ impl ActorId {
     ///
     /// A name that breaks the bound (1 to 256 bytes) is kept, and refused with `actor.name` at the first call.
     pub fn from_name<A: VirtualActor>(tenant: &TenantId, name: &str) -> Self {
-        Self { class: Cow::Borrowed(A::CLASS), tenant: tenant.clone(), name: name.to_owned() }
+        Self {
+            class: Cow::Borrowed(A::CLASS),
+            tenant: tenant.clone(),
+            name: name.to_owned(),
+        }
     }
 
     /// An actor of class `A` that nobody else can name by accident; its name is the text of the UUID.
@@ -83,7 +87,11 @@ impl ActorId {
     }
 
     pub(crate) fn from_parts(class: &'static str, tenant: TenantId, name: String) -> Self {
-        Self { class: Cow::Borrowed(class), tenant, name }
+        Self {
+            class: Cow::Borrowed(class),
+            tenant,
+            name,
+        }
     }
 
     /// Class of the actor.
@@ -104,7 +112,10 @@ impl ActorId {
     /// Checks the bound on names.
     pub(crate) fn check(&self) -> Result<()> {
         if self.name.is_empty() || self.name.len() > NAME_LIMIT {
-            return Err(ActorError::invalid("actor.name", format!("an actor name has 1 to {NAME_LIMIT} bytes")));
+            return Err(ActorError::invalid(
+                "actor.name",
+                format!("an actor name has 1 to {NAME_LIMIT} bytes"),
+            ));
         }
         Ok(())
     }
@@ -151,7 +162,11 @@ impl ActorHash {
     pub(crate) fn shard(self, shards: u16) -> u16 {
         debug_assert!(shards.is_power_of_two());
         let top = u16::from_be_bytes([self.0[0], self.0[1]]);
-        if shards == 1 { 0 } else { top >> (16 - shards.trailing_zeros()) }
+        if shards == 1 {
+            0
+        } else {
+            top >> (16 - shards.trailing_zeros())
+        }
     }
 }
 

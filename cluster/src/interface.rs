@@ -1,19 +1,162 @@
-//! The list of messages a class answers.
+//! The messages a class answers, and the seam between the typed actor and the runtime, which knows no types.
 
-use std::marker::PhantomData;
+use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
 
-use crate::{Handler, Message, VirtualActor};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use crate::{ActorError, Alarm, Ctx, Handler, Message, Result, VirtualActor, turn::Turn, wire};
+
+/// A message on its way: as a value within the node, encoded where it is durable.
+pub(crate) enum Payload {
+    Local(Box<dyn Any + Send>),
+    Encoded(Bytes),
+}
+
+/// A reply within the node.
+pub(crate) type Value = Box<dyn Any + Send>;
+
+type Call<A> = for<'a> fn(&'a mut A, Payload, &'a mut Ctx<A>) -> BoxFuture<'a, Result<Value>>;
 
 /// The messages a class answers, listed in [`VirtualActor::interface`].
-pub struct Interface<A: VirtualActor>(PhantomData<fn(A)>);
+pub struct Interface<A: VirtualActor> {
+    calls: BTreeMap<&'static str, Call<A>>,
+}
 
 impl<A: VirtualActor> Interface<A> {
+    pub(crate) fn of() -> Self {
+        A::interface(Self { calls: BTreeMap::new() })
+    }
+
     /// Adds a message.
+    ///
+    /// # Panics
+    /// If another message of the same name is listed: the class could not tell them apart.
     #[must_use]
-    pub fn on<M: Message>(self) -> Self
+    pub fn on<M: Message>(mut self) -> Self
     where
         A: Handler<M>,
     {
+        let earlier = self.calls.insert(M::NAME, call::<A, M>);
+        assert!(
+            earlier.is_none(),
+            "class {} lists the message {} twice",
+            A::CLASS,
+            M::NAME
+        );
         self
     }
+
+    /// Names of the messages, in order.
+    pub fn messages(&self) -> impl Iterator<Item = &'static str> {
+        self.calls.keys().copied()
+    }
+}
+
+impl<A: VirtualActor> fmt::Debug for Interface<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interface")
+            .field("class", &A::CLASS)
+            .field("messages", &self.calls.keys())
+            .finish()
+    }
+}
+
+fn call<'a, A: Handler<M>, M: Message>(
+    actor: &'a mut A,
+    payload: Payload,
+    ctx: &'a mut Ctx<A>,
+) -> BoxFuture<'a, Result<Value>> {
+    Box::pin(async move {
+        let message: M = match payload {
+            Payload::Local(value) => *value.downcast().map_err(|_| foreign_type::<M>())?,
+            Payload::Encoded(bytes) => wire::decode(&bytes).map_err(|error| {
+                ActorError::invalid("message.decode", format!("failed to decode {}: {error}", M::NAME))
+            })?,
+        };
+        let reply = actor.handle(message, ctx).await?;
+        Ok(Box::new(reply) as Value)
+    })
+}
+
+/// Two message types of the same name met.
+pub(crate) fn foreign_type<M: Message>() -> ActorError {
+    ActorError::internal("message.type", format!("two types go by the message name {}", M::NAME))
+}
+
+/// A registered class, without its types.
+pub(crate) trait Class: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// Builds an actor; the turn stays with it.
+    fn activate(&self, turn: Turn) -> BoxFuture<'static, Result<Box<dyn Instance>>>;
+}
+
+/// A live actor, without its type.
+pub(crate) trait Instance: Send {
+    fn call<'a>(&'a mut self, message: &'a str, payload: Payload) -> BoxFuture<'a, Result<Value>>;
+
+    fn alarm(&mut self, alarm: Alarm) -> BoxFuture<'_, Result<()>>;
+
+    fn turn(&mut self) -> &mut Turn;
+}
+
+/// A class with the environment it was registered with.
+pub(crate) struct Registered<A: VirtualActor> {
+    env: A::Env,
+    calls: Arc<BTreeMap<&'static str, Call<A>>>,
+}
+
+impl<A: VirtualActor> Registered<A> {
+    pub(crate) fn new(env: A::Env) -> Self {
+        Self {
+            env,
+            calls: Arc::new(Interface::<A>::of().calls),
+        }
+    }
+}
+
+impl<A: VirtualActor> Class for Registered<A> {
+    fn name(&self) -> &'static str {
+        A::CLASS
+    }
+
+    fn activate(&self, turn: Turn) -> BoxFuture<'static, Result<Box<dyn Instance>>> {
+        let (env, calls) = (self.env.clone(), Arc::clone(&self.calls));
+        Box::pin(async move {
+            let mut ctx = Ctx::new(turn, env);
+            let actor = A::activate(&mut ctx).await?;
+            Ok(Box::new(Live { actor, ctx, calls }) as Box<dyn Instance>)
+        })
+    }
+}
+
+struct Live<A: VirtualActor> {
+    actor: A,
+    ctx: Ctx<A>,
+    calls: Arc<BTreeMap<&'static str, Call<A>>>,
+}
+
+impl<A: VirtualActor> Instance for Live<A> {
+    fn call<'a>(&'a mut self, message: &'a str, payload: Payload) -> BoxFuture<'a, Result<Value>> {
+        match self.calls.get(message) {
+            Some(call) => call(&mut self.actor, payload, &mut self.ctx),
+            None => Box::pin(std::future::ready(Err(unknown_message(A::CLASS, message)))),
+        }
+    }
+
+    fn alarm(&mut self, alarm: Alarm) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.actor.alarm(alarm, &mut self.ctx))
+    }
+
+    fn turn(&mut self) -> &mut Turn {
+        self.ctx.turn()
+    }
+}
+
+fn unknown_message(class: &str, message: &str) -> ActorError {
+    ActorError::unsupported(
+        "message.unknown",
+        format!("class {class} does not list the message {message}"),
+    )
 }

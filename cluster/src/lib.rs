@@ -1,28 +1,45 @@
 #![doc = include_str!("../README.md")]
 
+mod activation;
 mod actor;
+mod address;
 mod alarm;
 mod bounds;
 mod clock;
 mod cluster;
 mod ctx;
+mod directory;
 mod error;
+mod garbage;
+mod gate;
+mod host;
 mod id;
+mod inbox;
 mod interface;
+mod keyspace;
+mod mailbox;
 mod message;
+pub mod metrics;
+mod outbox;
 pub mod prelude;
 mod reference;
+mod router;
+mod shard;
 mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timer;
+mod turn;
+mod wire;
 
 pub use actor::{Handler, VirtualActor};
 pub use alarm::Alarm;
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use cluster::{Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, DirectoryQuery, OpenError, Settings, Stores};
+pub use cluster::{Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, OpenError, Settings, Stores};
 pub use cluster_derive::Message;
 pub use ctx::Ctx;
+pub use directory::DirectoryQuery;
 pub use error::{ActorError, ErrorKind, Result};
 pub use id::{ActorId, TenantId};
 pub use interface::Interface;

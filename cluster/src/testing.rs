@@ -1,49 +1,171 @@
-//! A cluster for tests.
+//! A cluster for tests: one node on a paused clock, whose every random choice follows from a seed.
+//!
+//! It runs on the runtime of the test, which must be a current-thread one with paused time
+//! (`#[tokio::test(start_paused = true)]`): then time passes only when nothing else can happen.
 
-use std::time::Duration;
+mod clock;
+mod simulation;
 
-use crate::{Cluster, VirtualActor};
+use std::{sync::Arc, time::Duration};
+
+use tokio::runtime::Handle;
+
+use self::clock::TestClock;
+pub use self::simulation::Faults;
+use self::simulation::SimulatedDisk;
+pub(crate) use self::simulation::SimulatedGroups;
+use crate::{
+    Bounds, Cluster, ClusterConfig, VirtualActor,
+    cluster::Groups,
+    interface::{Class, Registered},
+};
 
 /// Builder of a [`TestCluster`].
-#[derive(Debug)]
-pub struct TestClusterBuilder(u64);
+pub struct TestClusterBuilder {
+    seed: u64,
+    bounds: Bounds,
+    shards: u16,
+    faults: Option<Faults>,
+    classes: Vec<Arc<dyn Class>>,
+}
 
-#[expect(clippy::unused_async, unused_variables, reason = "skeleton")]
 impl TestClusterBuilder {
-    /// Registers a class.
+    /// Registers a class with what its actors are given, also after a restart.
     #[must_use]
-    pub fn actor<A: VirtualActor>(self, env: A::Env) -> Self {
-        unimplemented!()
+    pub fn actor<A: VirtualActor>(mut self, env: A::Env) -> Self {
+        self.classes.push(Arc::new(Registered::<A>::new(env)));
+        self
     }
+
+    /// Changes the bounds.
+    #[must_use]
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Changes the number of shards (4).
+    #[must_use]
+    pub fn shards(mut self, shards: u16) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// Replaces the engine by a simulation with slow, lost and doubtful commits.
+    #[must_use]
+    pub fn simulated(mut self, faults: Faults) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+
     /// Starts the cluster.
+    ///
+    /// # Panics
+    /// If it does not open.
     pub async fn start(self) -> TestCluster {
-        unimplemented!()
+        let faults = self.faults.clone().unwrap_or_default();
+        let disk = SimulatedDisk::new(self.seed, self.shards, faults);
+        let clock = Arc::new(TestClock::default());
+        let cluster = open(&self, &disk, &clock, 0).await;
+        TestCluster {
+            settings: self,
+            disk,
+            clock,
+            cluster,
+            restarts: 0,
+        }
     }
 }
 
-/// A cluster for tests.
-pub struct TestCluster(());
+async fn open(
+    settings: &TestClusterBuilder,
+    disk: &Arc<SimulatedDisk>,
+    clock: &Arc<TestClock>,
+    restart: u64,
+) -> Cluster {
+    let config = ClusterConfig {
+        actors: Handle::current(),
+        raft: Handle::current(),
+        clock: Arc::<TestClock>::clone(clock),
+        bounds: settings.bounds.clone(),
+        shards: settings.shards,
+        seed: Some(settings.seed.wrapping_add(restart)),
+    };
+    let groups = Groups::Simulated(SimulatedGroups::open(disk, &Handle::current()));
+    let opened = Cluster::builder(config).classes(&settings.classes).start(groups).await;
+    opened.expect("a cluster in memory opens, or the test is wrong")
+}
 
-#[expect(clippy::unused_async, unused_variables, reason = "skeleton")]
+/// A cluster for tests.
+pub struct TestCluster {
+    settings: TestClusterBuilder,
+    disk: Arc<SimulatedDisk>,
+    clock: Arc<TestClock>,
+    cluster: Cluster,
+    restarts: u64,
+}
+
 impl TestCluster {
-    /// Begins a cluster whose random choices follow from `seed`.
+    /// Begins a cluster whose every random choice follows from `seed`.
     pub fn builder(seed: u64) -> TestClusterBuilder {
-        TestClusterBuilder(seed)
+        TestClusterBuilder {
+            seed,
+            bounds: Bounds::default(),
+            shards: 4,
+            faults: None,
+            classes: Vec::new(),
+        }
     }
-    /// The node.
+
+    /// The node as it is since the last restart. References of an earlier one are dead.
     pub fn cluster(&self) -> Cluster {
-        unimplemented!()
+        self.cluster.clone()
     }
-    /// Lets time pass.
+
+    /// Lets time pass; everything that falls due meanwhile happens in order.
     pub async fn advance(&self, duration: Duration) {
-        unimplemented!()
+        tokio::time::sleep(duration).await;
     }
-    /// Crashes and restarts: keeps what was fsynced.
+
+    /// Ends the node as a killed process would and opens it again: what was durable is kept, the rest is gone.
+    ///
+    /// # Panics
+    /// If it does not open again.
     pub async fn crash_and_restart(&mut self) {
-        unimplemented!()
+        self.cluster.crash().await;
+        self.disk.crash();
+        self.restarts += 1;
+        self.cluster = open(&self.settings, &self.disk, &self.clock, self.restarts).await;
     }
-    /// Passivates every actor.
+
+    /// Ends every activation after the messages it has.
     pub async fn passivate_all(&self) {
-        unimplemented!()
+        self.cluster.passivate_all().await;
+    }
+
+    /// Durable sends that were given up.
+    pub fn dead_letters(&self) -> usize {
+        self.cluster.dead_letters()
+    }
+
+    /// Batches that became durable since the cluster was created.
+    pub fn commits(&self) -> u64 {
+        self.disk.commits()
+    }
+}
+
+impl std::fmt::Debug for TestClusterBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestClusterBuilder")
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for TestCluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestCluster")
+            .field("seed", &self.settings.seed)
+            .finish_non_exhaustive()
     }
 }

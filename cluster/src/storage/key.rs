@@ -11,12 +11,18 @@ pub struct Key<T> {
 impl<T> Key<T> {
     /// A constant key.
     pub const fn new(name: &'static str) -> Self {
-        Self { name: Cow::Borrowed(name), value: PhantomData }
+        Self {
+            name: Cow::Borrowed(name),
+            value: PhantomData,
+        }
     }
 
     /// A key made at run time.
     pub const fn named(name: String) -> Self {
-        Self { name: Cow::Owned(name), value: PhantomData }
+        Self {
+            name: Cow::Owned(name),
+            value: PhantomData,
+        }
     }
 
     /// The key as text.
@@ -27,7 +33,10 @@ impl<T> Key<T> {
 
 impl<T> Clone for Key<T> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), value: PhantomData }
+        Self {
+            name: self.name.clone(),
+            value: PhantomData,
+        }
     }
 }
 
@@ -46,12 +55,18 @@ pub struct Keys<T> {
 impl<T> Keys<T> {
     /// A constant family; by custom the prefix ends with `/`.
     pub const fn new(prefix: &'static str) -> Self {
-        Self { prefix: Cow::Borrowed(prefix), value: PhantomData }
+        Self {
+            prefix: Cow::Borrowed(prefix),
+            value: PhantomData,
+        }
     }
 
     /// A family made at run time, for instance below one entity.
     pub const fn named(prefix: String) -> Self {
-        Self { prefix: Cow::Owned(prefix), value: PhantomData }
+        Self {
+            prefix: Cow::Owned(prefix),
+            value: PhantomData,
+        }
     }
 
     /// The key of one member.
@@ -67,7 +82,10 @@ impl<T> Keys<T> {
 
 impl<T> Clone for Keys<T> {
     fn clone(&self) -> Self {
-        Self { prefix: self.prefix.clone(), value: PhantomData }
+        Self {
+            prefix: self.prefix.clone(),
+            value: PhantomData,
+        }
     }
 }
 

@@ -1,0 +1,330 @@
+//! One activation: a ractor actor that handles the letters of one mailbox, one at a time.
+//!
+//! The ractor actor outlives a panic of the actor it carries: the failed instance is dropped, and the next letter makes
+//! a new one, so that no letter behind the panic is lost.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::{FutureExt, future::BoxFuture};
+
+use crate::{
+    Timestamp,
+    alarm::Ending,
+    host::Host,
+    interface::{Class, Instance, Value},
+    mailbox::{Call, Fault, Letter, Mailbox, Origin, Queued, Reply},
+    router::Node,
+    turn::{Pipe, Turn},
+};
+
+/// The ractor actor of an activation.
+pub(crate) struct Activation;
+
+/// What an activation works with.
+pub(crate) struct Slot {
+    node: Arc<Node>,
+    host: Arc<Host>,
+    mailbox: Arc<Mailbox>,
+    class: Arc<dyn Class>,
+    instance: Option<Box<dyn Instance>>,
+    /// Number of the instance, to tell apart the work of earlier ones.
+    incarnation: u64,
+}
+
+impl ractor::Actor for Activation {
+    type Msg = Queued;
+    type State = Slot;
+    type Arguments = Slot;
+
+    async fn pre_start(
+        &self,
+        _myself: ractor::ActorRef<Queued>,
+        slot: Slot,
+    ) -> Result<Slot, ractor::ActorProcessingErr> {
+        Ok(slot)
+    }
+
+    async fn handle(
+        &self,
+        _myself: ractor::ActorRef<Queued>,
+        queued: Queued,
+        slot: &mut Slot,
+    ) -> Result<(), ractor::ActorProcessingErr> {
+        let Queued { letter, _ticket } = queued;
+        match letter {
+            Letter::Call(call) => slot.call(call).await,
+            Letter::Alarm(due, reply) => slot.alarm(due, reply).await,
+            Letter::Passivate(reply) => slot.passivate(reply),
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    pub(crate) fn new(node: Arc<Node>, host: Arc<Host>, mailbox: Arc<Mailbox>, class: Arc<dyn Class>) -> Self {
+        Self {
+            node,
+            host,
+            mailbox,
+            class,
+            instance: None,
+            incarnation: 0,
+        }
+    }
+
+    async fn call(&mut self, call: Call) {
+        let Call {
+            message,
+            payload,
+            origin,
+            chain,
+            sent,
+            mut reply,
+        } = call;
+        match origin {
+            Origin::Ask if reply.is_abandoned() => return,
+            Origin::Ask | Origin::Send { .. } if sent.elapsed() > self.node.bounds.queue_age => {
+                return reply.send(Err(Fault::Overloaded("the message waited too long for its turn")));
+            }
+            Origin::Pipe { incarnation } if incarnation != self.incarnation || self.instance.is_none() => return,
+            Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}
+        }
+        let instance = match self.instance().await {
+            Ok(instance) => instance,
+            Err(fault) => return self.release(reply, Err(fault)),
+        };
+        if let Origin::Send { source, id } = origin {
+            match instance.turn().take_send(source, id) {
+                Ok(true) => {}
+                Ok(false) => return self.release(reply, Ok(Box::new(()))),
+                Err(error) => return self.release(reply, Err(Fault::Activation(error))),
+            }
+        }
+        reply.start();
+        instance.turn().chain = chain;
+        let result = AssertUnwindSafe(instance.call(&message, payload)).catch_unwind().await;
+        match result {
+            Ok(result) => {
+                self.node.metrics.turn(self.class.name(), result.is_ok());
+                if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
+                    tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
+                }
+                self.finish(reply, result.map_err(Fault::Handler));
+            }
+            Err(panic) => self.panicked(reply, &*panic),
+        }
+    }
+
+    async fn alarm(&mut self, due: Timestamp, reply: Reply) {
+        let instance = match self.instance().await {
+            Ok(instance) => instance,
+            Err(_) => return self.failed_alarm(due, reply),
+        };
+        let Some(alarm) = instance.turn().storage.alarm.fire(due) else {
+            instance.turn().drop_stale_alarm(due);
+            return self.finish(reply, Ok(Box::new(())));
+        };
+        let result = AssertUnwindSafe(instance.alarm(alarm)).catch_unwind().await;
+        match result {
+            Ok(result) => {
+                // A class without a handler would fail the same way each time.
+                let hopeless = result.as_ref().is_err_and(|error| error.code() == "alarm.unsupported");
+                if let Err(error) = &result {
+                    tracing::warn!(actor = %self.mailbox.address, %error, retry = alarm.retry_count, "an alarm failed");
+                }
+                self.node.metrics.turn(self.class.name(), result.is_ok());
+                let jitter = self.node.jitter();
+                if let Some(instance) = &mut self.instance {
+                    end_alarm(instance.turn(), result.is_ok() || hopeless, jitter);
+                }
+                self.finish(reply, Ok(Box::new(())));
+            }
+            Err(panic) => {
+                tracing::error!(actor = %self.mailbox.address, panic = panic_text(&*panic), "an alarm handler panicked");
+                self.node.metrics.turn(self.class.name(), false);
+                self.instance = None;
+                self.failed_alarm(due, reply);
+            }
+        }
+    }
+
+    /// Counts a firing whose turn was dropped.
+    fn failed_alarm(&mut self, due: Timestamp, reply: Reply) {
+        let loaded = Turn::load(
+            Arc::clone(&self.node),
+            Arc::clone(&self.host),
+            Arc::clone(&self.mailbox),
+        );
+        let mut turn = match loaded {
+            Ok(turn) => turn,
+            Err(error) => return reply.send(Err(Fault::Activation(error))),
+        };
+        if turn.storage.alarm.fire(due).is_some() {
+            end_alarm(&mut turn, false, self.node.jitter());
+        } else {
+            turn.drop_stale_alarm(due);
+        }
+        let number = turn.commit();
+        self.mailbox.gate.hold(number, move |verdict| match verdict {
+            Ok(()) => reply.send(Ok(Box::new(()))),
+            Err(broken) => reply.send(Err(broken.into())),
+        });
+    }
+
+    fn passivate(&mut self, reply: Reply) {
+        self.instance = None;
+        self.release(reply, Ok(Box::new(())));
+    }
+
+    /// The instance, activated if need be.
+    async fn instance(&mut self) -> Result<&mut Box<dyn Instance>, Fault> {
+        if self.instance.is_none() {
+            tracing::debug!(actor = %self.mailbox.address, "activating");
+            self.node.metrics.activated(self.class.name());
+            let loaded = Turn::load(
+                Arc::clone(&self.node),
+                Arc::clone(&self.host),
+                Arc::clone(&self.mailbox),
+            );
+            let activation = self.class.activate(loaded.map_err(Fault::Activation)?);
+            let activated = AssertUnwindSafe(activation).catch_unwind().await;
+            let instance = activated.unwrap_or_else(|panic| {
+                tracing::error!(actor = %self.mailbox.address, panic = panic_text(&*panic), "an activation panicked");
+                Err(Fault::Panic.into())
+            });
+            let instance = instance.map_err(|error| {
+                tracing::warn!(actor = %self.mailbox.address, %error, "failed to activate an actor");
+                Fault::Activation(error)
+            })?;
+            self.incarnation += 1;
+            self.instance = Some(instance);
+            // What `activate` itself wrote is a batch of its own.
+            self.finish(Reply::nobody(), Ok(Box::new(())));
+        }
+        self.instance.as_mut().ok_or(Fault::Unavailable)
+    }
+
+    /// Ends a turn: commits it, and lets its output out when it is durable.
+    fn finish(&mut self, reply: Reply, outcome: Result<Value, Fault>) {
+        let Some(instance) = &mut self.instance else {
+            return self.release(reply, outcome);
+        };
+        let turn = instance.turn();
+        let number = turn.commit();
+        turn.chain = None;
+        let pipes = std::mem::take(turn.pipes.get_mut());
+        let passivate = std::mem::take(&mut turn.passivate);
+        let started = Started {
+            pipes,
+            mailbox: Arc::clone(&self.mailbox),
+            runtime: self.host.runtime.clone(),
+            token: turn.token.clone(),
+            incarnation: self.incarnation,
+        };
+        self.mailbox.gate.hold(number, move |verdict| match verdict {
+            Ok(()) => {
+                reply.send(outcome);
+                started.spawn();
+            }
+            Err(broken) => reply.send(Err(broken.into())),
+        });
+        if passivate {
+            self.instance = None;
+        }
+    }
+
+    /// Lets an outcome without writes out, behind all earlier turns.
+    fn release(&self, reply: Reply, outcome: Result<Value, Fault>) {
+        let gate = &self.mailbox.gate;
+        gate.hold(gate.last(), move |verdict| match verdict {
+            Ok(()) => reply.send(outcome),
+            Err(broken) => reply.send(Err(broken.into())),
+        });
+    }
+
+    fn panicked(&mut self, reply: Reply, panic: &(dyn Any + Send)) {
+        tracing::error!(actor = %self.mailbox.address, panic = panic_text(panic), "a handler panicked");
+        self.node.metrics.turn(self.class.name(), false);
+        self.instance = None;
+        self.release(reply, Err(Fault::Panic));
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.node.metrics.live().decrement(1.0);
+    }
+}
+
+fn end_alarm(turn: &mut Turn, succeeded: bool, jitter: f64) {
+    let now = turn.now();
+    match turn.storage.alarm.finish(succeeded, now, jitter) {
+        Ending::Settled => {}
+        Ending::Abandoned => tracing::error!(actor = %turn.address(), "an alarm is given up after its last retry"),
+    }
+}
+
+/// Work of a turn that starts when the turn is durable.
+struct Started {
+    pipes: Vec<Pipe>,
+    mailbox: Arc<Mailbox>,
+    runtime: tokio::runtime::Handle,
+    token: tokio_util::sync::CancellationToken,
+    incarnation: u64,
+}
+
+impl Started {
+    fn spawn(self) {
+        let Self {
+            pipes,
+            mailbox,
+            runtime,
+            token,
+            incarnation,
+        } = self;
+        for pipe in pipes {
+            runtime.spawn(run(pipe, Arc::clone(&mailbox), token.clone(), incarnation));
+        }
+    }
+}
+
+/// Runs work beside the mailbox and posts its result.
+fn run(
+    pipe: Pipe,
+    mailbox: Arc<Mailbox>,
+    token: tokio_util::sync::CancellationToken,
+    incarnation: u64,
+) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let Pipe { message, work, busy } = pipe;
+        let payload = tokio::select! {
+            biased;
+            () = token.cancelled() => return,
+            result = AssertUnwindSafe(work).catch_unwind() => match result {
+                Ok(payload) => payload,
+                Err(panic) => {
+                    let panic = panic_text(&*panic);
+                    tracing::error!(actor = %mailbox.address, message, panic, "work beside the mailbox panicked");
+                    return;
+                }
+            },
+        };
+        mailbox.post(Letter::Call(Call {
+            message: message.into(),
+            payload,
+            origin: Origin::Pipe { incarnation },
+            chain: None,
+            sent: tokio::time::Instant::now(),
+            reply: Reply::nobody(),
+        }));
+        drop(busy);
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a value that is no text")
+}

@@ -1,0 +1,71 @@
+//! An actor's id together with its place in the keyspace.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ActorId, TenantId,
+    id::{ActorHash, ClassUid},
+    router::Classes,
+    storage, wire,
+};
+
+/// An actor's id together with its place in the keyspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) id: ActorId,
+    pub(crate) class: ClassUid,
+    pub(crate) hash: ActorHash,
+}
+
+/// The stored form: it names the class by uid, so that a rename leaves it valid.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Stored {
+    class: [u8; 8],
+    tenant: TenantId,
+    name: String,
+}
+
+impl Address {
+    pub(crate) fn new(class: ClassUid, id: ActorId) -> Arc<Self> {
+        let hash = ActorHash::of(class, id.tenant(), id.name());
+        Arc::new(Self { id, class, hash })
+    }
+
+    pub(crate) fn stored(&self) -> Stored {
+        Stored {
+            class: self.class.0,
+            tenant: self.id.tenant().clone(),
+            name: self.id.name().to_owned(),
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Bytes {
+        storage::encoded(&self.stored())
+    }
+
+    /// The address in bytes made by [`encode`](Self::encode); `None` if the bytes are broken or the class is unknown.
+    pub(crate) fn decode(bytes: &[u8], classes: &Classes) -> Option<Arc<Self>> {
+        wire::decode::<Stored>(bytes).ok()?.resolve(classes)
+    }
+}
+
+impl Stored {
+    /// The address under the present name of the class; `None` if the class is unknown.
+    pub(crate) fn resolve(self, classes: &Classes) -> Option<Arc<Address>> {
+        let uid = ClassUid(self.class);
+        let class = classes.by_uid(uid)?;
+        Some(Address::new(
+            uid,
+            ActorId::from_parts(class.name(), self.tenant, self.name),
+        ))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}

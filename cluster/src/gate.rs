@@ -1,0 +1,217 @@
+//! The output gate of one actor: what its turns produced waits here until it may leave.
+//!
+//! Turns are numbered in the order of their proposals. What a turn wants to let out is held until its own batch and all
+//! earlier ones are durable; their writes are kept readable for the turns that run meanwhile.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::{keyspace::KeyRange, shard::Outcome};
+
+/// Why held output must not leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Broken {
+    /// A batch had no effect.
+    NotProposed,
+    /// A batch may or may not have taken effect.
+    Unknown,
+}
+
+type Held = Box<dyn FnOnce(Result<(), Broken>) + Send>;
+
+/// The output gate of one actor.
+#[derive(Default)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Number of the last proposal.
+    proposed: u64,
+    /// All proposals up to this one have an outcome.
+    settled: u64,
+    /// Outcomes behind a gap.
+    early: BTreeMap<u64, Outcome>,
+    /// The worst of the outcomes so far.
+    broken: Option<Broken>,
+    /// Writes whose batch has no outcome yet, with the number of the batch.
+    pending: BTreeMap<Bytes, (u64, Option<Bytes>)>,
+    /// Output in the order of the turns.
+    held: VecDeque<(u64, Held)>,
+}
+
+impl Gate {
+    /// Numbers a batch and makes its writes readable.
+    pub(crate) fn begin(&self, writes: impl Iterator<Item = (Bytes, Option<Bytes>)>) -> u64 {
+        let mut state = self.state.lock();
+        state.proposed += 1;
+        let number = state.proposed;
+        state.pending.extend(writes.map(|(key, value)| (key, (number, value))));
+        number
+    }
+
+    /// Number of the last batch.
+    pub(crate) fn last(&self) -> u64 {
+        self.state.lock().proposed
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.settled == state.proposed && state.held.is_empty()
+    }
+
+    /// Calls `output` once batch `number` and all earlier ones have an outcome, at once if they have.
+    pub(crate) fn hold(&self, number: u64, output: impl FnOnce(Result<(), Broken>) + Send + 'static) {
+        let verdict = {
+            let mut state = self.state.lock();
+            if state.settled < number {
+                state.held.push_back((number, Box::new(output)));
+                return;
+            }
+            state.verdict()
+        };
+        output(verdict);
+    }
+
+    /// Waits until batch `number` and all earlier ones are durable.
+    pub(crate) async fn wait(&self, number: u64) -> Result<(), Broken> {
+        let (sender, receiver) = oneshot::channel();
+        self.hold(number, |verdict| {
+            // A receiver that is gone belongs to a cancelled turn.
+            let _ = sender.send(verdict);
+        });
+        receiver.await.unwrap_or(Err(Broken::Unknown))
+    }
+
+    /// Takes the outcome of a batch, and lets out what it held back.
+    pub(crate) fn settle(&self, number: u64, keys: &[Bytes], outcome: Outcome) {
+        let mut released = Vec::new();
+        {
+            let mut state = self.state.lock();
+            for key in keys {
+                if state.pending.get(key).is_some_and(|(writer, _)| *writer == number) {
+                    state.pending.remove(key);
+                }
+            }
+            state.early.insert(number, outcome);
+            loop {
+                let next = state.settled + 1;
+                let Some(outcome) = state.early.remove(&next) else {
+                    break;
+                };
+                state.settled = next;
+                let fault = match outcome {
+                    Outcome::Committed { .. } => None,
+                    Outcome::NotProposed => Some(Broken::NotProposed),
+                    Outcome::Unknown => Some(Broken::Unknown),
+                };
+                state.broken = state.broken.max(fault);
+                while state.held.front().is_some_and(|(number, _)| *number <= next) {
+                    let verdict = state.verdict();
+                    released.extend(state.held.pop_front().map(|(_, output)| (output, verdict)));
+                }
+            }
+        }
+        for (output, verdict) in released {
+            output(verdict);
+        }
+    }
+
+    /// A write on its way: `Some(None)` is a removal.
+    pub(crate) fn pending(&self, key: &[u8]) -> Option<Option<Bytes>> {
+        self.state.lock().pending.get(key).map(|(_, value)| value.clone())
+    }
+
+    /// Writes of a range that are on their way.
+    pub(crate) fn pending_range(&self, range: &KeyRange) -> BTreeMap<Bytes, Option<Bytes>> {
+        let state = self.state.lock();
+        if state.pending.is_empty() {
+            return BTreeMap::new();
+        }
+        state
+            .pending
+            .range(range.clone())
+            .map(|(key, (_, value))| (key.clone(), value.clone()))
+            .collect()
+    }
+}
+
+impl State {
+    fn verdict(&self) -> Result<(), Broken> {
+        self.broken.map_or(Ok(()), Err)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.lock();
+        f.debug_struct("Gate")
+            .field("proposed", &state.proposed)
+            .field("settled", &state.settled)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const COMMITTED: Outcome = Outcome::Committed {
+        index: 1,
+        first_ordinal: 0,
+    };
+
+    fn watch(gate: &Gate, number: u64) -> Arc<Mutex<Option<Result<(), Broken>>>> {
+        let seen = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&seen);
+        gate.hold(number, move |verdict| *slot.lock() = Some(verdict));
+        seen
+    }
+
+    /// Guarantee 7.
+    #[test]
+    fn output_waits_for_its_own_batch_and_all_earlier_ones() {
+        let gate = Gate::default();
+        let (first, second) = (gate.begin(std::iter::empty()), gate.begin(std::iter::empty()));
+        let output = watch(&gate, second);
+        gate.settle(second, &[], COMMITTED);
+        assert_eq!(*output.lock(), None);
+        gate.settle(first, &[], COMMITTED);
+        assert_eq!(*output.lock(), Some(Ok(())));
+        assert!(gate.is_idle());
+    }
+
+    /// Guarantee 7.
+    #[test]
+    fn output_behind_a_lost_batch_never_leaves() {
+        let gate = Gate::default();
+        let (first, second) = (gate.begin(std::iter::empty()), gate.begin(std::iter::empty()));
+        let output = watch(&gate, second);
+        gate.settle(first, &[], Outcome::NotProposed);
+        gate.settle(second, &[], Outcome::Unknown);
+        assert_eq!(*output.lock(), Some(Err(Broken::Unknown)));
+        assert_eq!(*watch(&gate, second).lock(), Some(Err(Broken::Unknown)));
+    }
+
+    #[test]
+    fn pending_writes_are_readable_until_the_last_writer_settles() {
+        let gate = Gate::default();
+        let key = Bytes::from_static(b"k");
+        let first = gate.begin([(key.clone(), Some(Bytes::from_static(b"1")))].into_iter());
+        let second = gate.begin([(key.clone(), None)].into_iter());
+        gate.settle(first, std::slice::from_ref(&key), COMMITTED);
+        assert_eq!(gate.pending(&key), Some(None));
+        gate.settle(second, std::slice::from_ref(&key), COMMITTED);
+        assert_eq!(gate.pending(&key), None);
+    }
+}

@@ -1,0 +1,435 @@
+//! The host of one shard: it owns the activations of the shard's actors while this node owns the shard.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Bounds,
+    activation::{Activation, Slot},
+    address::Address,
+    garbage,
+    id::ActorHash,
+    mailbox::{Fault, Letter, Mailbox, Reply},
+    outbox,
+    router::Node,
+    shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet},
+    timer,
+};
+
+/// Services of the host that a batch concerns once it is durable.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Effects {
+    pub(crate) alarm: bool,
+    pub(crate) sends: bool,
+    pub(crate) garbage: bool,
+}
+
+/// The host of one shard.
+pub(crate) struct Host {
+    pub(crate) shard: Arc<dyn Shard>,
+    pub(crate) runtime: Handle,
+    pub(crate) bounds: Arc<Bounds>,
+    /// Wakes the timer: the alarm index changed.
+    pub(crate) alarms: Notify,
+    /// Wakes the drain of the outbox.
+    pub(crate) sends: Notify,
+    /// Wakes the collector.
+    pub(crate) garbage: Notify,
+    node: Weak<Node>,
+    /// Most live activations of this shard.
+    room: usize,
+    state: Mutex<State>,
+    /// The ownership that activations run under, for callers that wait for it.
+    owned: watch::Sender<Option<Epoch>>,
+    /// Callers that wait for ownership; while there are any, later ones queue behind them.
+    waiting: AtomicUsize,
+    turnstile: tokio::sync::Mutex<()>,
+    /// Wakes the sweeper: there is an activation again.
+    populated: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    epoch: Option<Epoch>,
+    /// The last ownership that was given up, and must not be taken for a new one.
+    lost: Option<Epoch>,
+    draining: bool,
+    services: Option<CancellationToken>,
+    mailboxes: HashMap<ActorHash, Arc<Mailbox>>,
+}
+
+impl Host {
+    pub(crate) fn new(
+        node: Weak<Node>,
+        shard: Arc<dyn Shard>,
+        runtime: Handle,
+        bounds: Arc<Bounds>,
+        room: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            shard,
+            runtime,
+            bounds,
+            alarms: Notify::new(),
+            sends: Notify::new(),
+            garbage: Notify::new(),
+            node,
+            room: room.max(1),
+            state: Mutex::default(),
+            owned: watch::Sender::new(None),
+            waiting: AtomicUsize::new(0),
+            turnstile: tokio::sync::Mutex::new(()),
+            populated: Notify::new(),
+        })
+    }
+
+    /// Follows the ownership of the shard until `closing`.
+    pub(crate) async fn run(self: Arc<Self>, closing: CancellationToken) {
+        let mut ownership = self.shard.ownership();
+        let sweeper = self
+            .runtime
+            .spawn(closing.clone().run_until_cancelled_owned(Arc::clone(&self).sweep()));
+        loop {
+            let epoch = *ownership.borrow_and_update();
+            self.own(epoch, &closing);
+            tokio::select! {
+                biased;
+                () = closing.cancelled() => break,
+                changed = ownership.changed() => if changed.is_err() { break },
+            }
+        }
+        self.own(None, &closing);
+        sweeper.abort();
+    }
+
+    /// Takes over a change of ownership.
+    fn own(self: &Arc<Self>, epoch: Option<Epoch>, closing: &CancellationToken) {
+        let mut state = self.state.lock();
+        let epoch = epoch.filter(|epoch| state.lost.is_none_or(|lost| *epoch > lost));
+        if state.epoch == epoch {
+            return;
+        }
+        self.discard(&mut state);
+        state.epoch = epoch;
+        if epoch.is_some() && !closing.is_cancelled() {
+            let token = closing.child_token();
+            state.services = Some(token.clone());
+            let serve = |service: futures_util::future::BoxFuture<'static, ()>| {
+                self.runtime.spawn(token.clone().run_until_cancelled_owned(service));
+            };
+            serve(Box::pin(timer::run(Arc::clone(self))));
+            serve(Box::pin(outbox::run(Arc::clone(self))));
+            serve(Box::pin(garbage::run(Arc::clone(self))));
+        }
+        drop(state);
+        self.owned.send_replace(epoch);
+    }
+
+    /// Gives ownership up: a batch of `epoch` has no definite success, so nothing that is live can be trusted.
+    fn fail(&self, epoch: Epoch) {
+        let mut state = self.state.lock();
+        if state.epoch != Some(epoch) {
+            return;
+        }
+        tracing::warn!(
+            shard = self.shard.number(),
+            "a commit has no definite success, every activation is discarded"
+        );
+        self.discard(&mut state);
+        state.lost = Some(epoch);
+        drop(state);
+        self.owned.send_replace(None);
+        self.shard.relinquish(epoch);
+    }
+
+    fn discard(&self, state: &mut State) {
+        state.epoch = None;
+        if let Some(services) = state.services.take() {
+            services.cancel();
+        }
+        for (_, mailbox) in state.mailboxes.drain() {
+            mailbox.kill();
+        }
+    }
+
+    pub(crate) fn node(&self) -> Option<Arc<Node>> {
+        self.node.upgrade()
+    }
+
+    /// Whether activations may run here.
+    pub(crate) fn is_ready(&self) -> bool {
+        let state = self.state.lock();
+        state.epoch.is_some() && !state.draining
+    }
+
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        self.state.lock().epoch
+    }
+
+    /// Waits until activations may run here.
+    pub(crate) async fn ready(&self) {
+        // The sender lives as long as this host.
+        let _ = self.owned.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Waits until `epoch` is not in force any more.
+    pub(crate) async fn lost(&self, epoch: Option<Epoch>) {
+        let _ = self.owned.subscribe().wait_for(|owned| *owned != epoch).await;
+    }
+
+    /// Live activations.
+    pub(crate) fn activations(&self) -> usize {
+        self.state.lock().mailboxes.len()
+    }
+
+    /// Proposes a batch. `settled` hears its outcome exactly once, also if the engine goes away with it.
+    pub(crate) fn propose(
+        self: &Arc<Self>,
+        epoch: Epoch,
+        ops: Vec<Op>,
+        effects: Effects,
+        settled: impl FnOnce(Outcome) + Send + 'static,
+    ) {
+        let host = Arc::clone(self);
+        let settle = Settle(Some(Box::new(move |outcome| {
+            match outcome {
+                Outcome::Committed { .. } => host.wake(effects),
+                Outcome::NotProposed | Outcome::Unknown => host.fail(epoch),
+            }
+            settled(outcome);
+        })));
+        self.shard.propose(Proposal {
+            epoch,
+            writes: WriteSet { ops },
+            done: Box::new(move |outcome| settle.with(outcome)),
+        });
+    }
+
+    fn wake(&self, effects: Effects) {
+        if effects.alarm {
+            self.alarms.notify_one();
+        }
+        if effects.sends {
+            self.sends.notify_one();
+        }
+        if effects.garbage {
+            self.garbage.notify_one();
+        }
+    }
+
+    /// Puts a letter into the mailbox of an actor, activating it if need be; waits for ownership of the shard.
+    pub(crate) async fn deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) {
+        let mut letter = letter;
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            match self.try_deliver(address, letter) {
+                Ok(()) => return,
+                Err(back) => letter = back,
+            }
+        }
+        // Whoever comes now queues up behind us, so calls keep their order while ownership is away.
+        let _waiting = Waiting::new(&self.waiting);
+        let _turn = self.turnstile.lock().await;
+        loop {
+            match self.try_deliver(address, letter) {
+                Ok(()) => return,
+                Err(back) => letter = back,
+            }
+            self.ready().await;
+        }
+    }
+
+    /// Gives the letter back while the shard is not owned.
+    fn try_deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) -> Result<(), Letter> {
+        let mut state = self.state.lock();
+        if state.draining {
+            letter.reply().send(Err(Fault::Unavailable));
+            return Ok(());
+        }
+        let Some(epoch) = state.epoch else { return Err(letter) };
+        if let Some(mailbox) = state.mailboxes.get(&address.hash) {
+            if mailbox.load() >= self.bounds.mailbox {
+                letter
+                    .reply()
+                    .send(Err(Fault::Overloaded("the mailbox of the actor is full")));
+            } else {
+                mailbox.post(letter);
+            }
+            return Ok(());
+        }
+        if state.mailboxes.len() >= self.room && !evict(&mut state, self.room) {
+            letter
+                .reply()
+                .send(Err(Fault::Overloaded("too many actors are busy on this node")));
+            return Ok(());
+        }
+        match self.spawn(address, epoch) {
+            Some(mailbox) => {
+                mailbox.post(letter);
+                state.mailboxes.insert(address.hash, mailbox);
+                if state.mailboxes.len() == 1 {
+                    self.populated.notify_one();
+                }
+            }
+            None => letter.reply().send(Err(Fault::Unavailable)),
+        }
+        Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>, address: &Arc<Address>, epoch: Epoch) -> Option<Arc<Mailbox>> {
+        let node = self.node()?;
+        let class = node.classes.by_uid(address.class)?;
+        let mailbox = Mailbox::new(Arc::clone(address), epoch);
+        let slot = Slot::new(node, Arc::clone(self), Arc::clone(&mailbox), class);
+        // ractor spawns on the runtime of its caller, who may be anywhere.
+        let _runtime = self.runtime.enter();
+        let (actor, _) = ractor::ActorRuntime::spawn_instant(None, Activation, slot).ok()?;
+        mailbox.bind(actor);
+        Some(mailbox)
+    }
+
+    /// Passivates what has been idle for long enough, again and again.
+    async fn sweep(self: Arc<Self>) {
+        loop {
+            let next = {
+                let mut state = self.state.lock();
+                let now = Instant::now();
+                let limit = self.bounds.idle;
+                state.mailboxes.retain(|_, mailbox| {
+                    let spent = now.duration_since(mailbox.last_used()) >= limit && mailbox.is_idle();
+                    if spent {
+                        mailbox.stop();
+                    }
+                    !spent
+                });
+                let oldest = state.mailboxes.values().map(|mailbox| mailbox.last_used()).min();
+                // One round per eighth of the limit bounds the work when many expire one after another.
+                oldest.map(|oldest| (oldest + limit).max(now + limit / 8))
+            };
+            match next {
+                Some(next) => tokio::time::sleep_until(next).await,
+                None => self.populated.notified().await,
+            }
+        }
+    }
+
+    /// Ends every activation after the letters it has, and waits until what they did is durable.
+    pub(crate) async fn passivate_all(&self) {
+        let mailboxes: Vec<_> = {
+            let state = self.state.lock();
+            let mut mailboxes: Vec<_> = state.mailboxes.values().cloned().collect();
+            mailboxes.sort_by_key(|mailbox| mailbox.address.hash);
+            mailboxes
+        };
+        let acknowledgements: Vec<_> = mailboxes
+            .into_iter()
+            .map(|mailbox| {
+                let (reply, outcome) = Reply::channel();
+                mailbox.post(Letter::Passivate(reply));
+                outcome
+            })
+            .collect();
+        for outcome in acknowledgements {
+            // An activation that was discarded meanwhile is gone as well.
+            let _ = outcome.await;
+        }
+    }
+
+    /// Refuses new letters, and waits until those that are here are handled and durable.
+    pub(crate) async fn drain(&self) {
+        self.state.lock().draining = true;
+        self.passivate_all().await;
+    }
+
+    /// Removes rows in a batch of their own.
+    pub(crate) async fn remove(self: &Arc<Self>, keys: Vec<Bytes>) -> Outcome {
+        self.write(keys.into_iter().map(|key| Op::Delete { key }).collect())
+            .await
+    }
+
+    /// Commits a batch of the runtime's own.
+    pub(crate) async fn write(self: &Arc<Self>, ops: Vec<Op>) -> Outcome {
+        let Some(epoch) = self.epoch() else {
+            return Outcome::NotProposed;
+        };
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.propose(epoch, ops, Effects::default(), |outcome| {
+            // The service that waited may have been cancelled.
+            let _ = sender.send(outcome);
+        });
+        receiver.await.unwrap_or(Outcome::Unknown)
+    }
+}
+
+/// Makes room by ending the least recently used of the idle activations, a sixteenth of all at once.
+fn evict(state: &mut State, room: usize) -> bool {
+    let mut idle: Vec<_> = state
+        .mailboxes
+        .values()
+        .filter(|mailbox| mailbox.is_idle())
+        .map(|mailbox| (mailbox.last_used(), mailbox.address.hash))
+        .collect();
+    idle.sort_unstable();
+    for (_, hash) in idle.iter().take((room / 16).max(1)) {
+        if let Some(mailbox) = state.mailboxes.remove(hash) {
+            mailbox.stop();
+        }
+    }
+    !idle.is_empty()
+}
+
+/// The callback of a proposal; dropping it means the outcome is unknown.
+struct Settle(Option<Box<dyn FnOnce(Outcome) + Send>>);
+
+impl Settle {
+    fn with(mut self, outcome: Outcome) {
+        if let Some(settled) = self.0.take() {
+            settled(outcome);
+        }
+    }
+}
+
+impl Drop for Settle {
+    fn drop(&mut self) {
+        if let Some(settled) = self.0.take() {
+            settled(Outcome::Unknown);
+        }
+    }
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("shard", &self.shard.number())
+            .finish_non_exhaustive()
+    }
+}

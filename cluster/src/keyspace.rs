@@ -1,0 +1,233 @@
+//! Where rows live: table byte, hash, generation, space, user key.
+
+use std::ops::Bound;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::{
+    TenantId,
+    id::{ActorHash, ClassUid},
+};
+
+/// Rows of actors.
+const ACTOR: u8 = 0x01;
+/// Alarms by due time.
+const DUE: u8 = 0x02;
+/// Durable sends on their way.
+const OUTBOX: u8 = 0x03;
+/// Actors by class, tenant and name.
+const DIRECTORY: u8 = 0x04;
+/// Durable sends that were given up.
+const DEAD: u8 = 0x05;
+/// Cluster-wide settings, in the meta group.
+const SETTING: u8 = 0x06;
+/// Generations of actor rows that `delete_all` left to collect.
+const GARBAGE: u8 = 0x07;
+
+/// Generation of the rows that outlive `delete_all`; those of storage begin at 1.
+const LASTING: u32 = 0;
+
+/// Kind of an actor's row.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+enum Space {
+    State = 0,
+    Record = 1,
+    Alarm = 2,
+    Inbox = 3,
+}
+
+/// A range of whole keys.
+pub(crate) type KeyRange = (Bound<Bytes>, Bound<Bytes>);
+
+/// Name of a durable send: log index and ordinal within the entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SendId {
+    pub(crate) index: u64,
+    pub(crate) ordinal: u32,
+}
+
+fn actor_row(hash: ActorHash, generation: u32, space: Space, rest: &[u8]) -> Bytes {
+    let mut key = BytesMut::with_capacity(22 + rest.len());
+    key.put_u8(ACTOR);
+    key.put_slice(&hash.0);
+    key.put_u32(generation);
+    key.put_u8(space as u8);
+    key.put_slice(rest);
+    key.freeze()
+}
+
+/// Bytes of a state key before the user's part.
+pub(crate) const STATE_PREFIX: usize = 22;
+
+/// A stored value of an actor.
+pub(crate) fn state(hash: ActorHash, generation: u32, key: &str) -> Bytes {
+    actor_row(hash, generation, Space::State, key.as_bytes())
+}
+
+/// The record of an actor: its generation and whether the directory lists it.
+pub(crate) fn record(hash: ActorHash) -> Bytes {
+    actor_row(hash, LASTING, Space::Record, &[])
+}
+
+/// The alarm of an actor.
+pub(crate) fn alarm(hash: ActorHash) -> Bytes {
+    actor_row(hash, LASTING, Space::Alarm, &[])
+}
+
+/// The last durable send an actor took from a source shard.
+pub(crate) fn inbox(hash: ActorHash, source: u16) -> Bytes {
+    actor_row(hash, LASTING, Space::Inbox, &source.to_be_bytes())
+}
+
+/// All rows of one generation of an actor.
+pub(crate) fn generation(hash: ActorHash, generation: u32) -> KeyRange {
+    let mut key = BytesMut::with_capacity(21);
+    key.put_u8(ACTOR);
+    key.put_slice(&hash.0);
+    key.put_u32(generation);
+    under(key.freeze())
+}
+
+/// An alarm in the order of due times. Times before 1970 count as 0.
+pub(crate) fn due(millis: i64, hash: ActorHash) -> Bytes {
+    let mut key = BytesMut::with_capacity(25);
+    key.put_u8(DUE);
+    key.put_u64(u64::try_from(millis).unwrap_or(0));
+    key.put_slice(&hash.0);
+    key.freeze()
+}
+
+/// Due time and actor of a key made by [`due`].
+pub(crate) fn parse_due(key: &[u8]) -> Option<(i64, ActorHash)> {
+    let (time, hash) = key.strip_prefix(&[DUE])?.split_first_chunk::<8>()?;
+    Some((
+        i64::try_from(u64::from_be_bytes(*time)).ok()?,
+        ActorHash(hash.try_into().ok()?),
+    ))
+}
+
+/// All alarms.
+pub(crate) fn all_due() -> KeyRange {
+    under(Bytes::from_static(&[DUE]))
+}
+
+fn send_key(table: u8, id: SendId) -> Bytes {
+    let mut key = BytesMut::with_capacity(13);
+    key.put_u8(table);
+    key.put_u64(id.index);
+    key.put_u32(id.ordinal);
+    key.freeze()
+}
+
+/// A durable send on its way.
+pub(crate) fn outbox(id: SendId) -> Bytes {
+    send_key(OUTBOX, id)
+}
+
+/// A durable send that was given up.
+pub(crate) fn dead(id: SendId) -> Bytes {
+    send_key(DEAD, id)
+}
+
+/// The id in a key made by [`outbox`].
+pub(crate) fn parse_outbox(key: &[u8]) -> Option<SendId> {
+    let (index, ordinal) = key.strip_prefix(&[OUTBOX])?.split_first_chunk::<8>()?;
+    Some(SendId {
+        index: u64::from_be_bytes(*index),
+        ordinal: u32::from_be_bytes(ordinal.try_into().ok()?),
+    })
+}
+
+/// Durable sends behind `after`.
+pub(crate) fn outbox_after(after: Option<SendId>) -> KeyRange {
+    let (start, end) = under(Bytes::from_static(&[OUTBOX]));
+    (after.map_or(start, |id| Bound::Excluded(outbox(id))), end)
+}
+
+/// All given-up sends.
+#[cfg(feature = "testing")]
+pub(crate) fn all_dead() -> KeyRange {
+    under(Bytes::from_static(&[DEAD]))
+}
+
+/// The directory's prefix of a tenant's actors of one class. A tenant id never contains the delimiter.
+pub(crate) fn directory(class: ClassUid, tenant: &TenantId, name: &str) -> Bytes {
+    let mut key = BytesMut::with_capacity(10 + tenant.as_str().len() + name.len());
+    key.put_u8(DIRECTORY);
+    key.put_slice(&class.0);
+    key.put_slice(tenant.as_str().as_bytes());
+    key.put_u8(0);
+    key.put_slice(name.as_bytes());
+    key.freeze()
+}
+
+/// A cluster-wide setting.
+pub(crate) fn setting(name: &str) -> Bytes {
+    let mut key = BytesMut::with_capacity(1 + name.len());
+    key.put_u8(SETTING);
+    key.put_slice(name.as_bytes());
+    key.freeze()
+}
+
+/// A generation to collect.
+pub(crate) fn garbage(hash: ActorHash, generation: u32) -> Bytes {
+    let mut key = BytesMut::with_capacity(21);
+    key.put_u8(GARBAGE);
+    key.put_slice(&hash.0);
+    key.put_u32(generation);
+    key.freeze()
+}
+
+/// Actor and generation of a key made by [`garbage`].
+pub(crate) fn parse_garbage(key: &[u8]) -> Option<(ActorHash, u32)> {
+    let (hash, generation) = key.strip_prefix(&[GARBAGE])?.split_first_chunk::<16>()?;
+    Some((ActorHash(*hash), u32::from_be_bytes(generation.try_into().ok()?)))
+}
+
+/// All generations to collect.
+pub(crate) fn all_garbage() -> KeyRange {
+    under(Bytes::from_static(&[GARBAGE]))
+}
+
+/// All keys that begin with `prefix`.
+pub(crate) fn under(prefix: Bytes) -> KeyRange {
+    let end = successor(&prefix).map_or(Bound::Unbounded, Bound::Excluded);
+    (Bound::Included(prefix), end)
+}
+
+/// The first key behind all that begin with `prefix`.
+pub(crate) fn successor(prefix: &[u8]) -> Option<Bytes> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(Bytes::from(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_keys_are_ordered_by_time_and_read_back() {
+        let hash = ActorHash([9; 16]);
+        assert!(due(1, hash) < due(256, ActorHash([0; 16])));
+        assert_eq!(parse_due(&due(77, hash)), Some((77, hash)));
+    }
+
+    #[test]
+    fn ids_of_sends_and_garbage_are_read_back() {
+        let id = SendId { index: 7, ordinal: 3 };
+        assert_eq!(parse_outbox(&outbox(id)), Some(id));
+        assert_eq!(
+            parse_garbage(&garbage(ActorHash([4; 16]), 2)),
+            Some((ActorHash([4; 16]), 2))
+        );
+    }
+
+    #[test]
+    fn the_successor_skips_trailing_ones() {
+        assert_eq!(successor(&[1, 255]).unwrap(), Bytes::from_static(&[2]));
+        assert_eq!(successor(&[255, 255]), None);
+    }
+}

@@ -1,0 +1,318 @@
+//! The mailbox of a live actor: what lies in it, who waits for an answer, and whether the actor is in use.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    ActorError, Timestamp,
+    address::Address,
+    gate::{Broken, Gate},
+    id::ActorHash,
+    interface::{Payload, Value},
+    keyspace::SendId,
+    shard::Epoch,
+};
+
+/// Why a letter has no reply.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// The handler returned an error.
+    Handler(ActorError),
+    /// The actor could not be activated.
+    Activation(ActorError),
+    /// The handler panicked.
+    Panic,
+    /// A bound was met; which one.
+    Overloaded(&'static str),
+    /// It was not handled.
+    Unavailable,
+    /// It may have been handled.
+    Unknown,
+}
+
+impl From<Broken> for Fault {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::NotProposed => Self::Unavailable,
+            Broken::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Fault> for ActorError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Handler(error) | Fault::Activation(error) => error,
+            Fault::Panic => Self::internal("panic", "the handler panicked; what it wrote was dropped"),
+            Fault::Overloaded(what) => Self::overloaded("overloaded", what),
+            Fault::Unavailable => Self::retryable("retryable", "the call had no effect and may be repeated"),
+            Fault::Unknown => Self::unknown("unknown", "the call may or may not have taken effect"),
+        }
+    }
+}
+
+/// Where the outcome of a letter goes. A letter that is dropped says so by itself.
+pub(crate) struct Reply {
+    sender: Option<oneshot::Sender<Result<Value, Fault>>>,
+    started: bool,
+}
+
+impl Reply {
+    pub(crate) fn channel() -> (Self, oneshot::Receiver<Result<Value, Fault>>) {
+        let (sender, receiver) = oneshot::channel();
+        (
+            Self {
+                sender: Some(sender),
+                started: false,
+            },
+            receiver,
+        )
+    }
+
+    /// For letters that nobody waits for.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            sender: None,
+            started: false,
+        }
+    }
+
+    /// From now on a lost letter may have had an effect.
+    pub(crate) fn start(&mut self) {
+        self.started = true;
+    }
+
+    /// Whether the caller has gone away.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.sender.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
+    pub(crate) fn send(mut self, outcome: Result<Value, Fault>) {
+        if let Some(sender) = self.sender.take() {
+            // A caller whose deadline passed has gone away.
+            let _ = sender.send(outcome);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(sender) = self.sender.take() {
+            let _ = sender.send(Err(if self.started {
+                Fault::Unknown
+            } else {
+                Fault::Unavailable
+            }));
+        }
+    }
+}
+
+/// Actors that wait for each other, from the asked one back to the first asker.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    asker: ActorHash,
+    parent: Option<Arc<Chain>>,
+}
+
+impl Chain {
+    pub(crate) fn extend(asker: ActorHash, parent: Option<&Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self {
+            asker,
+            parent: parent.cloned(),
+        })
+    }
+
+    /// Whether `actor` waits somewhere up the chain.
+    pub(crate) fn contains(&self, actor: ActorHash) -> bool {
+        let mut link = Some(self);
+        while let Some(chain) = link {
+            if chain.asker == actor {
+                return true;
+            }
+            link = chain.parent.as_deref();
+        }
+        false
+    }
+}
+
+/// Where a call comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin {
+    /// Somebody waits for the reply.
+    Ask,
+    /// The outbox of a shard.
+    Send {
+        /// Number of the shard.
+        source: u16,
+        /// Id of the send.
+        id: SendId,
+    },
+    /// Work that an activation started.
+    Pipe {
+        /// Number of the activation within its mailbox.
+        incarnation: u64,
+    },
+}
+
+/// A message on its way into a mailbox.
+pub(crate) struct Call {
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) payload: Payload,
+    pub(crate) origin: Origin,
+    pub(crate) chain: Option<Arc<Chain>>,
+    pub(crate) sent: Instant,
+    pub(crate) reply: Reply,
+}
+
+/// What a mailbox takes.
+pub(crate) enum Letter {
+    Call(Call),
+    /// The alarm stored for this moment is due.
+    Alarm(Timestamp, Reply),
+    /// End the activation, and say when what it did is durable.
+    Passivate(Reply),
+}
+
+impl Letter {
+    pub(crate) fn reply(self) -> Reply {
+        match self {
+            Self::Call(call) => call.reply,
+            Self::Alarm(_, reply) | Self::Passivate(reply) => reply,
+        }
+    }
+}
+
+/// A letter in a mailbox, counted until it is handled.
+pub(crate) struct Queued {
+    pub(crate) letter: Letter,
+    pub(crate) _ticket: Busy,
+}
+
+impl ractor::Message for Queued {}
+
+/// The mailbox of a live actor, as the host sees it.
+pub(crate) struct Mailbox {
+    pub(crate) address: Arc<Address>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) epoch: Epoch,
+    /// Letters that lie here or are being handled, and work beside the mailbox.
+    busy: AtomicUsize,
+    last_used: Mutex<Instant>,
+    actor: OnceLock<ractor::ActorRef<Queued>>,
+}
+
+/// Keeps an activation in use while it lives.
+pub(crate) struct Busy(Arc<Mailbox>);
+
+impl Mailbox {
+    pub(crate) fn new(address: Arc<Address>, epoch: Epoch) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            gate: Arc::default(),
+            epoch,
+            busy: AtomicUsize::new(0),
+            last_used: Mutex::new(Instant::now()),
+            actor: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn bind(&self, actor: ractor::ActorRef<Queued>) {
+        let bound = self.actor.set(actor);
+        debug_assert!(bound.is_ok(), "a mailbox is bound once, where it is made");
+    }
+
+    /// Letters and work in hand.
+    pub(crate) fn load(&self) -> usize {
+        self.busy.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
+        self.busy.fetch_add(1, Ordering::AcqRel);
+        Busy(Arc::clone(self))
+    }
+
+    /// Puts a letter in. If the actor has ended, the letter is dropped, and says so.
+    pub(crate) fn post(self: &Arc<Self>, letter: Letter) {
+        let queued = Queued {
+            letter,
+            _ticket: self.busy(),
+        };
+        if let Some(actor) = self.actor.get() {
+            // The error gives the letter back: dropping it tells the caller.
+            drop(actor.send_message(queued));
+        }
+    }
+
+    pub(crate) fn last_used(&self) -> Instant {
+        *self.last_used.lock()
+    }
+
+    /// Whether ending the activation would lose nothing but its fields.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.load() == 0 && self.gate.is_idle()
+    }
+
+    /// Ends an idle activation.
+    pub(crate) fn stop(&self) {
+        if let Some(actor) = self.actor.get() {
+            actor.stop(None);
+        }
+    }
+
+    /// Ends the activation at once, in the middle of a turn if need be.
+    pub(crate) fn kill(&self) {
+        if let Some(actor) = self.actor.get() {
+            actor.kill();
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *self.0.last_used.lock() = Instant::now();
+        self.0.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox")
+            .field("id", &self.address.id)
+            .field("load", &self.load())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantee 15.
+    #[test]
+    fn a_chain_knows_everyone_who_waits() {
+        let (a, b, c) = (ActorHash([1; 16]), ActorHash([2; 16]), ActorHash([3; 16]));
+        let chain = Chain::extend(b, Some(&Chain::extend(a, None)));
+        assert!(chain.contains(a) && chain.contains(b) && !chain.contains(c));
+    }
+
+    /// Guarantee 13.
+    #[test]
+    fn a_dropped_letter_answers_by_itself() {
+        let (reply, mut outcome) = Reply::channel();
+        drop(reply);
+        assert!(matches!(outcome.try_recv(), Ok(Err(Fault::Unavailable))));
+        let (mut reply, mut outcome) = Reply::channel();
+        reply.start();
+        drop(reply);
+        assert!(matches!(outcome.try_recv(), Ok(Err(Fault::Unknown))));
+    }
+}

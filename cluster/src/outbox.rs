@@ -1,0 +1,293 @@
+//! Durable sends: rows of the sender's batch that the host of the shard hands to their receivers.
+//!
+//! The sends to one actor go one after another, in the order of their ids; different receivers do not wait for each
+//! other. A row is removed after the receiver's turn is durable, so a crash repeats a send, and the receiver skips what
+//! it has taken before.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use crate::{
+    address::{Address, Stored},
+    host::Host,
+    id::ActorHash,
+    interface::Payload,
+    keyspace::{self, SendId},
+    mailbox::{Call, Fault, Letter, Origin, Reply},
+    router::{Classes, Node},
+    shard::{Op, Outcome},
+    storage, wire,
+};
+
+/// Sends of one shard that are known to their lanes; the rest waits in the outbox.
+const IN_HAND: usize = 16_384;
+
+/// Rows read from the outbox at a time.
+const READ: usize = 256;
+
+/// Failed deliveries after which a send is given up.
+const ATTEMPTS: u32 = 10;
+
+/// Pause after the first failed delivery; it doubles up to [`LONGEST_PAUSE`].
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest pause between deliveries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A durable send as it is stored: the length of the header, the header, the message.
+pub(crate) struct Envelope {
+    pub(crate) target: Stored,
+    pub(crate) message: String,
+    pub(crate) payload: Bytes,
+}
+
+impl Envelope {
+    pub(crate) fn encode(&self) -> Bytes {
+        let header = storage::encoded(&(&self.target, &self.message));
+        let mut bytes = BytesMut::with_capacity(4 + header.len() + self.payload.len());
+        bytes.put_u32(u32::try_from(header.len()).expect("a header is an id and a name, both bounded"));
+        bytes.put_slice(&header);
+        bytes.put_slice(&self.payload);
+        bytes.freeze()
+    }
+
+    pub(crate) fn decode(bytes: &Bytes) -> Option<Self> {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (target, message) = wire::decode(rest.get(..length)?).ok()?;
+        Some(Self {
+            target,
+            message,
+            payload: bytes.slice(4 + length..),
+        })
+    }
+}
+
+/// Sends in hand, by receiver.
+struct Lanes {
+    host: Arc<Host>,
+    node: Arc<Node>,
+    queues: Mutex<HashMap<ActorHash, VecDeque<Item>>>,
+    /// Rows that are dealt with and may be removed.
+    done: Mutex<Vec<Bytes>>,
+    removal: Notify,
+}
+
+struct Item {
+    id: SendId,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Hands sends to their receivers until it is dropped.
+pub(crate) async fn run(host: Arc<Host>) {
+    let Some(node) = host.node() else { return };
+    let lanes = Arc::new(Lanes {
+        host: Arc::clone(&host),
+        node,
+        queues: Mutex::default(),
+        done: Mutex::default(),
+        removal: Notify::new(),
+    });
+    tokio::join!(read(&lanes), remove(&lanes));
+}
+
+/// Reads the outbox in order and queues each send in the lane of its receiver.
+async fn read(lanes: &Arc<Lanes>) {
+    let host = &lanes.host;
+    let room = Arc::new(Semaphore::new(IN_HAND));
+    let epoch = host.epoch();
+    let mut last: Option<SendId> = None;
+    loop {
+        let rows = match host.shard.scan(keyspace::outbox_after(last), false, READ) {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::error!(%error, shard = host.shard.number(), "failed to read the outbox");
+                tokio::time::sleep(LONGEST_PAUSE).await;
+                continue;
+            }
+        };
+        if rows.is_empty() {
+            host.sends.notified().await;
+            continue;
+        }
+        for (key, value) in rows {
+            let Some(id) = keyspace::parse_outbox(&key) else {
+                tracing::error!(shard = host.shard.number(), "a key of the outbox is broken");
+                lanes.finish(key);
+                continue;
+            };
+            last = Some(id);
+            let Some(target) = target(&value, &lanes.node.classes) else {
+                give_up(
+                    lanes,
+                    id,
+                    value,
+                    "the receiver's class is not registered, or the row is broken",
+                )
+                .await;
+                continue;
+            };
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+                return;
+            };
+            let item = Item { id, _permit: permit };
+            let mut queues = lanes.queues.lock();
+            if let Some(queue) = queues.get_mut(&target.hash) {
+                queue.push_back(item);
+            } else {
+                queues.insert(target.hash, VecDeque::from([item]));
+                drop(queues);
+                let lane = lane(Arc::clone(lanes), target);
+                lanes.host.runtime.spawn(while_owned(Arc::clone(host), epoch, lane));
+            }
+        }
+    }
+}
+
+fn target(envelope: &Bytes, classes: &Classes) -> Option<Arc<Address>> {
+    Envelope::decode(envelope)?.target.resolve(classes)
+}
+
+/// Ends a lane with the ownership it works under.
+async fn while_owned(host: Arc<Host>, epoch: Option<crate::shard::Epoch>, lane: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        () = host.lost(epoch) => {}
+        () = lane => {}
+    }
+}
+
+/// Delivers the sends to one receiver, one after another.
+async fn lane(lanes: Arc<Lanes>, target: Arc<Address>) {
+    loop {
+        let item = {
+            let mut queues = lanes.queues.lock();
+            let next = queues.get_mut(&target.hash).and_then(VecDeque::pop_front);
+            let Some(item) = next else {
+                queues.remove(&target.hash);
+                return;
+            };
+            item
+        };
+        deliver(&lanes, &target, item.id).await;
+    }
+}
+
+/// Delivers one send until the receiver took it, or it is given up.
+async fn deliver(lanes: &Lanes, target: &Arc<Address>, id: SendId) {
+    let mut failures = 0;
+    let mut pause = PAUSE;
+    loop {
+        let fault = match attempt(lanes, target, id).await {
+            Attempt::Taken => return lanes.finish(keyspace::outbox(id)),
+            Attempt::Failed(fault) => fault,
+            Attempt::Gone => return,
+        };
+        // A receiver that cannot be reached loses nothing by waiting; one that fails each time would block its lane.
+        let counts = matches!(fault, Fault::Panic | Fault::Activation(_));
+        failures += u32::from(counts);
+        if failures >= ATTEMPTS {
+            let envelope = lanes
+                .host
+                .shard
+                .get(&keyspace::outbox(id))
+                .ok()
+                .flatten()
+                .unwrap_or_default();
+            return give_up(lanes, id, envelope, &crate::ActorError::from(fault).to_string()).await;
+        }
+        tracing::debug!(actor = %target, failures, "a durable send could not be delivered yet");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+enum Attempt {
+    Taken,
+    Failed(Fault),
+    /// The row is not there any more.
+    Gone,
+}
+
+async fn attempt(lanes: &Lanes, target: &Arc<Address>, id: SendId) -> Attempt {
+    let envelope = match lanes.host.shard.get(&keyspace::outbox(id)) {
+        Ok(Some(bytes)) => Envelope::decode(&bytes),
+        Ok(None) => return Attempt::Gone,
+        Err(error) => {
+            tracing::error!(%error, "failed to read a durable send");
+            return Attempt::Failed(Fault::Unavailable);
+        }
+    };
+    let Some(envelope) = envelope else { return Attempt::Gone };
+    let (reply, outcome) = Reply::channel();
+    let call = Call {
+        message: envelope.message.into(),
+        payload: Payload::Encoded(envelope.payload),
+        origin: Origin::Send {
+            source: lanes.host.shard.number(),
+            id,
+        },
+        chain: None,
+        sent: Instant::now(),
+        reply,
+    };
+    lanes.node.host(target.hash).deliver(target, Letter::Call(call)).await;
+    match outcome.await.unwrap_or(Err(Fault::Unavailable)) {
+        // The receiver's error has consumed the message: it was handled, and what it wrote is kept.
+        Ok(_) | Err(Fault::Handler(_)) => Attempt::Taken,
+        Err(fault) => Attempt::Failed(fault),
+    }
+}
+
+/// Moves a send to the dead letters.
+async fn give_up(lanes: &Lanes, id: SendId, envelope: Bytes, reason: &str) {
+    tracing::error!(
+        shard = lanes.host.shard.number(),
+        index = id.index,
+        ordinal = id.ordinal,
+        reason,
+        "a durable send is given up"
+    );
+    lanes.node.metrics.dead_letter();
+    let letter = storage::encoded(&(reason, envelope.to_vec()));
+    let ops = vec![
+        Op::Put {
+            key: keyspace::dead(id),
+            value: letter,
+        },
+        Op::Delete {
+            key: keyspace::outbox(id),
+        },
+    ];
+    // Without a definite success the ownership ends, and the next one tries again.
+    let _: Outcome = lanes.host.write(ops).await;
+}
+
+impl Lanes {
+    fn finish(&self, key: Bytes) {
+        self.done.lock().push(key);
+        self.removal.notify_one();
+    }
+}
+
+/// Removes rows that are dealt with, as many at a time as there are.
+async fn remove(lanes: &Lanes) {
+    loop {
+        let keys = std::mem::take(&mut *lanes.done.lock());
+        if keys.is_empty() {
+            lanes.removal.notified().await;
+            continue;
+        }
+        lanes.host.remove(keys).await;
+    }
+}

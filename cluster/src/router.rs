@@ -1,0 +1,128 @@
+//! The way of a call: from a reference to the host of the actor's shard.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use rand::{Rng, rngs::StdRng};
+use tokio::time::Instant;
+
+use crate::{
+    ActorError, ActorId, Bounds, Clock, Result, VirtualActor,
+    address::Address,
+    host::Host,
+    id::{ActorHash, ClassUid},
+    interface::{Class, Payload, Value},
+    mailbox::{Call, Chain, Fault, Letter, Origin, Reply},
+    metrics::Metrics,
+};
+
+/// The registered classes, by name and by lasting identity.
+#[derive(Default)]
+pub(crate) struct Classes {
+    uids: HashMap<&'static str, ClassUid>,
+    classes: HashMap<ClassUid, Arc<dyn Class>>,
+}
+
+impl Classes {
+    pub(crate) fn insert(&mut self, uid: ClassUid, class: Arc<dyn Class>) {
+        self.uids.insert(class.name(), uid);
+        self.classes.insert(uid, class);
+    }
+
+    pub(crate) fn uid(&self, name: &str) -> Option<ClassUid> {
+        self.uids.get(name).copied()
+    }
+
+    pub(crate) fn by_uid(&self, uid: ClassUid) -> Option<Arc<dyn Class>> {
+        self.classes.get(&uid).cloned()
+    }
+}
+
+/// What the hosts of one node share.
+pub(crate) struct Node {
+    pub(crate) bounds: Arc<Bounds>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Mutex<StdRng>,
+    pub(crate) classes: Classes,
+    pub(crate) metrics: Metrics,
+    /// By shard number; their count is a power of two.
+    pub(crate) hosts: Vec<Arc<Host>>,
+}
+
+impl Node {
+    /// The lasting identity of `A`, if `id` is one of its ids.
+    pub(crate) fn resolve<A: VirtualActor>(&self, id: &ActorId) -> Result<ClassUid> {
+        if id.class() != A::CLASS {
+            return Err(ActorError::invalid(
+                "actor.class",
+                format!(
+                    "an id of class {} does not name an actor of class {}",
+                    id.class(),
+                    A::CLASS
+                ),
+            ));
+        }
+        id.check()?;
+        self.classes.uid(A::CLASS).ok_or_else(|| {
+            ActorError::unsupported("class.unregistered", format!("class {} is not registered", A::CLASS))
+        })
+    }
+
+    pub(crate) fn host(&self, hash: ActorHash) -> &Arc<Host> {
+        let shards = u16::try_from(self.hosts.len()).expect("a cluster has at most 256 shards");
+        &self.hosts[usize::from(hash.shard(shards))]
+    }
+
+    /// A random number in 0..1.
+    pub(crate) fn jitter(&self) -> f64 {
+        self.random.lock().random()
+    }
+
+    /// Calls an actor and waits for its reply.
+    pub(crate) async fn ask(
+        &self,
+        address: &Arc<Address>,
+        message: &'static str,
+        payload: Payload,
+        chain: Option<Arc<Chain>>,
+        deadline: Duration,
+    ) -> Result<Value> {
+        if chain.as_ref().is_some_and(|chain| chain.contains(address.hash)) {
+            return Err(ActorError::conflict(
+                "actor.cycle",
+                format!("{address} waits for this call, directly or not, and can never answer it"),
+            ));
+        }
+        let (reply, outcome) = Reply::channel();
+        let call = Call {
+            message: message.into(),
+            payload,
+            origin: Origin::Ask,
+            chain,
+            sent: Instant::now(),
+            reply,
+        };
+        let answered = async {
+            self.host(address.hash).deliver(address, Letter::Call(call)).await;
+            outcome.await.unwrap_or(Err(Fault::Unknown))
+        };
+        match tokio::time::timeout(deadline, answered).await {
+            Ok(outcome) => outcome.map_err(ActorError::from),
+            Err(_) => Err(ActorError::unknown(
+                "deadline",
+                format!(
+                    "no reply within {} ms; the call may or may not have taken effect",
+                    deadline.as_millis()
+                ),
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("shards", &self.hosts.len())
+            .finish_non_exhaustive()
+    }
+}

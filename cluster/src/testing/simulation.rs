@@ -1,0 +1,287 @@
+//! Groups without an engine: rows in memory, commits that are slow, lost or doubtful as a seed decides.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    keyspace::{self, SendId},
+    shard::{Epoch, Op, Outcome, Proposal, Shard},
+};
+
+/// How a simulated group misbehaves.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    /// Longest time a commit takes; each takes a random part of it.
+    pub commit_delay: Duration,
+    /// Probability that a commit ends without a definite outcome.
+    pub unknown: f64,
+    /// Probability that a batch is refused before it reaches the log.
+    pub refused: f64,
+}
+
+/// What survives a crash.
+pub(crate) struct SimulatedDisk {
+    /// The meta group first.
+    groups: Vec<Arc<Rows>>,
+    random: Mutex<StdRng>,
+    faults: Faults,
+    commits: AtomicU64,
+}
+
+#[derive(Default)]
+struct Rows {
+    rows: RwLock<BTreeMap<Bytes, Bytes>>,
+    /// Index of the last entry.
+    index: AtomicU64,
+    /// A batch that a crash catches on its way to the disk.
+    writing: Mutex<Option<Vec<Op>>>,
+}
+
+impl SimulatedDisk {
+    pub(crate) fn new(seed: u64, shards: u16, faults: Faults) -> Arc<Self> {
+        Arc::new(Self {
+            groups: (0..=shards).map(|_| Arc::default()).collect(),
+            random: Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed)),
+            faults,
+            commits: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Decides what the disk holds of the batches that were on their way.
+    pub(crate) fn crash(&self) {
+        for group in &self.groups {
+            if let Some(ops) = group.writing.lock().take()
+                && self.chance(0.5)
+            {
+                group.apply(ops);
+            }
+        }
+    }
+
+    fn chance(&self, probability: f64) -> bool {
+        probability > 0.0 && self.random.lock().random_bool(probability)
+    }
+
+    fn delay(&self) -> Duration {
+        if self.faults.commit_delay.is_zero() {
+            return Duration::ZERO;
+        }
+        self.faults.commit_delay.mul_f64(self.random.lock().random())
+    }
+}
+
+impl Rows {
+    /// Applies a batch as one entry. Returns its index.
+    fn apply(&self, ops: Vec<Op>) -> u64 {
+        let mut rows = self.rows.write();
+        let index = self.index.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut ordinal = 0;
+        for op in ops {
+            match op {
+                Op::Put { key, value } => drop(rows.insert(key, value)),
+                Op::Delete { key } => drop(rows.remove(&key)),
+                Op::PutIfAbsent { key, value } => drop(rows.entry(key).or_insert(value)),
+                Op::Send { envelope } => {
+                    rows.insert(keyspace::outbox(SendId { index, ordinal }), envelope);
+                    ordinal += 1;
+                }
+            }
+        }
+        index
+    }
+}
+
+/// The groups of one node, from its start to its end.
+pub(crate) struct SimulatedGroups {
+    groups: Vec<Arc<SimulatedShard>>,
+    stop: CancellationToken,
+}
+
+impl SimulatedGroups {
+    pub(crate) fn open(disk: &Arc<SimulatedDisk>, runtime: &Handle) -> Self {
+        let stop = CancellationToken::new();
+        let groups = (0_u16..)
+            .zip(&disk.groups)
+            .map(|(number, rows)| {
+                let (queue, proposals) = mpsc::unbounded_channel();
+                let shard = Arc::new(SimulatedShard {
+                    number: number.wrapping_sub(1),
+                    rows: Arc::clone(rows),
+                    owned: watch::Sender::new(None),
+                    queue,
+                    stop: stop.clone(),
+                });
+                let serve = serve(Arc::clone(disk), Arc::clone(&shard), proposals);
+                runtime.spawn(stop.clone().run_until_cancelled_owned(serve));
+                shard
+            })
+            .collect();
+        Self { groups, stop }
+    }
+
+    pub(crate) fn meta(&self) -> Arc<dyn Shard> {
+        Arc::<SimulatedShard>::clone(&self.groups[0])
+    }
+
+    pub(crate) fn shards(&self) -> Vec<Arc<dyn Shard>> {
+        self.groups[1..]
+            .iter()
+            .map(|group| Arc::<SimulatedShard>::clone(group) as Arc<dyn Shard>)
+            .collect()
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+struct SimulatedShard {
+    number: u16,
+    rows: Arc<Rows>,
+    owned: watch::Sender<Option<Epoch>>,
+    queue: mpsc::UnboundedSender<Proposal>,
+    stop: CancellationToken,
+}
+
+/// Commits what is proposed, a round at a time.
+async fn serve(disk: Arc<SimulatedDisk>, shard: Arc<SimulatedShard>, mut proposals: mpsc::UnboundedReceiver<Proposal>) {
+    let mut owned = shard.owned.subscribe();
+    loop {
+        if shard.owned.borrow().is_none() {
+            tokio::time::sleep(disk.delay()).await;
+            let index = shard.rows.apply(Vec::new());
+            shard.owned.send_replace(Some(Epoch(index)));
+            owned.mark_unchanged();
+        }
+        let first = tokio::select! {
+            biased;
+            _ = owned.changed() => continue,
+            proposal = proposals.recv() => proposal,
+        };
+        let Some(first) = first else { return };
+        let Some(epoch) = *shard.owned.borrow() else {
+            (first.done)(Outcome::NotProposed);
+            continue;
+        };
+        round(&disk, &shard, epoch, first, &mut proposals).await;
+    }
+}
+
+async fn round(
+    disk: &SimulatedDisk,
+    shard: &SimulatedShard,
+    epoch: Epoch,
+    first: Proposal,
+    proposals: &mut mpsc::UnboundedReceiver<Proposal>,
+) {
+    let mut ops = Vec::new();
+    let mut waiting: Vec<(u32, Box<dyn FnOnce(Outcome) + Send>)> = Vec::new();
+    let mut ordinal = 0;
+    let mut next = Some(first);
+    while let Some(proposal) = next {
+        if proposal.epoch == epoch {
+            waiting.push((ordinal, proposal.done));
+            for op in proposal.writes.ops {
+                ordinal += u32::from(matches!(op, Op::Send { .. }));
+                ops.push(op);
+            }
+        } else {
+            (proposal.done)(Outcome::NotProposed);
+        }
+        next = proposals.try_recv().ok();
+    }
+    // A cluster that cannot register its classes does not open, and shows nothing.
+    let faults = if shard.number == u16::MAX { &Faults::default() } else { &disk.faults };
+    if disk.chance(faults.refused) {
+        shard.relinquish(epoch);
+        waiting.into_iter().for_each(|(_, done)| done(Outcome::NotProposed));
+        return;
+    }
+    *shard.rows.writing.lock() = Some(ops);
+    tokio::time::sleep(disk.delay()).await;
+    let Some(ops) = shard.rows.writing.lock().take() else {
+        return;
+    };
+    if disk.chance(faults.unknown) {
+        if disk.chance(0.5) {
+            shard.rows.apply(ops);
+        }
+        shard.relinquish(epoch);
+        waiting.into_iter().for_each(|(_, done)| done(Outcome::Unknown));
+        return;
+    }
+    let index = shard.rows.apply(ops);
+    disk.commits.fetch_add(1, Ordering::Relaxed);
+    waiting
+        .into_iter()
+        .for_each(|(first_ordinal, done)| done(Outcome::Committed { index, first_ordinal }));
+}
+
+impl Shard for SimulatedShard {
+    fn number(&self) -> u16 {
+        self.number
+    }
+
+    fn ownership(&self) -> watch::Receiver<Option<Epoch>> {
+        self.owned.subscribe()
+    }
+
+    fn propose(&self, proposal: Proposal) {
+        if self.stop.is_cancelled() {
+            return (proposal.done)(Outcome::NotProposed);
+        }
+        if let Err(refused) = self.queue.send(proposal) {
+            (refused.0.done)(Outcome::NotProposed);
+        }
+    }
+
+    fn relinquish(&self, epoch: Epoch) {
+        self.owned.send_if_modified(|owned| {
+            let ours = *owned == Some(epoch);
+            if ours {
+                *owned = None;
+            }
+            ours
+        });
+    }
+
+    fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+        Ok(self.rows.rows.read().get(key).cloned())
+    }
+
+    fn scan(
+        &self,
+        range: (Bound<Bytes>, Bound<Bytes>),
+        reverse: bool,
+        limit: usize,
+    ) -> io::Result<Vec<(Bytes, Bytes)>> {
+        let rows = self.rows.rows.read();
+        let found = rows.range(range).map(|(key, value)| (key.clone(), value.clone()));
+        Ok(if reverse {
+            found.rev().take(limit).collect()
+        } else {
+            found.take(limit).collect()
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! One turn of an actor, without its types: what it reads, buffers and commits.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use rand::Rng;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+use crate::{
+    Result, Storage, Timestamp,
+    address::Address,
+    alarm::{AlarmRow, AlarmState},
+    directory::Record,
+    gate::Gate,
+    host::{Effects, Host},
+    inbox,
+    interface::Payload,
+    keyspace::{self, SendId},
+    mailbox::{Busy, Chain, Mailbox},
+    outbox::Envelope,
+    router::Node,
+    shard::Op,
+    storage,
+};
+
+/// Work beside the mailbox, and the message its result becomes.
+pub(crate) struct Pipe {
+    pub(crate) message: &'static str,
+    pub(crate) work: BoxFuture<'static, Payload>,
+    /// Keeps the activation from being passivated.
+    pub(crate) busy: Busy,
+}
+
+/// State of one activation that its turns share, and the buffers of the running turn.
+pub(crate) struct Turn {
+    pub(crate) node: Arc<Node>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) storage: Storage,
+    /// Behind a lock only so that a shared context may cross an await.
+    pub(crate) pipes: Mutex<Vec<Pipe>>,
+    pub(crate) passivate: bool,
+    pub(crate) chain: Option<Arc<Chain>>,
+    pub(crate) token: CancellationToken,
+    record: Record,
+    inbox: Option<(Bytes, Bytes)>,
+    stale: Option<Timestamp>,
+    sends: Vec<Bytes>,
+    _ended: DropGuard,
+}
+
+impl Turn {
+    /// Reads what the runtime keeps about the actor.
+    pub(crate) fn load(node: Arc<Node>, host: Arc<Host>, mailbox: Arc<Mailbox>) -> Result<Self> {
+        let hash = mailbox.address.hash;
+        let token = CancellationToken::new();
+        let shard = Arc::clone(&host.shard);
+        let gate = Arc::clone(&mailbox.gate);
+        let mut storage = Storage::new(shard, gate, Arc::clone(&node.bounds), hash);
+        let record: Record = storage::stored(&storage, &keyspace::record(hash))?.unwrap_or_default();
+        let alarm: Option<AlarmRow> = storage::stored(&storage, &keyspace::alarm(hash))?;
+        storage.generation = record.generation;
+        storage.alarm = AlarmState::new(alarm);
+        Ok(Self {
+            node,
+            host,
+            mailbox,
+            storage,
+            pipes: Mutex::default(),
+            passivate: false,
+            chain: None,
+            _ended: token.clone().drop_guard(),
+            token,
+            record,
+            inbox: None,
+            stale: None,
+            sends: Vec::new(),
+        })
+    }
+
+    pub(crate) fn address(&self) -> &Arc<Address> {
+        &self.mailbox.address
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.mailbox.gate
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.node.clock.now()
+    }
+
+    pub(crate) fn uuid(&self) -> Uuid {
+        let random: [u8; 10] = self.node.random.lock().random();
+        let millis = u64::try_from(self.now().as_millis()).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+
+    /// Whether a durable send was taken before; if not, it is taken with this turn.
+    pub(crate) fn take_send(&mut self, source: u16, id: SendId) -> Result<bool> {
+        let row = keyspace::inbox(self.address().hash, source);
+        let last: Option<SendId> = storage::stored(&self.storage, &row)?;
+        if inbox::is_duplicate(last, id) {
+            return Ok(false);
+        }
+        self.inbox = Some((row, storage::encoded(&id)));
+        Ok(true)
+    }
+
+    /// Buffers a durable send.
+    pub(crate) fn send(&mut self, envelope: &Envelope) -> Result<()> {
+        let bytes = envelope.encode();
+        self.storage.charge(bytes.len())?;
+        self.sends.push(bytes);
+        Ok(())
+    }
+
+    /// Removes, with this turn, an entry of the alarm index that no alarm stands behind.
+    pub(crate) fn drop_stale_alarm(&mut self, due: Timestamp) {
+        self.stale = Some(due);
+    }
+
+    /// Proposes what is buffered as one batch. Returns the number of the batch to wait for: this one, or, if the turn
+    /// wrote nothing, the last one before it.
+    pub(crate) fn commit(&mut self) -> u64 {
+        let address = Arc::clone(self.address());
+        let hash = address.hash;
+        let storage = &mut self.storage;
+        let buffer = std::mem::take(&mut storage.buffer);
+        let cleared = std::mem::take(&mut storage.cleared);
+        let bytes = std::mem::take(&mut storage.bytes);
+        let alarm = storage.alarm.commit();
+        let wrote = buffer.values().any(Option::is_some) || alarm.is_some_and(|change| change.to.is_some());
+        let record = Record {
+            generation: storage.generation,
+            listed: wrote || (self.record.listed && !cleared),
+            ..self.record
+        };
+        let before = std::mem::replace(&mut self.record, record);
+
+        let mut rows: Vec<(Bytes, Option<Bytes>)> = buffer.into_iter().collect();
+        let mut ops = Vec::with_capacity(rows.len() + 4);
+        if let Some(change) = alarm {
+            rows.push((keyspace::alarm(hash), change.to.map(|row| storage::encoded(&row))));
+            ops.extend(change.from.map(|row| Op::Delete {
+                key: keyspace::due(row.due.as_millis(), hash),
+            }));
+            ops.extend(change.to.map(|row| Op::Put {
+                key: keyspace::due(row.due.as_millis(), hash),
+                value: address.encode(),
+            }));
+        }
+        if let Some(due) = self.stale.take() {
+            ops.push(Op::Delete {
+                key: keyspace::due(due.as_millis(), hash),
+            });
+        }
+        rows.extend(self.inbox.take().map(|(key, value)| (key, Some(value))));
+        if record != before {
+            rows.push((keyspace::record(hash), Some(storage::encoded(&record))));
+            let entry = keyspace::directory(address.class, address.id.tenant(), address.id.name());
+            match (before.listed, record.listed) {
+                (false, true) => ops.push(Op::Put {
+                    key: entry,
+                    value: Bytes::copy_from_slice(&hash.0),
+                }),
+                (true, false) => ops.push(Op::Delete { key: entry }),
+                (false, false) | (true, true) => {}
+            }
+            if before.listed && before.generation != record.generation {
+                ops.push(Op::Put {
+                    key: keyspace::garbage(hash, before.generation),
+                    value: Bytes::new(),
+                });
+            }
+        }
+        ops.extend(rows.iter().map(|(key, value)| match value {
+            Some(value) => Op::Put {
+                key: key.clone(),
+                value: value.clone(),
+            },
+            None => Op::Delete { key: key.clone() },
+        }));
+        let effects = Effects {
+            alarm: alarm.is_some(),
+            sends: !self.sends.is_empty(),
+            garbage: cleared,
+        };
+        ops.extend(self.sends.drain(..).map(|envelope| Op::Send { envelope }));
+        if ops.is_empty() {
+            return self.gate().last();
+        }
+
+        let keys: Vec<Bytes> = rows.iter().map(|(key, _)| key.clone()).collect();
+        let number = self.gate().begin(rows.into_iter());
+        let gate = Arc::clone(self.gate());
+        self.node.metrics.commit(bytes);
+        self.host.propose(self.mailbox.epoch, ops, effects, move |outcome| {
+            gate.settle(number, &keys, outcome)
+        });
+        number
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn")
+            .field("id", &self.mailbox.address.id)
+            .finish_non_exhaustive()
+    }
+}

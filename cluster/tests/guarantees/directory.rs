@@ -1,0 +1,51 @@
+//! The directory, and the settings of the cluster.
+
+use cluster::prelude::*;
+
+use crate::fixture::{Account, Add, Total, account, engine_accounts, tenant};
+
+/// Guarantee 6.
+#[tokio::test(start_paused = true)]
+async fn actors_are_listed_from_their_first_write() {
+    let (mut test, _) = engine_accounts(1).await;
+    for n in [3, 1, 2] {
+        account(&test, &format!("run-{n}")).ask(Add(n)).await.unwrap();
+    }
+    account(&test, "other").ask(Add(1)).await.unwrap();
+    account(&test, "reader").ask(Total).await.unwrap();
+    let stranger = TenantId::new("acme-2").unwrap();
+    let foreign = ActorId::from_name::<Account>(&stranger, "run-9");
+    test.cluster().get::<Account>(foreign).ask(Add(1)).await.unwrap();
+
+    test.crash_and_restart().await;
+    let list = async |query| test.cluster().list::<Account>(&tenant(), query).await.unwrap();
+    assert_eq!(list(DirectoryQuery::default()).await, ["other", "run-1", "run-2", "run-3"]);
+    let runs = DirectoryQuery { prefix: "run-".into(), limit: 2, ..Default::default() };
+    assert_eq!(list(runs.clone()).await, ["run-1", "run-2"]);
+    assert_eq!(list(DirectoryQuery { after: Some("run-2".into()), ..runs.clone() }).await, ["run-3"]);
+    assert!(list(DirectoryQuery { after: Some("run-9".into()), ..runs.clone() }).await.is_empty());
+    assert!(list(DirectoryQuery { after: Some("z".into()), ..runs }).await.is_empty());
+}
+
+/// Guarantee 14.
+#[tokio::test(start_paused = true)]
+async fn pages_of_the_directory_are_bounded() {
+    let (test, _) = engine_accounts(2).await;
+    let query = DirectoryQuery { limit: 1001, ..Default::default() };
+    let refused = test.cluster().list::<Account>(&tenant(), query).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::TooLarge);
+}
+
+/// The first value of a setting wins and survives.
+#[tokio::test(start_paused = true)]
+async fn settings_are_written_once() {
+    let (mut test, _) = engine_accounts(3).await;
+    let settings = test.cluster().settings();
+    assert_eq!(settings.get("signing-key").await.unwrap(), None);
+    let (one, two) =
+        tokio::join!(settings.put_if_absent("signing-key", vec![1]), settings.put_if_absent("signing-key", vec![2]));
+    assert_eq!(one.unwrap(), two.unwrap());
+    test.crash_and_restart().await;
+    let winner = test.cluster().settings().get("signing-key").await.unwrap().unwrap();
+    assert_eq!(test.cluster().settings().put_if_absent("signing-key", vec![3]).await.unwrap(), winner);
+}
