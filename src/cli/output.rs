@@ -42,7 +42,7 @@ impl Output {
             return self.json(value);
         }
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
         table.add_rows(rows);
         line(&table.to_string());
     }

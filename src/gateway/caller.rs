@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
+    FromRequest, HttpRequest,
     cookie::{Cookie, SameSite, time::Duration as CookieDuration},
     dev::Payload,
     http::{Method, header},

@@ -1,19 +1,16 @@
-//! Pages.
-use actix_web::{HttpRequest, HttpResponse};
-use super::error::Problem;
-pub(crate) fn fault(_: &HttpRequest, problem: &Problem, _: &str) -> String { problem.detail().to_owned() }
-pub(crate) async fn home() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn sign_in() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn runs() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn create_run() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn new_run() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn run() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn plan() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn artifact() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn fragment() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn act() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn parked() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn promote() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn settings() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn theme() -> HttpResponse { HttpResponse::Ok().finish() }
-pub(crate) async fn asset() -> HttpResponse { HttpResponse::Ok().finish() }
+//! The pages: the same operations as the API, with the caller's identity, rendered by the UI plane.
+//!
+//! Nothing is decided here. A handler reads the request, asks [`Planning`](super::planning::Planning), fills a view and sends
+//! what the UI plane makes of it. Forms post to addresses of their own and lead back to a page (303), so that nothing is sent
+//! twice by reloading.
+
+mod acts;
+mod run;
+mod shell;
+mod simple;
+mod view;
+
+pub(crate) use acts::{act, create_run, promote, theme};
+pub(crate) use run::{artifact, fragment, plan, run};
+pub(crate) use shell::fault;
+pub(crate) use simple::{asset, home, new_run, parked, runs, settings, sign_in};

@@ -16,7 +16,7 @@ use actors::{
     workflows::planning::phase::PhaseId,
 };
 use bytes::Bytes;
-use cluster::prelude::{ActorError, ActorId, ActorRef, Cluster, ErrorKind, Handler, Message};
+use cluster::prelude::{ActorId, ActorRef, Cluster, ErrorKind, Handler, Message};
 use uuid::Uuid;
 
 use super::{caller::Caller, error::Problem, idempotency};
@@ -70,7 +70,7 @@ impl Planning {
             None => Uuid::now_v7(),
         };
         let start = StartRun { idea: run.idea, mode: run.mode, config: run.config, origin: None };
-        match self.actor(caller, id)?.ask(start).await {
+        match self.actor(caller, id).ask(start).await {
             Err(error) if error.kind() == ErrorKind::Conflict && key.is_some() => Err(Problem::unprocessable(
                 "idempotency.mismatch",
                 "this Idempotency-Key was used for another request; use a new key",
@@ -87,7 +87,7 @@ impl Planning {
         limit: usize,
     ) -> Result<RunPage, Problem> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        Ok(self.tenant(caller)?.ask(ListRuns { status, after, limit }).await?)
+        Ok(self.tenant(caller).ask(ListRuns { status, after, limit }).await?)
     }
 
     pub(crate) async fn run(&self, caller: &Caller, id: Uuid) -> Result<PlanningRun, Problem> {
@@ -204,14 +204,14 @@ impl Planning {
         limit: usize,
     ) -> Result<ParkedPage, Problem> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        Ok(self.tenant(caller)?.ask(ListParked { source, after, limit }).await?)
+        Ok(self.tenant(caller).ask(ListParked { source, after, limit }).await?)
     }
 
     pub(crate) async fn promote(&self, caller: &Caller, id: &str, config: RunConfig) -> Result<Promoted, Problem> {
         let id = Uuid::try_parse(id)
             .map_err(|_| Problem::not_found("parked-idea.not-found", "there is no such parked idea here"))?
             .to_string();
-        let tenant = self.tenant(caller)?;
+        let tenant = self.tenant(caller);
         match tenant.ask(Promote { id: id.clone(), config }).await {
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 let idea = tenant.ask(GetParked { id }).await?;
@@ -226,22 +226,22 @@ impl Planning {
     }
 
     pub(crate) async fn timings(&self, caller: &Caller) -> Result<Vec<PhaseMedian>, Problem> {
-        Ok(self.tenant(caller)?.ask(Timings).await?)
+        Ok(self.tenant(caller).ask(Timings).await?)
     }
 
-    fn tenant(&self, caller: &Caller) -> Result<ActorRef<Tenant>, ActorError> {
-        Ok(self.cluster.get(ActorId::from_name::<Tenant>(&caller.tenant, tenant::NAME)?))
+    fn tenant(&self, caller: &Caller) -> ActorRef<Tenant> {
+        self.cluster.get(ActorId::from_name::<Tenant>(&caller.tenant, tenant::NAME))
     }
 
-    fn actor(&self, caller: &Caller, id: Uuid) -> Result<ActorRef<Run>, ActorError> {
-        Ok(self.cluster.get(ActorId::from_name::<Run>(&caller.tenant, &id.to_string())?))
+    fn actor(&self, caller: &Caller, id: Uuid) -> ActorRef<Run> {
+        self.cluster.get(ActorId::from_name::<Run>(&caller.tenant, &id.to_string()))
     }
 
     async fn ask<M: Message>(&self, caller: &Caller, id: Uuid, message: M) -> Result<M::Reply, Problem>
     where
         Run: Handler<M>,
     {
-        Ok(self.actor(caller, id)?.ask(message).await?)
+        Ok(self.actor(caller, id).ask(message).await?)
     }
 
     /// Asks for a change; a refusal says where the run stands.
@@ -249,10 +249,9 @@ impl Planning {
     where
         Run: Handler<M>,
     {
-        let run = self.actor(caller, id)?;
-        match run.ask(message).await {
+        match self.actor(caller, id).ask(message).await {
             Err(error) if error.kind() == ErrorKind::Conflict => {
-                let status = run.ask(GetRun).await?.status;
+                let status = self.run(caller, id).await?.status;
                 Err(Problem::from(error).with_state(status.as_str()))
             },
             answer => Ok(answer?),

@@ -134,16 +134,16 @@ impl Feed {
                     () = self.closing.cancelled() => return End::Closed,
                     () = self.frames.closed() => return End::Closed,
                 };
-                let frame = match signal {
+                // After a keep-alive the run is read too: a wake-up may have been lost.
+                let (frame, is_idle) = match signal {
                     Some(Signal::Durable) => break,
-                    Some(Signal::Live(update)) => live_frame(&update),
-                    None => Bytes::from_static(b": keep-alive\n\n"),
+                    Some(Signal::Live(update)) => (live_frame(&update), false),
+                    None => (Bytes::from_static(b": keep-alive\n\n"), true),
                 };
                 if self.send(frame).await.is_err() {
                     return End::Closed;
                 }
-                if signal.is_none() {
-                    // A wake-up may have been lost; the run knows.
+                if is_idle {
                     break;
                 }
             }

@@ -50,6 +50,8 @@ pub struct Parts {
 pub struct ModelStatus {
     /// Identifier of the model.
     pub id: String,
+    /// Whether it is the small one inside this program, which pages must say.
+    pub is_embedded: bool,
     /// What people must know about the models, missing files included.
     pub notices: Vec<String>,
 }

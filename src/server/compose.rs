@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, sync::Arc};
 use actors::{
     env::{Env, PlanningSettings},
     events::EventLog,
-    ports::{ObjectError, Slot, VectorError},
+    ports::{ObjectError, Profile, Slot, VectorError},
     run::Run,
     tenant::Tenant,
 };
@@ -126,7 +126,8 @@ pub(super) async fn adapters(
 }
 
 fn model_status(ai: &ai::Ai) -> ModelStatus {
-    ModelStatus { id: ai.model.info(Slot::Generator).id, notices: ai.notices.clone() }
+    let info = ai.model.info(Slot::Generator);
+    ModelStatus { id: info.id, is_embedded: info.profile == Profile::Embedded, notices: ai.notices.clone() }
 }
 
 /// Opens the cluster with every class registered.
