@@ -4,3 +4,4 @@ pub mod ai;
 pub mod data;
 pub mod events;
 pub mod search;
+pub mod ui;
