@@ -1,6 +1,9 @@
 //! A node of a cluster, as the host program holds it.
 
 mod builder;
+mod config;
+mod groups;
+mod open_error;
 mod settings;
 
 use std::{fmt, sync::Arc};
@@ -10,14 +13,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    builder::{ClusterBuilder, ClusterConfig, OpenError, Stores},
+    builder::ClusterBuilder,
+    config::{ClusterConfig, OnFatal, Stores},
+    open_error::OpenError,
     settings::Settings,
 };
 use crate::{
     ActorError, ActorId, ActorRef, DirectoryQuery, Result, TenantId, VirtualActor, directory, router::Node,
     shard::Shard, storage,
 };
-pub(crate) use builder::Groups;
+pub(crate) use groups::Groups;
 
 /// A node of a cluster: the way to its actors.
 #[derive(Clone)]
@@ -138,12 +143,21 @@ impl Cluster {
     }
 
     pub(crate) fn dead_letters(&self) -> usize {
-        let count = |host: &Arc<crate::host::Host>| {
-            host.shard
-                .scan(crate::keyspace::all_dead(), false, usize::MAX)
-                .map_or(0, |rows| rows.len())
-        };
-        self.0.node.hosts.iter().map(count).sum()
+        self.count(&crate::keyspace::all_dead())
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.count(&(std::ops::Bound::Unbounded, std::ops::Bound::Unbounded))
+    }
+
+    /// Entries of the logs of all groups.
+    pub(crate) fn commits(&self) -> u64 {
+        self.0.groups.commits()
+    }
+
+    fn count(&self, range: &crate::keyspace::KeyRange) -> usize {
+        let hosts = self.0.node.hosts.iter();
+        hosts.map(|host| host.shard.scan(range.clone(), false, usize::MAX).map_or(0, |rows| rows.len())).sum()
     }
 }
 

@@ -1,96 +1,118 @@
-//! The seam between the host of activations and the group that makes their writes durable.
+//! What the host of activations sees of a shard: a queue for write-sets, a view of the state, and who owns it.
+//!
+//! The trait is the seam between the runtime and the consensus engine: the runtime knows nothing of raft, and the
+//! engine nothing of actors.
 
-use std::{io, ops::Bound};
+use std::io;
+use std::ops::Bound;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
+/// The tables of a shard, told apart by the first byte of a key.
+pub(crate) mod table {
+    /// Rows of the engine itself: how far the state is applied, membership, epoch.
+    pub(crate) const META: u8 = 0x00;
+    /// Durable sends that wait to be delivered: `[OUTBOX][log index u64][ordinal u32]`.
+    pub(crate) const OUTBOX: u8 = 0x03;
+}
+
 /// One shard of the keyspace, as the host of its actors uses it.
 pub(crate) trait Shard: Send + Sync + 'static {
-    /// Number of the shard within its cluster.
+    /// The shard's number; the meta group, which hosts no actors, answers `u16::MAX`.
     fn number(&self) -> u16;
 
-    /// `Some(epoch)` after the epoch entry of our leadership is applied; `None` while another node, or nobody, owns the
+    /// `Some(epoch)` once the epoch entry of our leadership is applied, `None` while another node, or nobody, owns the
     /// shard. A changed epoch means: discard every activation.
     fn ownership(&self) -> watch::Receiver<Option<Epoch>>;
 
-    /// Queues a write-set. Never blocks. Proposals of one caller are committed in call order. `done` is called exactly
-    /// once, from any thread, after the batch is applied (or failed).
+    /// Queues a write-set. Never blocks. Proposals of one caller are committed in call order, and once one of an epoch
+    /// fails, no later one of that epoch is committed. `done` is called exactly once, from any thread.
     fn propose(&self, proposal: Proposal);
 
-    /// Drops ownership (a commit had no definite success): a new epoch is installed before `ownership` is `Some` again.
+    /// Drops ownership after a commit without a definite success: a new epoch is installed before `ownership` is `Some`
+    /// again. Does nothing if `epoch` is not the current one.
     fn relinquish(&self, epoch: Epoch);
 
-    /// Reads one applied value.
+    /// Reads one row; what is applied is seen at once.
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>>;
 
-    /// Reads a range of applied rows, at most `limit` of them, in key order or in reverse.
+    /// Reads up to `limit` rows of a range in key order, or in reverse.
     fn scan(&self, range: (Bound<Bytes>, Bound<Bytes>), reverse: bool, limit: usize)
     -> io::Result<Vec<(Bytes, Bytes)>>;
 }
 
-/// Term of one ownership: the log index of the entry that installed the owner.
+/// The term of one owner of a shard: the log index of the entry that installed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Epoch(pub(crate) u64);
 
-/// A write-set on its way to the log.
+/// A write-set on its way into the log.
 pub(crate) struct Proposal {
-    /// The ownership under which the writes were made; another one in force rejects them.
+    /// The epoch under which the owner produced the writes; under any other they are rejected.
     pub(crate) epoch: Epoch,
-    /// The writes.
+    /// What to write.
     pub(crate) writes: WriteSet,
     /// Hears the outcome.
     pub(crate) done: Box<dyn FnOnce(Outcome) + Send>,
 }
 
+impl std::fmt::Debug for Proposal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proposal")
+            .field("epoch", &self.epoch)
+            .field("ops", &self.writes.ops.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// What became of a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Durable on a majority and applied here.
+    /// Durable and applied.
     Committed {
-        /// Index of the log entry that carries the writes.
+        /// Index of the log entry that carries it.
         index: u64,
-        /// Ordinal of this proposal's first durable send in that entry.
+        /// Ordinal, within that entry, of the proposal's first durable send.
         first_ordinal: u32,
     },
-    /// It never reached the log: it has no effect, now or later.
+    /// It was never handed to the log: safe to retry.
     NotProposed,
-    /// It may or may not take effect.
+    /// It may or may not have taken effect, now or later.
     Unknown,
 }
 
-/// Resolved writes: absolute puts and deletes, and durable sends that the state machine keys by (log index, ordinal).
-#[derive(Debug, Default)]
+/// Resolved writes, applied as one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WriteSet {
-    /// The writes in order.
+    /// In the order in which they take effect.
     pub(crate) ops: Vec<Op>,
 }
 
 /// One resolved write.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op {
-    /// Sets a value.
+    /// Sets a row.
     Put {
-        /// Whole key, table byte first.
+        /// The row's key.
         key: Bytes,
-        /// The value.
+        /// Its new value.
         value: Bytes,
     },
-    /// Removes a value.
+    /// Removes a row.
     Delete {
-        /// Whole key, table byte first.
+        /// The row's key.
         key: Bytes,
     },
-    /// Adds a row to the outbox, at `[OUTBOX][index be u64][ordinal be u32]`.
+    /// A durable send; the state machine keys it by log index and ordinal.
     Send {
-        /// The encoded envelope.
+        /// The message, opaque to the engine.
         envelope: Bytes,
     },
-    /// Sets a value unless there is one (meta group only).
+    /// Sets a row unless it exists. For the meta group, whose settings are written by whoever comes first.
     PutIfAbsent {
-        /// Whole key, table byte first.
+        /// The row's key.
         key: Bytes,
-        /// The value.
+        /// The value it gets if there is none.
         value: Bytes,
     },
 }

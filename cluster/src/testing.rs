@@ -10,15 +10,21 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
-use self::clock::TestClock;
+use self::{clock::TestClock, simulation::SimulatedDisk};
 pub use self::simulation::Faults;
-use self::simulation::SimulatedDisk;
 pub(crate) use self::simulation::SimulatedGroups;
 use crate::{
-    Bounds, Cluster, ClusterConfig, VirtualActor,
+    Bounds, Cluster, ClusterConfig, OnFatal, Stores, VirtualActor,
     cluster::Groups,
+    consensus::{self, MemoryDisk},
     interface::{Class, Registered},
 };
+
+/// What a test cluster keeps over a crash.
+enum Disk {
+    Engine(MemoryDisk),
+    Simulated(Arc<SimulatedDisk>),
+}
 
 /// Builder of a [`TestCluster`].
 pub struct TestClusterBuilder {
@@ -63,8 +69,10 @@ impl TestClusterBuilder {
     /// # Panics
     /// If it does not open.
     pub async fn start(self) -> TestCluster {
-        let faults = self.faults.clone().unwrap_or_default();
-        let disk = SimulatedDisk::new(self.seed, self.shards, faults);
+        let disk = match &self.faults {
+            Some(faults) => Disk::Simulated(SimulatedDisk::new(self.seed, self.shards, faults.clone())),
+            None => Disk::Engine(MemoryDisk::new(self.seed)),
+        };
         let clock = Arc::new(TestClock::default());
         let cluster = open(&self, &disk, &clock, 0).await;
         TestCluster {
@@ -79,7 +87,7 @@ impl TestClusterBuilder {
 
 async fn open(
     settings: &TestClusterBuilder,
-    disk: &Arc<SimulatedDisk>,
+    disk: &Disk,
     clock: &Arc<TestClock>,
     restart: u64,
 ) -> Cluster {
@@ -90,16 +98,22 @@ async fn open(
         bounds: settings.bounds.clone(),
         shards: settings.shards,
         seed: Some(settings.seed.wrapping_add(restart)),
+        on_fatal: OnFatal::new(|reason| panic!("the node cannot go on: {reason}")),
     };
-    let groups = Groups::Simulated(SimulatedGroups::open(disk, &Handle::current()));
-    let opened = Cluster::builder(config).classes(&settings.classes).start(groups).await;
+    let builder = Cluster::builder(config).classes(&settings.classes);
+    let opened = match disk {
+        Disk::Engine(disk) => builder.open(Stores(consensus::Stores::Memory(disk.clone()))).await,
+        Disk::Simulated(disk) => {
+            builder.start(Groups::Simulated(SimulatedGroups::open(disk, &Handle::current()))).await
+        }
+    };
     opened.expect("a cluster in memory opens, or the test is wrong")
 }
 
 /// A cluster for tests.
 pub struct TestCluster {
     settings: TestClusterBuilder,
-    disk: Arc<SimulatedDisk>,
+    disk: Disk,
     clock: Arc<TestClock>,
     cluster: Cluster,
     restarts: u64,
@@ -133,7 +147,6 @@ impl TestCluster {
     /// If it does not open again.
     pub async fn crash_and_restart(&mut self) {
         self.cluster.crash().await;
-        self.disk.crash();
         self.restarts += 1;
         self.cluster = open(&self.settings, &self.disk, &self.clock, self.restarts).await;
     }
@@ -148,9 +161,14 @@ impl TestCluster {
         self.cluster.dead_letters()
     }
 
-    /// Batches that became durable since the cluster was created.
+    /// Rows of all shards, those of the runtime included.
+    pub fn rows(&self) -> usize {
+        self.cluster.rows()
+    }
+
+    /// Batches that are durable: how far the logs of all groups have grown.
     pub fn commits(&self) -> u64 {
-        self.disk.commits()
+        self.cluster.commits()
     }
 }
 

@@ -1,132 +1,21 @@
 //! How a node is opened.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use parking_lot::Mutex;
 use rand::{SeedableRng, rngs::StdRng};
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Cluster, Inner, Settings};
+use super::{Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores};
 use crate::{
-    ActorError, Bounds, Clock, SystemClock, VirtualActor,
+    VirtualActor,
+    consensus::{Engine, EngineConfig},
     host::Host,
     id::ClassUid,
     interface::{Class, Registered},
     metrics::Metrics,
     router::{Classes, Node},
-    shard::Shard,
 };
-
-/// What a node is given from outside.
-#[derive(Debug, Clone)]
-pub struct ClusterConfig {
-    /// Runtime of the activations and of the work they pipe to themselves.
-    pub actors: Handle,
-    /// Runtime of the raft groups.
-    pub raft: Handle,
-    /// The wall clock.
-    pub clock: Arc<dyn Clock>,
-    /// Bounds on what may wait, grow or be written.
-    pub bounds: Bounds,
-    /// Shards of a new cluster: a power of two from 1 to 256, fixed when the cluster is created.
-    pub shards: u16,
-    /// Seed of the node's random numbers; drawn from the system when empty.
-    pub seed: Option<u64>,
-}
-
-impl ClusterConfig {
-    /// Defaults on the given runtimes: the clock of the system, default bounds, 16 shards.
-    pub fn new(actors: Handle, raft: Handle) -> Self {
-        Self {
-            actors,
-            raft,
-            clock: Arc::new(SystemClock),
-            bounds: Bounds::default(),
-            shards: 16,
-            seed: None,
-        }
-    }
-}
-
-/// Where a node keeps its log and its state.
-#[derive(Debug, Clone)]
-pub struct Stores(Option<PathBuf>);
-
-impl Stores {
-    /// Below a directory, which is created.
-    pub fn disk(path: impl Into<PathBuf>) -> Self {
-        Self(Some(path.into()))
-    }
-
-    /// In memory: for tests.
-    pub fn memory() -> Self {
-        Self(None)
-    }
-}
-
-/// Why a node did not open.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Two classes of the same name were registered.
-    #[error("class {0} is registered twice")]
-    DuplicateClass(&'static str),
-    /// The number of shards is not a power of two from 1 to 256.
-    #[error("{0} shards: a cluster has a power of two from 1 to 256")]
-    Shards(usize),
-    /// A class could not be registered in the meta group.
-    #[error("failed to register class {class}")]
-    Class {
-        /// Name of the class.
-        class: &'static str,
-        /// What the meta group answered.
-        #[source]
-        source: ActorError,
-    },
-    /// The stored identity of a class is broken.
-    #[error("the stored identity of class {0} is broken")]
-    ClassUid(&'static str),
-}
-
-/// The groups of a node: what makes its writes durable.
-pub(crate) enum Groups {
-    /// Simulated, for tests of the hosts alone.
-    #[cfg(feature = "testing")]
-    Simulated(crate::testing::SimulatedGroups),
-}
-
-impl Groups {
-    fn meta(&self) -> Arc<dyn Shard> {
-        match self {
-            #[cfg(feature = "testing")]
-            Self::Simulated(groups) => groups.meta(),
-        }
-    }
-
-    fn shards(&self) -> Vec<Arc<dyn Shard>> {
-        match self {
-            #[cfg(feature = "testing")]
-            Self::Simulated(groups) => groups.shards(),
-        }
-    }
-
-    #[expect(clippy::unused_async, reason = "for the engine")]
-    pub(super) async fn shutdown(&self) {
-        match self {
-            #[cfg(feature = "testing")]
-            Self::Simulated(groups) => groups.stop(),
-        }
-    }
-
-    #[cfg(feature = "testing")]
-    #[expect(clippy::unused_async, reason = "for the engine")]
-    pub(super) async fn crash(&self) {
-        match self {
-            Self::Simulated(groups) => groups.stop(),
-        }
-    }
-}
 
 /// Builder of a [`Cluster`]: classes are registered here, each with its environment.
 pub struct ClusterBuilder {
@@ -149,6 +38,24 @@ impl ClusterBuilder {
         self
     }
 
+    /// Opens the node: creates what is missing, recovers what is there, and waits until every shard is owned.
+    ///
+    /// # Errors
+    /// If the stores cannot be used, or two classes share a name.
+    pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
+        let on_fatal = self.config.on_fatal.clone();
+        let engine = Engine::open(EngineConfig {
+            shards: self.config.shards,
+            stores: stores.0,
+            raft: self.config.raft.clone(),
+            on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
+        })
+        .await?;
+        engine.ready().await;
+        self.start(Groups::Engine(engine)).await
+    }
+
+    #[cfg(feature = "testing")]
     pub(crate) fn classes(mut self, classes: &[Arc<dyn Class>]) -> Self {
         self.classes.extend_from_slice(classes);
         self
@@ -172,9 +79,6 @@ impl ClusterBuilder {
         }
 
         let shards = groups.shards();
-        if !shards.len().is_power_of_two() || shards.len() > 256 {
-            return Err(OpenError::Shards(shards.len()));
-        }
         let bounds = Arc::new(config.bounds);
         let room = bounds.activations.div_ceil(shards.len());
         let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
@@ -192,6 +96,7 @@ impl ClusterBuilder {
         let closing = CancellationToken::new();
         let run = |host: &Arc<Host>| config.actors.spawn(Arc::clone(host).run(closing.clone()));
         let hosts = node.hosts.iter().map(run).collect();
+        futures_util::future::join_all(node.hosts.iter().map(|host| host.ready())).await;
         Ok(Cluster(Arc::new(Inner {
             node,
             meta,

@@ -64,12 +64,8 @@ impl SimulatedDisk {
         })
     }
 
-    pub(crate) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
-    }
-
     /// Decides what the disk holds of the batches that were on their way.
-    pub(crate) fn crash(&self) {
+    fn crash(&self) {
         for group in &self.groups {
             if let Some(ops) = group.writing.lock().take()
                 && self.chance(0.5)
@@ -114,6 +110,7 @@ impl Rows {
 
 /// The groups of one node, from its start to its end.
 pub(crate) struct SimulatedGroups {
+    disk: Arc<SimulatedDisk>,
     groups: Vec<Arc<SimulatedShard>>,
     stop: CancellationToken,
 }
@@ -137,7 +134,7 @@ impl SimulatedGroups {
                 shard
             })
             .collect();
-        Self { groups, stop }
+        Self { disk: Arc::clone(disk), groups, stop }
     }
 
     pub(crate) fn meta(&self) -> Arc<dyn Shard> {
@@ -153,6 +150,15 @@ impl SimulatedGroups {
 
     pub(crate) fn stop(&self) {
         self.stop.cancel();
+    }
+
+    pub(crate) fn crash(&self) {
+        self.stop();
+        self.disk.crash();
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        self.disk.commits.load(Ordering::Relaxed)
     }
 }
 

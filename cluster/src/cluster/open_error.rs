@@ -1,0 +1,74 @@
+//! Why a node did not open.
+
+use std::path::PathBuf;
+
+use crate::{ActorError, consensus};
+
+/// Why a node did not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process uses the data directory.
+    #[error("data directory {} is in use by another process", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A newer program wrote the data directory.
+    #[error("data directory {} has format version {version}, this program knows {known}", path.display())]
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+        /// The version this program writes.
+        known: u32,
+    },
+    /// The cluster was created with another number of shards.
+    #[error("the cluster was created with {stored} shards, which cannot be changed to {configured}")]
+    ShardsChanged {
+        /// What it was created with.
+        stored: u16,
+        /// What the configuration says.
+        configured: u16,
+    },
+    /// The number of shards is not a power of two from 1 to 256.
+    #[error("{0} shards: a cluster has a power of two from 1 to 256")]
+    Shards(u16),
+    /// The stores cannot be used as they are; the text says why, and what to do.
+    #[error("{0}")]
+    Stores(String),
+    /// Two classes of the same name were registered.
+    #[error("class {0} is registered twice")]
+    DuplicateClass(&'static str),
+    /// A class could not be registered in the meta group.
+    #[error("failed to register class {class}: {source}")]
+    Class {
+        /// Name of the class.
+        class: &'static str,
+        /// What the meta group answered.
+        source: ActorError,
+    },
+    /// The stored identity of a class is broken.
+    #[error("the stored identity of class {0} is broken")]
+    ClassUid(&'static str),
+}
+
+impl From<consensus::OpenError> for OpenError {
+    fn from(error: consensus::OpenError) -> Self {
+        use consensus::OpenError as Engine;
+        match error {
+            Engine::Locked { path } => Self::Locked { path },
+            Engine::Newer { path, version, known } => Self::Newer { path, version, known },
+            Engine::ShardsChanged { stored, configured } => Self::ShardsChanged { stored, configured },
+            Engine::Shards(shards) => Self::Shards(shards),
+            error @ (Engine::Format { .. }
+            | Engine::Directory { .. }
+            | Engine::Log(_)
+            | Engine::State(_)
+            | Engine::Marks(_)
+            | Engine::Gap { .. }
+            | Engine::Group { .. }) => Self::Stores(error.to_string()),
+        }
+    }
+}

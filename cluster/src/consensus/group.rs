@@ -1,0 +1,238 @@
+//! One raft group on this node.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openraft::Raft;
+use openraft::errors::{InitializeError, RaftError};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::config;
+use super::log::LogStore;
+use super::machine::{Machine, SnapshotInfo};
+use super::network::NoPeers;
+use super::ownership::Ownership;
+use super::proposer::Proposer;
+use super::steward::Steward;
+use super::types::Types;
+use crate::shard::{Epoch, Outcome, Proposal, Shard};
+use crate::store::{OnFatal, Row, ShardState};
+
+pub(crate) type GroupRaft = Raft<Types, Machine>;
+
+/// A group that is running.
+pub(crate) struct Group {
+    group: u32,
+    raft: GroupRaft,
+    log: LogStore,
+    state: Arc<ShardState>,
+    ownership: Arc<Ownership>,
+    snapshot: Arc<SnapshotInfo>,
+    /// `None` once the group takes no more proposals.
+    queue: Mutex<Option<mpsc::UnboundedSender<Proposal>>>,
+    proposer: Mutex<Option<JoinHandle<()>>>,
+    steward: Mutex<Option<JoinHandle<()>>>,
+    stop: CancellationToken,
+}
+
+/// What a group is made of.
+pub(crate) struct GroupParts {
+    pub(crate) group: u32,
+    pub(crate) node: u64,
+    pub(crate) log: LogStore,
+    pub(crate) state: Arc<ShardState>,
+    pub(crate) ownership: Arc<Ownership>,
+    pub(crate) snapshot: Arc<SnapshotInfo>,
+    pub(crate) machine: Machine,
+    pub(crate) stop: CancellationToken,
+    pub(crate) on_fatal: OnFatal,
+}
+
+/// How a group is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GroupStatus {
+    /// The shard's number; `None` for the meta group.
+    pub(crate) shard: Option<u16>,
+    /// The epoch this node owns it under.
+    pub(crate) epoch: Option<Epoch>,
+    /// Index of the last applied entry.
+    pub(crate) applied: Option<u64>,
+    /// Index of the last entry of the log.
+    pub(crate) last: Option<u64>,
+    /// About how much log there is behind the last snapshot.
+    pub(crate) log_bytes: u64,
+    /// Index of the last entry the snapshot contains.
+    pub(crate) snapshot: Option<u64>,
+    /// Size of that snapshot.
+    pub(crate) snapshot_bytes: u64,
+}
+
+impl Group {
+    /// Starts the group on the current runtime, and founds it, with this node as its only voter, if it is new.
+    pub(crate) async fn start(parts: GroupParts) -> io::Result<Arc<Self>> {
+        let GroupParts {
+            group,
+            node,
+            log,
+            state,
+            ownership,
+            snapshot,
+            machine,
+            stop,
+            on_fatal,
+        } = parts;
+        let config = Arc::new(config::raft().validate().map_err(io::Error::other)?);
+        let raft = GroupRaft::new(node, config, NoPeers, log.clone(), machine)
+            .await
+            .map_err(io::Error::other)?;
+        match raft.initialize(BTreeMap::from([(node, ())])).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+            Err(error) => return Err(io::Error::other(error)),
+        }
+        let (queue, proposals) = mpsc::unbounded_channel();
+        let proposer = Proposer {
+            raft: raft.clone(),
+            ownership: Arc::clone(&ownership),
+            queue: proposals,
+        };
+        let steward = Steward {
+            group,
+            node,
+            raft: raft.clone(),
+            ownership: Arc::clone(&ownership),
+            stop: stop.clone(),
+            on_fatal,
+        };
+        Ok(Arc::new(Self {
+            group,
+            raft,
+            log,
+            state,
+            ownership,
+            snapshot,
+            queue: Mutex::new(Some(queue)),
+            proposer: Mutex::new(Some(tokio::spawn(proposer.run()))),
+            steward: Mutex::new(Some(tokio::spawn(steward.run()))),
+            stop,
+        }))
+    }
+
+    /// Takes no more proposals and waits until those it has are answered.
+    pub(crate) async fn drain(&self) {
+        self.queue.lock().take();
+        let proposer = self.proposer.lock().take();
+        join(proposer, "proposer").await;
+    }
+
+    /// Ends the group. Its state machine may go on for a moment.
+    pub(crate) async fn shutdown(&self) {
+        self.stop.cancel();
+        let steward = self.steward.lock().take();
+        join(steward, "steward").await;
+        if self.raft.shutdown().await.is_err() {
+            tracing::error!(group = self.group, "a raft core panicked");
+        }
+    }
+
+    /// Waits until this node owns the group.
+    pub(crate) async fn owned(&self) {
+        // The sender lives as long as the group.
+        let _ = self.ownership.watch().wait_for(Option::is_some).await;
+    }
+
+    /// Asks for a snapshot; the log is purged behind it.
+    pub(crate) async fn take_snapshot(&self) {
+        if let Err(error) = self.raft.trigger().snapshot().await {
+            tracing::debug!(%error, "a snapshot was not taken: the group is stopping");
+        }
+    }
+
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.log.bytes()
+    }
+
+    pub(crate) fn snapshot_bytes(&self) -> u64 {
+        self.snapshot.bytes()
+    }
+
+    pub(crate) fn status(&self) -> GroupStatus {
+        use openraft::async_runtime::watch::WatchReceiver;
+        let applied = self
+            .raft
+            .metrics()
+            .borrow_watched()
+            .last_applied
+            .map(|applied| applied.index);
+        GroupStatus {
+            shard: self.group.checked_sub(1).and_then(|shard| u16::try_from(shard).ok()),
+            epoch: self.ownership.current(),
+            applied,
+            last: self.log.last().map(|last| last.index),
+            log_bytes: self.log.bytes(),
+            snapshot: self.snapshot.applied().map(|applied| applied.index),
+            snapshot_bytes: self.snapshot.bytes(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn raft(&self) -> &GroupRaft {
+        &self.raft
+    }
+}
+
+async fn join(task: Option<JoinHandle<()>>, name: &'static str) {
+    if let Some(task) = task
+        && task.await.is_err()
+    {
+        tracing::error!(task = name, "a task of a group panicked");
+    }
+}
+
+impl Shard for Group {
+    fn number(&self) -> u16 {
+        self.group
+            .checked_sub(1)
+            .and_then(|shard| u16::try_from(shard).ok())
+            .unwrap_or(u16::MAX)
+    }
+
+    fn ownership(&self) -> watch::Receiver<Option<Epoch>> {
+        self.ownership.watch()
+    }
+
+    fn propose(&self, proposal: Proposal) {
+        let refused = match &*self.queue.lock() {
+            Some(queue) => queue.send(proposal).err().map(|refused| refused.0),
+            None => Some(proposal),
+        };
+        if let Some(proposal) = refused {
+            (proposal.done)(Outcome::NotProposed);
+        }
+    }
+
+    fn relinquish(&self, epoch: Epoch) {
+        self.ownership.relinquish(epoch);
+    }
+
+    fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+        self.state.get(key)
+    }
+
+    fn scan(&self, range: (Bound<Bytes>, Bound<Bytes>), reverse: bool, limit: usize) -> io::Result<Vec<Row>> {
+        self.state.scan(range, reverse, limit)
+    }
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group")
+            .field("group", &self.group)
+            .finish_non_exhaustive()
+    }
+}

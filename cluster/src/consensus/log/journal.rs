@@ -1,0 +1,225 @@
+//! What a node remembers of one group's log: its ends, its recent entries, its size. Pure bookkeeping, no disk.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use openraft::EntryPayload;
+
+use super::Loaded;
+use crate::consensus::types::{Command, Entry, LogId, Vote};
+
+/// Recent entries that are kept in memory, beside all that are not durable yet.
+const TAIL_ENTRIES: usize = 4096;
+/// How many bytes those may take.
+const TAIL_BYTES: usize = 2 << 20;
+/// The size of the log is known at points this far apart.
+const SIZE_STEP: u64 = 1 << 20;
+
+/// About what an entry takes in the log.
+pub(crate) fn size(entry: &Entry) -> usize {
+    const OVERHEAD: usize = 80;
+    match &entry.payload {
+        EntryPayload::Normal(Command::Write { ops, .. }) => OVERHEAD + ops.len(),
+        EntryPayload::Normal(Command::Own { .. }) | EntryPayload::Blank | EntryPayload::Membership(_) => OVERHEAD,
+    }
+}
+
+/// The bookkeeping of one log.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(super) vote: Option<Vote>,
+    purged: Option<LogId>,
+    last: Option<LogId>,
+    first: u64,
+    tail: VecDeque<Recent>,
+    tail_bytes: usize,
+    appended: u64,
+    forgotten: u64,
+    /// Index of an entry and the bytes appended up to it, every `SIZE_STEP`.
+    steps: VecDeque<(u64, u64)>,
+    writes: u64,
+    durable: u64,
+}
+
+#[derive(Debug)]
+struct Recent {
+    entry: Entry,
+    /// The write that carried it.
+    write: u64,
+}
+
+impl Journal {
+    pub(crate) fn new(loaded: Loaded) -> Self {
+        let mut journal = Self {
+            vote: loaded.vote,
+            purged: loaded.purged,
+            last: loaded.last.or(loaded.purged),
+            first: loaded
+                .first
+                .unwrap_or_else(|| loaded.purged.map_or(0, |purged| purged.index + 1)),
+            ..Self::default()
+        };
+        loaded
+            .sizes
+            .into_iter()
+            .for_each(|(index, size)| journal.grow(index, size));
+        journal
+    }
+
+    pub(crate) fn purged(&self) -> Option<LogId> {
+        self.purged
+    }
+
+    pub(crate) fn last(&self) -> Option<LogId> {
+        self.last
+    }
+
+    /// The indexes that are there.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.first..self.last.map_or(self.first, |last| last.index + 1)
+    }
+
+    /// About how many bytes are there.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.appended - self.forgotten
+    }
+
+    /// Numbers a write, so that `written` can tell what it made durable.
+    pub(crate) fn next_write(&mut self) -> u64 {
+        self.writes += 1;
+        self.writes
+    }
+
+    /// Notes that a write, and all before it, are durable.
+    pub(crate) fn written(&mut self, write: u64) {
+        self.durable = self.durable.max(write);
+    }
+
+    /// The index up to which everything is durable, as far as it is remembered.
+    pub(crate) fn durable_end(&self) -> u64 {
+        let durable = self.tail.partition_point(|recent| recent.write <= self.durable);
+        self.tail
+            .get(durable)
+            .map_or(self.range().end, |recent| recent.entry.log_id.index)
+    }
+
+    /// Takes in entries that follow, or replace, the last ones. Returns the bytes they take.
+    pub(crate) fn append(&mut self, entries: &[Entry], write: u64) -> usize {
+        let Some(start) = entries.first().map(|entry| entry.log_id.index) else {
+            return 0;
+        };
+        if self.range().is_empty() {
+            self.first = start;
+        }
+        debug_assert!(
+            start <= self.range().end || self.range().is_empty(),
+            "appended entries leave no hole"
+        );
+        self.cut(start);
+        let mut bytes = 0;
+        for entry in entries {
+            let size = size(entry);
+            bytes += size;
+            self.tail_bytes += size;
+            self.grow(entry.log_id.index, size);
+            self.tail.push_back(Recent {
+                entry: entry.clone(),
+                write,
+            });
+        }
+        self.last = entries.last().map(|entry| entry.log_id);
+        while self.tail.len() > TAIL_ENTRIES || self.tail_bytes > TAIL_BYTES {
+            match self.tail.front() {
+                Some(recent) if recent.write <= self.durable => {
+                    self.tail_bytes -= size_of_front(&self.tail);
+                    self.tail.pop_front();
+                }
+                Some(_) | None => break,
+            }
+        }
+        bytes
+    }
+
+    /// Forgets everything after `keep`; the caller found out which id the new last entry has.
+    pub(crate) fn truncate(&mut self, keep: Option<LogId>) -> Range<u64> {
+        let end = self.range().end;
+        let start = keep.map_or(self.first, |keep| keep.index + 1).clamp(self.first, end);
+        if start < end {
+            self.cut(start);
+            self.last = keep.filter(|keep| keep.index >= self.first).or(self.purged);
+        }
+        start..end
+    }
+
+    /// Forgets everything up to and including an entry, which may lie beyond the end.
+    pub(crate) fn purge(&mut self, upto: LogId) -> Range<u64> {
+        let range = self.range();
+        if self.purged.is_some_and(|purged| purged.index >= upto.index) {
+            return range.start..range.start;
+        }
+        let start = upto.index + 1;
+        self.purged = Some(upto);
+        self.first = start;
+        if self.last.is_none_or(|last| last.index <= upto.index) {
+            self.last = Some(upto);
+        }
+        while self
+            .tail
+            .front()
+            .is_some_and(|recent| recent.entry.log_id.index < start)
+        {
+            self.tail_bytes -= size_of_front(&self.tail);
+            self.tail.pop_front();
+        }
+        while let Some((_, bytes)) = self.steps.pop_front_if(|(index, _)| *index < start) {
+            self.forgotten = bytes;
+        }
+        if self.range().is_empty() {
+            self.forgotten = self.appended;
+        }
+        range.start..start.min(range.end)
+    }
+
+    /// The part of `range` that is in memory, which is always its end.
+    pub(crate) fn recent(&self, range: Range<u64>) -> Vec<Entry> {
+        let Some(front) = self.tail.front().map(|recent| recent.entry.log_id.index) else {
+            return Vec::new();
+        };
+        let skip = usize::try_from(range.start.saturating_sub(front)).unwrap_or(usize::MAX);
+        let entries = self.tail.iter().skip(skip).map(|recent| &recent.entry);
+        entries
+            .take_while(|entry| entry.log_id.index < range.end)
+            .cloned()
+            .collect()
+    }
+
+    fn cut(&mut self, start: u64) {
+        while self
+            .tail
+            .back()
+            .is_some_and(|recent| recent.entry.log_id.index >= start)
+        {
+            if let Some(recent) = self.tail.pop_back() {
+                self.tail_bytes -= size(&recent.entry);
+                self.appended = self
+                    .appended
+                    .saturating_sub(size(&recent.entry) as u64)
+                    .max(self.forgotten);
+            }
+        }
+        while self.steps.back().is_some_and(|(index, _)| *index >= start) {
+            self.steps.pop_back();
+        }
+    }
+
+    fn grow(&mut self, index: u64, size: usize) {
+        self.appended += size as u64;
+        if self.steps.back().map_or(self.forgotten, |(_, bytes)| *bytes) + SIZE_STEP <= self.appended {
+            self.steps.push_back((index, self.appended));
+        }
+    }
+}
+
+fn size_of_front(tail: &VecDeque<Recent>) -> usize {
+    tail.front().map_or(0, |recent| size(&recent.entry))
+}

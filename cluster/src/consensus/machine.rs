@@ -1,0 +1,341 @@
+//! The state machine of a group: what a committed entry does to a shard's state.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::codec::{self, Head};
+use super::log::{Marks, Progress};
+use super::ownership::Ownership;
+use super::types::{Command, Entry, LeaderId, LogId, Reply, StoredMembership, Types};
+use crate::shard::{Epoch, Op, table};
+use crate::store::{Change, Image, Images, ShardState};
+
+type SnapshotMeta = openraft::SnapshotMeta<LeaderId, u64, ()>;
+type Snapshot = openraft::Snapshot<LeaderId, u64, (), Image>;
+
+/// The row that says how far the state is applied, and under which owner.
+const HEAD: &[u8] = &[table::META, 0];
+
+/// How long the applying of one call goes on before overlays are checked against their bound again.
+const ADMIT_EVERY: usize = 64;
+
+/// The state machine that openraft drives.
+pub(crate) struct Machine {
+    inner: Arc<Inner>,
+    head: Head,
+}
+
+struct Inner {
+    group: u32,
+    state: Arc<ShardState>,
+    images: Images,
+    marks: Arc<Marks>,
+    progress: Arc<Progress>,
+    ownership: Arc<Ownership>,
+    snapshot: Arc<SnapshotInfo>,
+    /// One snapshot at a time on a node.
+    turn: Arc<Semaphore>,
+    /// Dropped with the last part of the state machine that may still run after openraft has shut down.
+    _running: mpsc::Sender<()>,
+}
+
+/// What is known of a group's last snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct SnapshotInfo {
+    last: Mutex<Option<(LogId, u64)>>,
+}
+
+impl SnapshotInfo {
+    /// The last entry it contains.
+    pub(crate) fn applied(&self) -> Option<LogId> {
+        self.last.lock().map(|(applied, _)| applied)
+    }
+
+    /// Its size, which stands for the size of the shard.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.last.lock().map_or(0, |(_, bytes)| bytes)
+    }
+
+    fn set(&self, applied: Option<LogId>, image: &Image) -> io::Result<()> {
+        let bytes = image.bytes()?;
+        *self.last.lock() = applied.map(|applied| (applied, bytes));
+        Ok(())
+    }
+}
+
+/// The parts of a node that a state machine uses.
+pub(crate) struct MachineParts {
+    pub(crate) group: u32,
+    pub(crate) state: Arc<ShardState>,
+    pub(crate) images: Images,
+    pub(crate) marks: Arc<Marks>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) ownership: Arc<Ownership>,
+    pub(crate) snapshot: Arc<SnapshotInfo>,
+    pub(crate) turn: Arc<Semaphore>,
+    pub(crate) running: mpsc::Sender<()>,
+}
+
+impl Machine {
+    /// Takes the state up where it was left.
+    pub(crate) fn open(parts: MachineParts) -> io::Result<Self> {
+        let MachineParts {
+            group,
+            state,
+            images,
+            marks,
+            progress,
+            ownership,
+            snapshot,
+            turn,
+            running,
+        } = parts;
+        let head = state.get(HEAD)?.map(codec::read_head).transpose()?.unwrap_or_default();
+        if let Some(image) = images.current(group)? {
+            snapshot.set(codec::read_head(image.head()?)?.applied, &image)?;
+        }
+        let inner = Inner {
+            group,
+            state,
+            images,
+            marks,
+            progress,
+            ownership,
+            snapshot,
+            turn,
+            _running: running,
+        };
+        let machine = Self {
+            inner: Arc::new(inner),
+            head,
+        };
+        machine.publish();
+        Ok(machine)
+    }
+
+    /// The last applied entry.
+    pub(crate) fn applied(&self) -> Option<LogId> {
+        self.head.applied
+    }
+
+    fn publish(&self) {
+        self.inner
+            .progress
+            .applied(self.head.applied.map_or(0, |applied| applied.index + 1));
+    }
+
+    fn apply_one(&mut self, entry: Entry) -> io::Result<Reply> {
+        let index = entry.log_id.index;
+        let mut changes = Vec::new();
+        let reply = match entry.payload {
+            EntryPayload::Blank => Reply::Nothing,
+            EntryPayload::Membership(membership) => {
+                self.head.membership = StoredMembership::new(Some(entry.log_id), membership);
+                Reply::Nothing
+            }
+            EntryPayload::Normal(Command::Own { .. }) => {
+                let epoch = Epoch(index);
+                (self.head.epoch, self.head.round) = (Some(epoch), 0);
+                self.inner.ownership.superseded_by(epoch);
+                Reply::Installed(epoch)
+            }
+            EntryPayload::Normal(Command::Write { epoch, round, ops }) => {
+                if self.head.epoch == Some(epoch) && self.head.round == round {
+                    self.head.round += 1;
+                    changes = self.resolve(index, codec::read_ops(ops)?)?;
+                    Reply::Applied
+                } else {
+                    Reply::Rejected
+                }
+            }
+        };
+        self.head.applied = Some(entry.log_id);
+        changes.push((Bytes::from_static(HEAD), Some(codec::head(&self.head).into())));
+        self.inner.state.write(changes);
+        self.publish();
+        Ok(reply)
+    }
+
+    fn resolve(&self, index: u64, ops: Vec<Op>) -> io::Result<Vec<Change>> {
+        let mut changes = Vec::with_capacity(ops.len() + 1);
+        let mut settled = HashMap::new();
+        let mut ordinal = 0_u32;
+        // Settings are rare: what this entry wrote before is only remembered if it asks.
+        let conditional = ops.iter().any(|op| matches!(op, Op::PutIfAbsent { .. }));
+        for op in ops {
+            let change = match op {
+                Op::Put { key, value } => (key, Some(value)),
+                Op::Delete { key } => (key, None),
+                Op::Send { envelope } => {
+                    let key = outbox_key(index, ordinal);
+                    ordinal += 1;
+                    (key, Some(envelope))
+                }
+                Op::PutIfAbsent { key, value } => {
+                    let present = match settled.get(&key) {
+                        Some(present) => *present,
+                        None => self.inner.state.get(&key)?.is_some(),
+                    };
+                    if present {
+                        continue;
+                    }
+                    (key, Some(value))
+                }
+            };
+            if conditional {
+                settled.insert(change.0.clone(), change.1.is_some());
+            }
+            changes.push(change);
+        }
+        Ok(changes)
+    }
+
+    fn snapshot_of(&self, image: Image) -> io::Result<Snapshot> {
+        let head = codec::read_head(image.head()?)?;
+        Ok(Snapshot {
+            meta: meta(&head),
+            snapshot: image,
+        })
+    }
+}
+
+/// Where the state machine puts a durable send.
+pub(crate) fn outbox_key(index: u64, ordinal: u32) -> Bytes {
+    [&[table::OUTBOX][..], &index.to_be_bytes(), &ordinal.to_be_bytes()]
+        .concat()
+        .into()
+}
+
+fn meta(head: &Head) -> SnapshotMeta {
+    SnapshotMeta {
+        last_log_id: head.applied,
+        last_membership: head.membership.clone(),
+    }
+}
+
+impl RaftStateMachine<Types> for Machine {
+    type SnapshotData = Image;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok((self.head.applied, self.head.membership.clone()))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> io::Result<()>
+    where
+        Strm: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
+    {
+        let mut since_admission = 0;
+        self.inner.state.admit().await;
+        while let Some(next) = entries.next().await {
+            let (entry, responder) = next?;
+            let reply = self.apply_one(entry)?;
+            if let Some(responder) = responder {
+                responder.send(reply);
+            }
+            since_admission += 1;
+            if since_admission >= ADMIT_EVERY {
+                since_admission = 0;
+                self.inner.state.admit().await;
+                // A long replay shares its thread with other groups.
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Builder> {
+        Some(self.get_snapshot_builder().await)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        // The head is taken before the first row is read: later entries are applied again, which changes nothing.
+        Builder {
+            inner: Arc::clone(&self.inner),
+            head: self.head.clone(),
+        }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Image) -> io::Result<()> {
+        let head = codec::read_head(snapshot.head()?)?;
+        if head.applied != meta.last_log_id {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the snapshot is not the one that was announced",
+            ));
+        }
+        let (inner, record) = (Arc::clone(&self.inner), Bytes::from(codec::head(&head)));
+        let install = move || {
+            // Current first: if the process dies between, the next start installs it again.
+            let image = inner.images.adopt(inner.group, &snapshot)?;
+            inner.state.install(&image, (Bytes::from_static(HEAD), Some(record)))?;
+            inner.snapshot.set(head.applied, &image)?;
+            Ok::<_, io::Error>(head)
+        };
+        self.head = self.inner.blocking(install).await?;
+        self.publish();
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
+        self.inner
+            .images
+            .current(self.inner.group)?
+            .map(|image| self.snapshot_of(image))
+            .transpose()
+    }
+}
+
+impl Inner {
+    /// Runs what waits for a disk on a thread for it, and what does not where it is, so that a test with a paused clock
+    /// stays on one thread.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        match self.images {
+            Images::Disk(_) => tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?,
+            Images::Memory(_) => work(),
+        }
+    }
+}
+
+/// Builds one snapshot beside the applying of entries.
+pub(crate) struct Builder {
+    inner: Arc<Inner>,
+    head: Head,
+}
+
+impl RaftSnapshotBuilder<Types> for Builder {
+    type SnapshotData = Image;
+
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
+        let _turn = self.inner.turn.acquire().await.map_err(io::Error::other)?;
+        let (inner, record, applied) = (Arc::clone(&self.inner), codec::head(&self.head), self.head.applied);
+        let build = move || {
+            // Before the log is purged behind the snapshot, so that the marks never say less than was purged.
+            inner.marks.write()?;
+            let image = inner.images.build(inner.group, &record, &inner.state)?;
+            inner.snapshot.set(applied, &image)?;
+            Ok(image)
+        };
+        let image = self.inner.blocking(build).await?;
+        tracing::info!(
+            group = self.inner.group,
+            applied = applied.map(|applied| applied.index),
+            "snapshot built"
+        );
+        Ok(Snapshot {
+            meta: meta(&self.head),
+            snapshot: image,
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! The stores of a node while it opens its groups, and the order in which everything is put away again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::directory::{self, DataDirectory};
+use super::engine::{OpenError, Stores};
+use super::group::{Group, GroupParts};
+use super::log::{FjallLog, LogDisk, LogStore, Marks, MemoryDisk, MemorySession, Pressure};
+use super::machine::{Machine, MachineParts, SnapshotInfo};
+use super::ownership::Ownership;
+use crate::store::{Flusher, Images, OnFatal, ShardState, StateDisk, StateLimits};
+
+/// The node of a cluster of one.
+const NODE: u64 = 1;
+
+/// Everything under the groups.
+pub(crate) struct Node {
+    flusher: Flusher,
+    log: Log,
+    marks: Arc<Marks>,
+    images: Images,
+    medium: Medium,
+}
+
+enum Log {
+    Disk(Arc<FjallLog>),
+    Memory(Arc<MemorySession>),
+}
+
+enum Medium {
+    Disk(StateDisk, DataDirectory),
+    Memory(MemoryDisk),
+}
+
+impl Node {
+    /// Opens the stores; on a disk this blocks for as long as logs are replayed, on a thread for it.
+    pub(crate) async fn open(
+        stores: Stores,
+        shards: u16,
+        runtime: &Handle,
+        limits: StateLimits,
+        on_fatal: &OnFatal,
+    ) -> Result<Self, OpenError> {
+        match stores {
+            Stores::Disk { path, cache_bytes } => {
+                let on_fatal = Arc::clone(on_fatal);
+                let open = move || Self::on_disk(&path, cache_bytes, shards, limits, &on_fatal);
+                tokio::task::spawn_blocking(open)
+                    .await
+                    .map_err(|error| OpenError::State(std::io::Error::other(error)))?
+            }
+            Stores::Memory(disk) => {
+                same_shards(disk.shards(shards), shards)?;
+                Ok(Self {
+                    flusher: Flusher::task(limits, runtime, Arc::clone(on_fatal)),
+                    log: Log::Memory(Arc::new(disk.open(runtime, Arc::clone(on_fatal)))),
+                    marks: Arc::new(Marks::in_memory(disk.marks()).map_err(OpenError::Log)?),
+                    images: disk.images(),
+                    medium: Medium::Memory(disk),
+                })
+            }
+        }
+    }
+
+    fn on_disk(
+        path: &Path,
+        cache_bytes: u64,
+        shards: u16,
+        limits: StateLimits,
+        on_fatal: &OnFatal,
+    ) -> Result<Self, OpenError> {
+        let (directory, stored) = DataDirectory::open(path, shards)?;
+        same_shards(stored, shards)?;
+        let marks = Marks::on_disk(directory.marks()).map_err(OpenError::Log)?;
+        let log = FjallLog::open(&directory.log(), Arc::clone(on_fatal))
+            .map_err(|error| OpenError::Log(std::io::Error::other(error)))?;
+        let boot = directory::boot();
+        let state = StateDisk::open(path, cache_bytes, &boot, Arc::clone(on_fatal)).map_err(OpenError::State)?;
+        Ok(Self {
+            flusher: Flusher::thread(limits, Arc::clone(on_fatal)).map_err(OpenError::State)?,
+            log: Log::Disk(Arc::new(log)),
+            marks: Arc::new(marks),
+            images: Images::Disk(directory.snapshots()),
+            medium: Medium::Disk(state, directory),
+        })
+    }
+
+    /// Prepares one group.
+    pub(crate) fn opening(&self, group: u32, shared: &Shared) -> Result<Opening, OpenError> {
+        let tree = match &self.medium {
+            Medium::Disk(state, _) => state.tree(group).map_err(OpenError::State)?,
+            Medium::Memory(disk) => disk.tree(group),
+        };
+        Ok(Opening {
+            group,
+            disk: match &self.log {
+                Log::Disk(log) => Arc::clone(log) as Arc<dyn LogDisk>,
+                Log::Memory(log) => Arc::clone(log) as Arc<dyn LogDisk>,
+            },
+            state: self.flusher.adopt(group, tree),
+            images: self.images.clone(),
+            marks: Arc::clone(&self.marks),
+            shared: shared.clone(),
+        })
+    }
+
+    /// Puts the groups and then the stores away, in the only order in which nothing is lost: rounds are answered, cores
+    /// and then state machines end, the state is flushed, the log closed, the files synced, the lock given back.
+    pub(crate) async fn close(
+        self,
+        groups: &[Arc<Group>],
+        snapshotter: Option<JoinHandle<()>>,
+        stop: &CancellationToken,
+        mut running: mpsc::Receiver<()>,
+    ) {
+        join_all(groups.iter().map(|group| group.drain())).await;
+        stop.cancel();
+        if let Some(snapshotter) = snapshotter
+            && snapshotter.await.is_err()
+        {
+            tracing::error!("the snapshotter panicked");
+        }
+        join_all(groups.iter().map(|group| group.shutdown())).await;
+        // openraft does not join its state machines: the channel ends with the last of them.
+        while running.recv().await.is_some() {}
+        self.flusher.close().await;
+        match &self.log {
+            Log::Disk(log) => {
+                let log = Arc::clone(log);
+                if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
+                    tracing::error!("closing the log panicked");
+                }
+            }
+            Log::Memory(log) => log.close().await,
+        }
+        if let Medium::Disk(state, directory) = self.medium {
+            match tokio::task::spawn_blocking(move || state.close()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "failed to sync the state, it is rebuilt at the next start"),
+                Err(_) => tracing::error!("closing the state panicked"),
+            }
+            drop(directory);
+        }
+    }
+}
+
+fn same_shards(stored: u16, configured: u16) -> Result<(), OpenError> {
+    if stored == configured {
+        Ok(())
+    } else {
+        Err(OpenError::ShardsChanged { stored, configured })
+    }
+}
+
+/// What all groups of a node share beside its stores.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) pressure: Arc<Pressure>,
+    /// One snapshot is built at a time.
+    pub(crate) turn: Arc<Semaphore>,
+    pub(crate) running: mpsc::Sender<()>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) on_fatal: OnFatal,
+}
+
+/// A group about to start.
+pub(crate) struct Opening {
+    group: u32,
+    disk: Arc<dyn LogDisk>,
+    state: Arc<ShardState>,
+    images: Images,
+    marks: Arc<Marks>,
+    shared: Shared,
+}
+
+impl Opening {
+    /// Checks what the group left behind and starts it.
+    pub(crate) async fn start(self) -> Result<Arc<Group>, OpenError> {
+        let Self {
+            group,
+            disk,
+            state,
+            images,
+            marks,
+            shared,
+        } = self;
+        let progress = marks.track(group);
+        let open = {
+            let (progress, pressure) = (Arc::clone(&progress), Arc::clone(&shared.pressure));
+            move || LogStore::open(group, disk, pressure, progress)
+        };
+        let log = match images {
+            Images::Disk(_) => tokio::task::spawn_blocking(open)
+                .await
+                .map_err(std::io::Error::other)
+                .flatten(),
+            Images::Memory(_) => open(),
+        };
+        let log = log.map_err(OpenError::Log)?;
+        marks.check(group, log.last().map_or(0, |last| last.index + 1))?;
+
+        let failed = |source| OpenError::Group { group, source };
+        let ownership = Arc::new(Ownership::new());
+        let snapshot = Arc::<SnapshotInfo>::default();
+        let machine = Machine::open(MachineParts {
+            group,
+            state: Arc::clone(&state),
+            images,
+            marks,
+            progress,
+            ownership: Arc::clone(&ownership),
+            snapshot: Arc::clone(&snapshot),
+            turn: shared.turn,
+            running: shared.running,
+        })
+        .map_err(failed)?;
+        // openraft would take an empty state for the state at the purge point.
+        if let Some(purged) = log.purged()
+            && machine
+                .applied()
+                .max(snapshot.applied())
+                .is_none_or(|reached| reached.index < purged.index)
+        {
+            return Err(OpenError::Gap {
+                group,
+                first: purged.index + 1,
+            });
+        }
+        Group::start(GroupParts {
+            group,
+            node: NODE,
+            log,
+            state,
+            ownership,
+            snapshot,
+            machine,
+            stop: shared.stop,
+            on_fatal: shared.on_fatal,
+        })
+        .await
+        .map_err(failed)
+    }
+}

@@ -1,0 +1,110 @@
+//! Keeps a group owned: installs an epoch whenever this node leads the group and none is installed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::{RaftMetrics, ServerState};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::group::GroupRaft;
+use super::ownership::Ownership;
+use super::types::{Answer, Command, Reply, Types};
+use crate::shard::Epoch;
+use crate::store::OnFatal;
+
+/// A leader that was just elected refuses proposals until a quorum has confirmed it.
+const RETRY: Duration = Duration::from_millis(20);
+
+pub(crate) struct Steward {
+    pub(crate) group: u32,
+    pub(crate) node: u64,
+    pub(crate) raft: GroupRaft,
+    pub(crate) ownership: Arc<Ownership>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) on_fatal: OnFatal,
+}
+
+/// The group's raft core has ended.
+struct Ended;
+
+impl Steward {
+    /// Runs until it is told to stop, or until the group stops by itself, which stops the node.
+    pub(crate) async fn run(self) {
+        let ended = self.stop.run_until_cancelled(self.keep()).await;
+        self.ownership.revoke();
+        if let Some(Ended) = ended {
+            let metrics = self.raft.metrics().borrow_watched().clone();
+            (self.on_fatal)(format!("group {} stopped: {}", self.group, reason(&metrics)));
+        }
+    }
+
+    async fn keep(&self) -> Ended {
+        let mut metrics = self.raft.server_metrics();
+        let mut owned = self.ownership.watch();
+        loop {
+            while metrics.borrow_watched().state != ServerState::Leader {
+                if metrics.changed().await.is_err() {
+                    return Ended;
+                }
+            }
+            let Some(epoch) = self.install().await else {
+                if metrics.borrow_watched().state == ServerState::Shutdown {
+                    return Ended;
+                }
+                tokio::time::sleep(RETRY).await;
+                continue;
+            };
+            self.ownership.grant(epoch);
+            tracing::debug!(group = self.group, epoch = epoch.0, "epoch installed");
+            loop {
+                // Nobody can depose a sole voter, so its clock may rest.
+                let voters = metrics.borrow_watched().membership_config.voter_ids().count();
+                self.raft.runtime_config().tick(voters > 1);
+                tokio::select! {
+                    biased;
+                    lost = owned.wait_for(|owned| *owned != Some(epoch)) => {
+                        if lost.is_err() {
+                            return Ended;
+                        }
+                        break;
+                    }
+                    changed = metrics.changed() => {
+                        if changed.is_err() {
+                            return Ended;
+                        }
+                        if metrics.borrow_watched().state != ServerState::Leader {
+                            self.ownership.revoke();
+                            self.raft.runtime_config().tick(true);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn install(&self) -> Option<Epoch> {
+        let (tell, heard) = oneshot::channel();
+        let answer = Answer::new(move |result| {
+            // Nobody listens any more if the node is stopping.
+            let _ = tell.send(result);
+        });
+        self.raft
+            .client_write_ff(Command::Own { node: self.node }, Some(answer))
+            .await
+            .ok()?;
+        match heard.await.ok()??.ok()?.data {
+            Reply::Installed(epoch) => Some(epoch),
+            Reply::Nothing | Reply::Applied | Reply::Rejected => None,
+        }
+    }
+}
+
+fn reason(metrics: &RaftMetrics<Types>) -> String {
+    match &metrics.running_state {
+        Ok(()) => "its core ended".to_owned(),
+        Err(fatal) => fatal.to_string(),
+    }
+}

@@ -1,0 +1,237 @@
+//! The engine in a data directory.
+
+use std::fs;
+use std::ops::Bound;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn stores(directory: &TempDir) -> Stores {
+    Stores::Disk {
+        path: directory.path().to_owned(),
+        cache_bytes: 8 << 20,
+    }
+}
+
+async fn start(directory: &TempDir) -> Engine {
+    let engine = open(stores(directory), 2).await.unwrap();
+    engine.ready().await;
+    engine
+}
+
+/// Leaves rows of every kind behind: whole, chunked, shrunk, removed.
+async fn fill(engine: &Engine) -> Vec<Vec<(Bytes, Bytes)>> {
+    for shard in engine.shards() {
+        for n in 0..200_u32 {
+            commit(&*shard, vec![put(&format!("{n:03}"), vec![n as u8; 500])]).await;
+        }
+        commit(
+            &*shard,
+            vec![put("large", vec![1; 100_000]), put("shrunk", vec![2; 100_000])],
+        )
+        .await;
+        commit(
+            &*shard,
+            vec![put("shrunk", vec![3; 40_000]), Op::Delete { key: key("007") }],
+        )
+        .await;
+    }
+    rows(engine)
+}
+
+fn rows(engine: &Engine) -> Vec<Vec<(Bytes, Bytes)>> {
+    let range = (Bound::Included(Bytes::from_static(&[1])), Bound::Unbounded);
+    engine
+        .shards()
+        .iter()
+        .map(|shard| shard.scan(range.clone(), false, 10_000).unwrap())
+        .collect()
+}
+
+async fn snapshot(engine: &Engine) {
+    engine.take_snapshots().await;
+    for group in std::iter::once(engine.meta_group()).chain(engine.shard_groups()) {
+        let applied = group.status().applied;
+        let purged = |metrics: &openraft::RaftMetrics<_>| metrics.purged.map(|purged| purged.index) >= applied;
+        group
+            .raft()
+            .wait(Some(Duration::from_secs(30)))
+            .metrics(purged, "purged")
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_there_after_a_clean_restart() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    let before = fill(&engine).await;
+    assert_eq!(before[0].len(), 201);
+    engine.shutdown().await;
+    let engine = start(&directory).await;
+    assert_eq!(rows(&engine), before);
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_state_is_rebuilt_from_the_log_alone() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    let before = fill(&engine).await;
+    engine.shutdown().await;
+    fs::remove_dir_all(directory.path().join("state")).unwrap();
+    let engine = start(&directory).await;
+    assert_eq!(rows(&engine), before);
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_state_is_rebuilt_from_snapshot_and_log() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    fill(&engine).await;
+    snapshot(&engine).await;
+    commit(
+        &*engine.shards()[0],
+        vec![put("after", "1"), Op::Delete { key: key("large") }],
+    )
+    .await;
+    let before = rows(&engine);
+    engine.shutdown().await;
+    fs::remove_dir_all(directory.path().join("state")).unwrap();
+    let engine = start(&directory).await;
+    assert_eq!(rows(&engine), before);
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_torn_state_is_rebuilt() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    let before = fill(&engine).await;
+    engine.shutdown().await;
+    fs::write(directory.path().join("state/conf"), b"torn").unwrap();
+    let engine = start(&directory).await;
+    assert_eq!(rows(&engine), before);
+    engine.shutdown().await;
+}
+
+/// The rows of a state that was written under another boot may be lies, so none of them may be seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unclean_state_of_another_boot_is_rebuilt() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    let before = fill(&engine).await;
+    engine.shutdown().await;
+    forge(directory.path());
+    let engine = start(&directory).await;
+    assert_ne!(rows(&engine), before, "under the same boot the state is believed");
+    engine.shutdown().await;
+    forge(directory.path());
+    fs::remove_file(directory.path().join("state.clean")).unwrap();
+    fs::write(directory.path().join("state.boot"), "another").unwrap();
+    let engine = start(&directory).await;
+    assert_eq!(rows(&engine), before);
+    engine.shutdown().await;
+}
+
+/// Writes a row that no log entry knows into the state of every shard.
+fn forge(directory: &Path) {
+    let db = sled::open(directory.join("state")).unwrap();
+    for group in 1..=2_u32 {
+        db.open_tree(group.to_be_bytes())
+            .unwrap()
+            .insert(key("forged"), &b"\0lie"[..])
+            .unwrap();
+    }
+    db.flush().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_snapshot_is_not_installed() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    fill(&engine).await;
+    snapshot(&engine).await;
+    engine.shutdown().await;
+    let image = directory.path().join("snapshots/00001");
+    let mut bytes = fs::read(&image).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    fs::remove_dir_all(directory.path().join("state")).unwrap();
+    let (on_fatal, _) = failing();
+    let config = EngineConfig {
+        shards: 2,
+        stores: stores(&directory),
+        raft: Handle::current(),
+        on_fatal,
+    };
+    let error = Engine::open(config).await.unwrap_err();
+    assert!(error.to_string().contains("checksum"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_directory_that_was_emptied_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    fill(&engine).await;
+    snapshot(&engine).await;
+    engine.shutdown().await;
+    fs::remove_dir_all(directory.path().join("log")).unwrap();
+    let error = open(stores(&directory), 2).await.unwrap_err();
+    assert!(matches!(error, OpenError::Marks(_)), "{error}");
+    assert!(error.to_string().contains("entries were lost"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_in_use_is_refused_by_name() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    let error = open(stores(&directory), 2).await.unwrap_err();
+    assert!(matches!(error, OpenError::Locked { .. }));
+    assert!(error.to_string().contains(directory.path().to_str().unwrap()));
+    engine.shutdown().await;
+    start(&directory).await.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_number_of_shards_and_a_newer_format_are_refused() {
+    let directory = TempDir::new().unwrap();
+    start(&directory).await.shutdown().await;
+    let error = open(stores(&directory), 4).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            OpenError::ShardsChanged {
+                stored: 2,
+                configured: 4
+            }
+        ),
+        "{error}"
+    );
+    fs::write(directory.path().join("format"), "version 2\nshards 2\n").unwrap();
+    let error = open(stores(&directory), 2).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            OpenError::Newer {
+                version: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    fs::remove_file(directory.path().join("format")).unwrap();
+    let error = open(stores(&directory), 2).await.unwrap_err();
+    assert!(matches!(error, OpenError::Format { .. }), "{error}");
+    assert!(matches!(
+        open(stores(&directory), 3).await.unwrap_err(),
+        OpenError::Shards(3)
+    ));
+}

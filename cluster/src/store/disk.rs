@@ -1,0 +1,254 @@
+//! The sled database of a node, and when not to believe it.
+//!
+//! sled does not sync what it writes. After a clean stop its files were synced here; after a kill under the same boot
+//! of the kernel they are complete in the page cache; after anything else they are deleted and rebuilt.
+
+use std::fs;
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use sled::Batch;
+
+use super::chunk::{self, Stored};
+use super::overlay::Changes;
+use super::tree::{RESERVED, Tree};
+use super::{OnFatal, Row, file};
+
+/// How often a reader starts again when the flusher replaces a chunked value under it; one flush replaces it once.
+const CHUNK_ATTEMPTS: u32 = 16;
+
+/// The state directory of one data directory.
+pub(crate) struct StateDisk {
+    db: sled::Db,
+    path: PathBuf,
+    paths: Markers,
+    fault: Arc<Fault>,
+}
+
+struct Markers {
+    /// Present after a clean stop.
+    clean: PathBuf,
+    /// The boot under which the state was last written.
+    boot: PathBuf,
+    /// Present if the state was found damaged.
+    rebuild: PathBuf,
+}
+
+/// Stops the node at the first sign of damage and sees to it that the next start rebuilds.
+struct Fault {
+    rebuild: PathBuf,
+    on_fatal: OnFatal,
+    raised: AtomicBool,
+}
+
+impl Fault {
+    fn raise(&self, error: sled::Error) -> io::Error {
+        if !self.raised.swap(true, Ordering::Relaxed) {
+            if let Err(error) = file::replace(&self.rebuild, b"") {
+                tracing::error!(%error, "failed to mark the state for rebuilding");
+            }
+            (self.on_fatal)(format!(
+                "failed to use the state, it is rebuilt at the next start: {error}"
+            ));
+        }
+        io::Error::other(error)
+    }
+}
+
+impl StateDisk {
+    /// Opens the state in `directory/state`, empty if what is there cannot be trusted.
+    pub(crate) fn open(directory: &Path, cache_bytes: u64, boot: &str, on_fatal: OnFatal) -> io::Result<Self> {
+        let path = directory.join("state");
+        let paths = Markers {
+            clean: directory.join("state.clean"),
+            boot: directory.join("state.boot"),
+            rebuild: directory.join("state.rebuild"),
+        };
+        let trusted = !paths.rebuild.try_exists()?
+            && (paths.clean.try_exists()? || (!boot.is_empty() && read(&paths.boot)?.as_deref() == Some(boot)));
+        if !trusted {
+            if path.try_exists()? {
+                tracing::warn!(path = %path.display(), "state cannot be trusted, it is rebuilt from snapshot and log");
+            }
+            wipe(&path)?;
+        }
+        file::remove(&paths.clean)?;
+        file::replace(&paths.boot, boot.as_bytes())?;
+        file::remove(&paths.rebuild)?;
+        let open = || {
+            sled::Config::new()
+                .path(&path)
+                .cache_capacity(cache_bytes)
+                .flush_every_ms(Some(500))
+                .open()
+        };
+        let db = match open() {
+            Ok(db) => db,
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "state does not open, it is rebuilt from snapshot and log");
+                wipe(&path)?;
+                open().map_err(io::Error::other)?
+            }
+        };
+        let fault = Arc::new(Fault {
+            rebuild: paths.rebuild.clone(),
+            on_fatal,
+            raised: AtomicBool::new(false),
+        });
+        Ok(Self { db, path, paths, fault })
+    }
+
+    /// Opens the tree of one shard.
+    pub(crate) fn tree(&self, group: u32) -> io::Result<Arc<dyn Tree>> {
+        let tree = self
+            .db
+            .open_tree(group.to_be_bytes())
+            .map_err(|error| self.fault.raise(error))?;
+        let chunked = tree
+            .get_gt([RESERVED])
+            .map_err(|error| self.fault.raise(error))?
+            .is_some();
+        Ok(Arc::new(SledTree {
+            tree,
+            chunked: AtomicBool::new(chunked),
+            fault: Arc::clone(&self.fault),
+        }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn raw_tree(&self, group: u32) -> sled::Tree {
+        self.db.open_tree(group.to_be_bytes()).unwrap()
+    }
+
+    /// Makes what was written durable and leaves word that it can be trusted. Every tree must be dropped by now.
+    pub(crate) fn close(self) -> io::Result<()> {
+        self.db.flush().map_err(io::Error::other)?;
+        drop(self.db);
+        if self.fault.raised.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        file::sync_all(&self.path)?;
+        file::replace(&self.paths.clean, b"")
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn wipe(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+struct SledTree {
+    tree: sled::Tree,
+    /// Whether a chunk was ever written: if not, a replaced row need not be looked at.
+    chunked: AtomicBool,
+    fault: Arc<Fault>,
+}
+
+impl SledTree {
+    fn stored(&self, key: &[u8]) -> io::Result<Option<Stored>> {
+        match self.tree.get(key).map_err(|error| self.fault.raise(error))? {
+            Some(row) => self.decode(&row).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn decode(&self, row: &[u8]) -> io::Result<Stored> {
+        chunk::decode(row).map_err(|error| self.fault.raise(sled::Error::Io(error)))
+    }
+
+    fn resolve(&self, key: &[u8], stored: Stored) -> io::Result<Option<Bytes>> {
+        match stored {
+            Stored::Whole(value) => Ok(Some(value)),
+            Stored::Chunked(parts) => parts.join(|number| {
+                self.tree
+                    .get(chunk::chunk_key(key, number))
+                    .map_err(|error| self.fault.raise(error))
+            }),
+        }
+    }
+}
+
+impl Tree for SledTree {
+    fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+        for _ in 0..CHUNK_ATTEMPTS {
+            let Some(stored) = self.stored(key)? else {
+                return Ok(None);
+            };
+            if let Some(value) = self.resolve(key, stored)? {
+                return Ok(Some(value));
+            }
+        }
+        Err(self.fault.raise(sled::Error::ReportableBug(
+            "chunks do not make up the value of their row".to_owned(),
+        )))
+    }
+
+    fn page(&self, range: &(Bound<Bytes>, Bound<Bytes>), reverse: bool, limit: usize) -> io::Result<Vec<Row>> {
+        let reserved = &[RESERVED][..];
+        let from = range.0.as_ref().map(Bytes::as_ref);
+        let to = match range.1.as_ref().map(Bytes::as_ref) {
+            Bound::Included(to) if to < reserved => Bound::Included(to),
+            Bound::Excluded(to) if to < reserved => Bound::Excluded(to),
+            Bound::Included(_) | Bound::Excluded(_) | Bound::Unbounded => Bound::Excluded(reserved),
+        };
+        let mut found = self.tree.range::<&[u8], _>((from, to));
+        let mut rows = Vec::new();
+        while rows.len() < limit {
+            let Some(next) = (if reverse { found.next_back() } else { found.next() }) else {
+                break;
+            };
+            let (key, row) = next.map_err(|error| self.fault.raise(error))?;
+            let value = match self.resolve(&key, self.decode(&row)?)? {
+                Some(value) => Some(value),
+                None => self.get(&key)?,
+            };
+            rows.extend(value.map(|value| (Bytes::copy_from_slice(&key), value)));
+        }
+        Ok(rows)
+    }
+
+    fn apply(&self, changes: &Changes) -> io::Result<()> {
+        let mut batch = Batch::default();
+        let replaces_chunks = self.chunked.load(Ordering::Relaxed);
+        for (key, value) in changes {
+            let before = if replaces_chunks {
+                match self.stored(key)? {
+                    Some(Stored::Chunked(parts)) => parts.count(),
+                    Some(Stored::Whole(_)) | None => 0,
+                }
+            } else {
+                0
+            };
+            let after = match value {
+                Some(value) => chunk::insert(&mut batch, key, value),
+                None => {
+                    batch.remove(&key[..]);
+                    0
+                }
+            };
+            (after..before).for_each(|number| batch.remove(chunk::chunk_key(key, number)));
+            if after > 0 {
+                self.chunked.store(true, Ordering::Relaxed);
+            }
+        }
+        self.tree.apply_batch(batch).map_err(|error| self.fault.raise(error))
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        self.tree.clear().map_err(|error| self.fault.raise(error))
+    }
+}
