@@ -187,6 +187,29 @@ impl Phase {
         Arc::clone(&self.compiled(profile).schema)
     }
 
+    /// The system text for `profile`: a small model gets the first paragraph only, because more distracts it.
+    #[must_use]
+    pub fn instructions_for(&self, profile: Profile) -> &'static str {
+        match profile {
+            Profile::Full => self.instructions,
+            Profile::Embedded => self.instructions.split('\n').next().unwrap_or(self.instructions),
+        }
+    }
+
+    /// The token limit for `profile`. In the embedded profile the schema bounds the answer, and the limit lies above that
+    /// bound, so that no answer is ever cut.
+    #[must_use]
+    pub fn max_tokens_for(&self, profile: Profile) -> u32 {
+        match profile {
+            Profile::Full => self.max_tokens,
+            // Half a token per character is far more than readable text needs.
+            Profile::Embedded => {
+                let characters = schema::longest_answer(&self.schema_for(Profile::Embedded));
+                u32::try_from(characters / 2).unwrap_or(u32::MAX)
+            }
+        }
+    }
+
     /// Turns a model's answer into the content of an artifact.
     ///
     /// Finds the JSON in the text, validates it, refuses placeholders, echoes of the idea and repetition, and fills in the
@@ -199,7 +222,7 @@ impl Phase {
         answer::accept(&(self.schema)(), &self.compiled(profile).validator, profile, idea, text)
     }
 
-    /// The system text of a strict reviewer of this phase is about these criteria: the universal five and the phase's own.
+    /// What a review scores: the universal criteria and the phase's own.
     pub fn criteria(&self) -> impl Iterator<Item = &'static str> {
         super::verdict::UNIVERSAL_CRITERIA.iter().chain(self.rubric).copied()
     }

@@ -205,7 +205,7 @@ impl Maker {
                 .join("_"),
             "url" => format!("https://example.org/page/{}", self.number()),
             "code" => format!(
-                "create table sample_{} (id text primary key, tenant text not null);",
+                "create table sample_{} (id text primary key, tenant text);",
                 self.number()
             ),
             _ => self.prose(&schema["minLength"], &schema["maxLength"]),

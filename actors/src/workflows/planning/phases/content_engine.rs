@@ -23,7 +23,8 @@ pub(super) static PHASE: Phase = Phase {
         loading text names what is being done if it may take longer than two seconds.\n\
         Questions are those of a doubtful buyer: price, data, leaving, trust, limits. Answer them directly. For legal topics \
         list what the pages must cover for this product in particular, which data are held and why, and note that a lawyer \
-        reviews the final text. The changelog has a template and a rhythm that one person can keep.",
+        reviews the final text. The changelog has a template and a rhythm that one person can keep. Write variable parts in capitals, without \
+        brackets.",
     upstream: &[
         PhaseId::CustomerIntel,
         PhaseId::Strategy,
@@ -163,68 +164,60 @@ fn example() -> Value {
 }
 
 fn document(content: &Value) -> Vec<Block> {
-    let mail = |title: &'static str, at: &str| {
-        let part = content.pointer(at).unwrap_or(&Value::Null);
-        Layout::of(part)
-            .heading(title)
-            .facts(&[("Subject", "/subject")])
-            .paragraph("/body")
-            .blocks()
-    };
-    let mails = [
-        ("Welcome email", "/transactionalEmails/welcome"),
-        ("Password reset email", "/transactionalEmails/passwordReset"),
-        ("Trial ending email", "/transactionalEmails/trialExpiring"),
-        ("Invoice email", "/transactionalEmails/invoiceReceipt"),
-        ("Feature announcement email", "/transactionalEmails/featureAnnouncement"),
-    ];
-    let mut blocks = Layout::of(content)
+    fn mail(layout: Layout<'_>) -> Layout<'_> {
+        layout.facts(&[("Subject", "/subject")]).paragraph("/body")
+    }
+    Layout::of(content)
         .heading("Onboarding")
         .paragraph("/onboardingCopy/welcomeScreen")
-        .numbered("Steps", "/onboardingCopy/steps")
         .facts(&[("First run", "/onboardingCopy/firstRunGuidance")])
-        .blocks();
-    blocks.extend(mails.iter().flat_map(|(title, at)| mail(title, at)));
-    blocks.extend(
-        Layout::of(content)
-            .table(
-                "Empty states",
-                "/emptyStates",
-                &[
-                    ("Page", "/pageRoute"),
-                    ("Headline", "/headline"),
-                    ("Text", "/body"),
-                    ("Button", "/ctaText"),
-                    ("Picture", "/illustration"),
-                ],
-            )
-            .heading("Errors")
-            .facts(&[
-                ("Wrong entry", "/errorMessages/validation"),
-                ("Our fault", "/errorMessages/apiErrors"),
-                ("No connection", "/errorMessages/networkErrors"),
-                ("Payment", "/errorMessages/paymentErrors"),
-            ])
-            .list("Success messages", "/successMessages")
-            .list("Loading texts", "/loadingStates")
-            .table(
-                "Questions",
-                "/faqContent",
-                &[("Question", "/question"), ("Answer", "/answer"), ("Topic", "/category")],
-            )
-            .heading("Legal topics")
-            .facts(&[
-                ("Privacy policy", "/legalRequirements/privacyPolicy"),
-                ("Terms of service", "/legalRequirements/termsOfService"),
-                ("Cookies", "/legalRequirements/cookieConsent"),
-                ("Data protection", "/legalRequirements/gdprCompliance"),
-            ])
-            .heading("Changelog")
-            .facts(&[
-                ("Template", "/changelogFormat/template"),
-                ("Rhythm", "/changelogFormat/frequency"),
-            ])
-            .blocks(),
-    );
-    blocks
+        .numbered("Steps", "/onboardingCopy/steps")
+        .heading("Welcome email")
+        .within("/transactionalEmails/welcome", mail)
+        .heading("Password reset email")
+        .within("/transactionalEmails/passwordReset", mail)
+        .heading("Trial ending email")
+        .within("/transactionalEmails/trialExpiring", mail)
+        .heading("Invoice email")
+        .within("/transactionalEmails/invoiceReceipt", mail)
+        .heading("Feature announcement email")
+        .within("/transactionalEmails/featureAnnouncement", mail)
+        .table(
+            "Empty states",
+            "/emptyStates",
+            &[
+                ("Page", "/pageRoute"),
+                ("Headline", "/headline"),
+                ("Text", "/body"),
+                ("Button", "/ctaText"),
+                ("Picture", "/illustration"),
+            ],
+        )
+        .heading("Errors")
+        .facts(&[
+            ("Wrong entry", "/errorMessages/validation"),
+            ("Our fault", "/errorMessages/apiErrors"),
+            ("No connection", "/errorMessages/networkErrors"),
+            ("Payment", "/errorMessages/paymentErrors"),
+        ])
+        .list("Success messages", "/successMessages")
+        .list("Loading texts", "/loadingStates")
+        .table(
+            "Questions",
+            "/faqContent",
+            &[("Question", "/question"), ("Answer", "/answer"), ("Topic", "/category")],
+        )
+        .heading("Legal topics")
+        .facts(&[
+            ("Privacy policy", "/legalRequirements/privacyPolicy"),
+            ("Terms of service", "/legalRequirements/termsOfService"),
+            ("Cookies", "/legalRequirements/cookieConsent"),
+            ("Data protection", "/legalRequirements/gdprCompliance"),
+        ])
+        .heading("Changelog")
+        .facts(&[
+            ("Template", "/changelogFormat/template"),
+            ("Rhythm", "/changelogFormat/frequency"),
+        ])
+        .blocks()
 }

@@ -8,7 +8,7 @@ use crate::{
     workflows::planning::{
         document::{Block, Layout, decisions},
         phase::{Phase, PhaseId, Stage},
-        schema::{citations, count, detail, flag, list, object, one_of, or, score, sentence, single, text},
+        schema::{citations, count, detail, flag, list, object, one_of, score, sentence, single, text},
         verdict,
     },
 };
@@ -94,6 +94,7 @@ fn schema() -> Value {
             object([
                 ("canOneSoloFounderBuildReasoning", sentence()),
                 ("canOneSoloFounderBuild", flag()),
+                ("timeToMVP", detail(text(3, 200))),
                 ("timeToMVPWeeks", count(1, 104)),
                 (
                     "canReachFirst100CustomersForFreeChannels",
@@ -101,6 +102,7 @@ fn schema() -> Value {
                 ),
                 ("canReachFirst100CustomersForFree", flag()),
                 ("hasFreeDist", flag()),
+                ("timeToFirstRevenue", detail(text(3, 200))),
                 ("timeToFirstRevenueWeeks", count(1, 156)),
                 ("freeHostingSufficientReasoning", detail(sentence())),
                 ("freeHostingSufficient", flag()),
@@ -121,7 +123,7 @@ fn schema() -> Value {
             detail(object([
                 ("reason", sentence()),
                 ("note", sentence()),
-                ("revisitEstimateMonths", or(count(6, 24), json!(12))),
+                ("revisitEstimateMonths", count(6, 24)),
             ])),
         ),
         ("citations", citations(0)),
@@ -196,24 +198,21 @@ fn document(content: &Value) -> Vec<Block> {
         .map(|criterion| vec![criterion.name, number(criterion.score), criterion.why])
         .collect();
     rows.push(vec!["Mean".to_owned(), number(found.score), found.reason]);
-    let flaws = match content["fatalFlaws"].as_array() {
-        Some(flaws) if !flaws.is_empty() => {
-            Block::List(flaws.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-        }
-        Some(_) | None if found.assessed => Block::Note("None was found.".to_owned()),
-        Some(_) | None => Block::Note("Not assessed.".to_owned()),
+    let note = if found.assessed {
+        "The verdict is computed from the scores below."
+    } else {
+        "Without scores the run goes on."
     };
     Layout::of(content)
         .heading("Verdict")
         .block(Block::Paragraph(verdict.to_owned()))
-        .block(Block::Note("The verdict is computed from the scores below.".to_owned()))
+        .block(Block::Note(note.to_owned()))
         .heading("Criteria")
         .block(Block::Table {
             head: ["Criterion", "Score of 10", "Why"].map(str::to_owned).to_vec(),
             rows,
         })
-        .heading("Fatal flaws")
-        .block(flaws)
+        .list("Fatal flaws", "/fatalFlaws")
         .list("Pivot suggestions", "/pivotSuggestions")
         .table(
             "Risks",
@@ -232,6 +231,7 @@ fn document(content: &Value) -> Vec<Block> {
                 "/bootstrapFeasibility/canOneSoloFounderBuild",
             ),
             ("Because", "/bootstrapFeasibility/canOneSoloFounderBuildReasoning"),
+            ("First version", "/bootstrapFeasibility/timeToMVP"),
             ("Weeks to a first version", "/bootstrapFeasibility/timeToMVPWeeks"),
             (
                 "First hundred customers without spending",
@@ -242,6 +242,7 @@ fn document(content: &Value) -> Vec<Block> {
                 "/bootstrapFeasibility/canReachFirst100CustomersForFreeChannels",
             ),
             ("Free distribution exists", "/bootstrapFeasibility/hasFreeDist"),
+            ("First revenue", "/bootstrapFeasibility/timeToFirstRevenue"),
             (
                 "Weeks to first revenue",
                 "/bootstrapFeasibility/timeToFirstRevenueWeeks",

@@ -169,23 +169,19 @@ fn example() -> Value {
 }
 
 fn document(content: &Value) -> Vec<Block> {
+    let sizes = [("Total", "tam"), ("Serviceable", "sam"), ("Obtainable", "som")].map(|(name, key)| {
+        let estimate = Layout::row(
+            &content["marketSize"],
+            &[key, &format!("{key}Source"), &format!("{key}Confidence")],
+        );
+        std::iter::once(name.to_owned()).chain(estimate).collect()
+    });
     Layout::of(content)
-        .heading("Market size")
-        .block(Block::Table {
-            head: ["Market", "Estimate", "Basis", "Confidence"]
-                .map(str::to_owned)
-                .to_vec(),
-            rows: [("Total", "tam"), ("Serviceable", "sam"), ("Obtainable", "som")]
-                .iter()
-                .map(|(name, key)| {
-                    let size = Layout::row(
-                        &content["marketSize"],
-                        &[key, &format!("{key}Source"), &format!("{key}Confidence")],
-                    );
-                    std::iter::once((*name).to_owned()).chain(size).collect()
-                })
-                .collect(),
-        })
+        .rows(
+            "Market size",
+            &["Market", "Estimate", "Basis", "Confidence"],
+            sizes.to_vec(),
+        )
         .facts(&[("Growth", "/growthRate"), ("Basis of the growth", "/growthRateSource")])
         .heading("Timing")
         .facts(&[

@@ -57,7 +57,7 @@ pub(super) static PHASE: Phase = Phase {
                 ("Left out", "/mvpScope/outOfScope/0"),
                 ("Activation metric", "/informationArchitecture/activationMetric"),
                 ("Headline", "/landingPageBlueprint/aboveTheFold/headline"),
-                ("Main page", "/appPages/0"),
+                ("Main page", "/appPages/0/purpose"),
             ],
         )
     },

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{count, detail, entries, identifier, label, list, object, one_of, score, sentence, single, text},
+    schema::{count, detail, identifier, label, list, object, one_of, score, sentence, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {

@@ -213,7 +213,9 @@ fn document(content: &Value) -> Vec<Block> {
         .each("/databaseSchema/newTables", "Table", "/name", |table| {
             table
                 .paragraph("/purpose")
+                .heading("Definition")
                 .code("/schemaSql")
+                .heading("Migration")
                 .code("/migrationSQL")
                 .facts(&[("Relations", "/relationships")])
         })
