@@ -22,6 +22,9 @@ mod sse;
 mod state;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::Problem;
 pub use planning::Planning;
 pub use routes::app;

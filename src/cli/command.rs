@@ -1,6 +1,6 @@
 //! The commands and their flags, and the way from one to the other.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{os::unix::process::CommandExt, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -12,12 +12,13 @@ use super::{
 };
 use crate::{
     config::{Config, ConfigError, Layers, load},
+    planes::ai::{models::FetchError, thread_environment},
     server::{self, ServeError},
 };
 
 /// A self-hosted server of virtual actors: ideas in, finished plans out.
 #[derive(Debug, Parser)]
-#[command(name = "foundation", version, propagate_version = true)]
+#[command(name = "foundation", version)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -110,7 +111,7 @@ pub enum CliError {
     Client(#[from] ClientError),
     /// A model file could not be fetched.
     #[error(transparent)]
-    Models(#[from] models::ModelsError),
+    Models(#[from] FetchError),
     /// A file of the command could not be read or written.
     #[error("failed to use {path}: {source}")]
     File {
@@ -125,6 +126,9 @@ pub enum CliError {
     /// The runtime of the client did not start.
     #[error("failed to start the client: {0}")]
     Runtime(std::io::Error),
+    /// The program could not start itself again with limited threads.
+    #[error("failed to start the program again: {0}")]
+    Restart(std::io::Error),
     /// The run that was watched did not end well.
     #[error("the run ended as {0}")]
     RunEnded(&'static str),
@@ -143,6 +147,7 @@ impl CliError {
             | Self::Models(_)
             | Self::File { .. }
             | Self::Runtime(_)
+            | Self::Restart(_)
             | Self::RunEnded(_)
             | Self::Unhealthy(_) => 1,
         }
@@ -178,6 +183,7 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
                 layers.flags.push(("server.bind".to_owned(), listen));
             }
             let config = load(&layers)?;
+            limit_threads(&config, environment)?;
             let announce = |note: &server::Note| output.note(note);
             Ok(server::serve(config, environment, &announce)?)
         },
@@ -200,6 +206,19 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
             })
         },
     }
+}
+
+/// Starts the program again with the variables that limit the threads of the embedded models, which their libraries read
+/// only from the environment. Returns where they are set already.
+fn limit_threads(config: &Config, environment: &Environment) -> Result<(), CliError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let missing = thread_environment(config.ai.threads, cores, |name| environment.get(name).map(str::to_owned));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let program = std::env::current_exe().map_err(CliError::Restart)?;
+    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).envs(missing).exec();
+    Err(CliError::Restart(error))
 }
 
 fn with_client(

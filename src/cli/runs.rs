@@ -101,7 +101,7 @@ pub(super) struct Artifacts {
     /// Print the artifact of this phase.
     phase: Option<String>,
     /// Version of the artifact; the latest without it.
-    #[arg(long, requires = "phase")]
+    #[arg(id = "artifact-version", long = "version", requires = "phase", value_name = "NUMBER")]
     version: Option<u32>,
     /// List those of abandoned attempts too.
     #[arg(long, conflicts_with = "phase")]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use actix_web::{
-    Error, HttpMessage, HttpRequest, HttpResponse,
+    Error, HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -28,15 +28,6 @@ const ID_BYTES_MAX: usize = 128;
 /// Route label of addresses that do not exist.
 const UNMATCHED: &str = "(unmatched)";
 
-/// The id of a request.
-#[derive(Debug, Clone)]
-struct RequestId(String);
-
-/// Reads the id that [`wrap`] gave to a request.
-pub(crate) fn id(request: &HttpRequest) -> String {
-    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
-}
-
 /// Surrounds a request.
 ///
 /// # Errors
@@ -48,7 +39,6 @@ pub(crate) async fn wrap(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let id = correlation_id(request.headers().get(&CORRELATION_ID));
-    request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     let span = tracing::info_span!("request", id, %method, route = tracing::field::Empty);
     let response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();

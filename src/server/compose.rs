@@ -10,13 +10,13 @@ use actors::{
     tenant::Tenant,
 };
 use cluster::{
-    ClusterConfig, OpenError, Stores,
+    ClusterConfig, OnFatal, OpenError, Stores,
     prelude::{ActorError, Cluster},
 };
 use secrecy::SecretString;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::first_start;
+use super::{failure::Fault, first_start};
 use crate::{
     cli::Environment,
     config::Config,
@@ -87,8 +87,10 @@ impl Runtimes {
         Ok(Self { actors, raft })
     }
 
-    pub(super) fn cluster_config(&self, config: &Config) -> ClusterConfig {
+    pub(super) fn cluster_config(&self, config: &Config, fault: &Fault) -> ClusterConfig {
         let mut cluster = ClusterConfig::new(self.actors.handle().clone(), self.raft.handle().clone());
+        let fault = fault.clone();
+        cluster.on_fatal = OnFatal::new(move |reason| fault.report(reason));
         cluster.shards = config.db.shards;
         cluster
     }

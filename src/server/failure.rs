@@ -1,9 +1,33 @@
-//! What stopped the server the last time, told on the next start.
+//! A fatal error of the engine: it ends the server, and is told on the next start.
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, io, path::PathBuf, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 /// Name of the note in the data directory.
 const FILE: &str = "last-failure";
+
+/// Carries the first fatal error of the engine to the server. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fault {
+    reason: Arc<Mutex<Option<String>>>,
+    happened: CancellationToken,
+}
+
+impl Fault {
+    /// Reports a fatal error; the first one counts.
+    pub(super) fn report(&self, reason: &str) {
+        self.reason.lock().get_or_insert_with(|| reason.to_owned());
+        self.happened.cancel();
+    }
+
+    /// Waits for a fatal error.
+    pub(super) async fn happened(&self) -> String {
+        self.happened.cancelled().await;
+        self.reason.lock().clone().unwrap_or_default()
+    }
+}
 
 /// The note about a fatal error.
 #[derive(Debug)]
@@ -41,6 +65,15 @@ impl FailureNote {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_first_fault_is_the_one_that_counts() {
+        let fault = Fault::default();
+        let shared = fault.clone();
+        shared.report("the disk is full");
+        shared.report("nothing can be written");
+        assert_eq!(fault.happened().await, "the disk is full");
+    }
 
     #[test]
     fn a_failure_is_told_once() {

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     compose::{self, ComposeError, Runtimes},
-    failure::FailureNote,
+    failure::{FailureNote, Fault},
     lock::{DataLock, LockError},
     first_start,
     operator::{self, TokenFile},
@@ -156,11 +156,12 @@ fn open_and_serve(
     failure: &FailureNote,
 ) -> Result<(), ServeError> {
     let watchers = Watchers::new(config.server.watchers_per_tenant);
+    let fault = Fault::default();
     let (cluster, gateway) = runtimes.actors.block_on(async {
         let directory = config.db.cluster_dir();
         let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), &watchers).await?;
         let stores = Stores::disk(&directory);
-        let cluster = compose::cluster(runtimes.cluster_config(config), stores, env.clone())
+        let cluster = compose::cluster(runtimes.cluster_config(config, &fault), stores, env.clone())
             .await
             .map_err(|source| ComposeError::Cluster { path: directory, source })?;
         let gateway = compose::gateway(config, cluster.clone(), env, model, watchers.clone(), telemetry)
@@ -175,7 +176,7 @@ fn open_and_serve(
     for notice in &gateway.model.notices {
         announce(&Note::Model(notice.clone()));
     }
-    let served = actix_web::rt::System::new().block_on(http(config, &gateway, announce));
+    let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce));
     let closed = runtimes.actors.block_on(async { tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()).await });
     if closed.is_err() {
         tracing::warn!("the engine did not close in time; what was acknowledged is in its log");
@@ -185,7 +186,12 @@ fn open_and_serve(
     Ok(())
 }
 
-async fn http(config: &Config, gateway: &Gateway, announce: &dyn Fn(&Note)) -> Result<(), ServeError> {
+async fn http(
+    config: &Config,
+    gateway: &Gateway,
+    fault: &Fault,
+    announce: &dyn Fn(&Note),
+) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Http)?;
     let shared = gateway.clone();
     let mut server = HttpServer::new(move || app(shared.clone()))
@@ -208,6 +214,7 @@ async fn http(config: &Config, gateway: &Gateway, announce: &dyn Fn(&Note)) -> R
     }
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
+        reason = fault.happened() => Err(ServeError::Engine(reason)),
         ended = &mut server => Err(ServeError::Http(ended_early(ended))),
         never = housekeeping(gateway, &operator) => match never {},
     };
