@@ -1,4 +1,7 @@
-//! The adapters of the ports in `actors::ports`: everything that touches the world outside of the cluster.
+//! The planes: what meets the outside world. Each adapter implements a port trait of the `actors` crate.
 
+pub mod ai;
 pub mod data;
+pub mod events;
 pub mod search;
+pub mod ui;

@@ -27,10 +27,10 @@ pub struct SearchConfig {
     /// The engine.
     pub provider: Provider,
     /// Its address where it is not the provider's own; required for SearXNG.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "empty_is_none")]
     pub base_url: Option<String>,
     /// Environment variable with the key, where it is not `BRAVE_API_KEY` or `TAVILY_API_KEY`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "empty_is_none")]
     pub api_key_env: Option<String>,
     /// Most results of one search.
     pub results: NonZeroUsize,
@@ -38,6 +38,21 @@ pub struct SearchConfig {
     pub search_seconds: u64,
     /// Longest time the fetch of one page may take, in seconds.
     pub fetch_seconds: u64,
+}
+
+/// An absent text is the empty one, so that every key of the section can stand in the file with its default.
+mod empty_is_none {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
 }
 
 impl Default for SearchConfig {

@@ -1,0 +1,15 @@
+//! The command line: `foundation serve`, and a client of the HTTP API for everything else.
+
+mod client;
+mod command;
+mod config;
+mod doctor;
+mod models;
+mod output;
+mod phases;
+mod runs;
+mod token;
+mod watch;
+
+pub use client::ClientError;
+pub use command::{Cli, CliError, Environment, run};

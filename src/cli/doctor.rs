@@ -1,0 +1,168 @@
+//! `foundation doctor`: looks at this machine without a server, and says what would go wrong.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    net::TcpListener,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use super::{command::CliError, output::Output};
+use crate::{
+    config::Config,
+    planes::ai::{
+        Provider,
+        models::{ModelFiles, Part},
+    },
+};
+
+/// Free space under which the server is likely to stop soon.
+const FREE_BYTES_MIN: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Syncs that are measured.
+const SYNCS: usize = 16;
+
+/// Median sync above which every write is felt by people.
+const SYNC_SLOW: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Good,
+    Warning,
+    Bad,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    verdict: Verdict,
+    detail: String,
+}
+
+impl Check {
+    fn new(name: &'static str, verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self { name, verdict, detail: detail.into() }
+    }
+}
+
+pub(super) fn run(config: &Config, output: &Output) -> Result<(), CliError> {
+    let mut checks = vec![Check::new("version", Verdict::Good, env!("CARGO_PKG_VERSION"))];
+    checks.extend(data(&config.db.path));
+    checks.extend(models(config));
+    checks.push(port(config));
+    let rows = checks
+        .iter()
+        .map(|check| {
+            let verdict = match check.verdict {
+                Verdict::Good => "good",
+                Verdict::Warning => "warning",
+                Verdict::Bad => "BAD",
+            };
+            vec![check.name.to_owned(), verdict.to_owned(), check.detail.clone()]
+        })
+        .collect();
+    output.table(&checks, &["check", "verdict", "detail"], rows);
+    let bad = checks.iter().filter(|check| check.verdict == Verdict::Bad).count();
+    if bad == 0 { Ok(()) } else { Err(CliError::Unhealthy(bad)) }
+}
+
+/// Looks at the directory, or at the nearest parent that exists: nothing is created but one file that is removed again.
+fn data(path: &Path) -> Vec<Check> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let Some(existing) = absolute.ancestors().find(|ancestor| ancestor.is_dir()) else {
+        return vec![Check::new("data", Verdict::Bad, format!("{} has no parent that exists", path.display()))];
+    };
+    let shown = existing.display();
+    let mut checks = Vec::new();
+    match sync_time(existing) {
+        Ok(median) => {
+            checks.push(Check::new("data", Verdict::Good, format!("{shown} can be written")));
+            let verdict = if median > SYNC_SLOW { Verdict::Warning } else { Verdict::Good };
+            let micros = median.as_micros();
+            checks.push(Check::new("sync", verdict, format!("append and sync of 4 KiB takes {micros} µs (median of {SYNCS})")));
+        },
+        Err(error) => checks.push(Check::new("data", Verdict::Bad, format!("{shown} cannot be written: {error}"))),
+    }
+    match rustix::fs::statvfs(existing) {
+        Ok(space) => {
+            let free = space.f_bavail.saturating_mul(space.f_frsize);
+            let verdict = if free < FREE_BYTES_MIN { Verdict::Warning } else { Verdict::Good };
+            checks.push(Check::new("space", verdict, format!("{} MiB are free", free / (1024 * 1024))));
+        },
+        Err(error) => checks.push(Check::new("space", Verdict::Warning, format!("unknown: {error}"))),
+    }
+    checks
+}
+
+/// Median time to append 4 KiB and make it durable: what every write of an actor waits for at least.
+fn sync_time(directory: &Path) -> io::Result<Duration> {
+    let path = directory.join(format!(".foundation-doctor-{}", std::process::id()));
+    let result = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|file| measure(&file));
+    fs::remove_file(&path).ok();
+    result
+}
+
+fn measure(mut file: &File) -> io::Result<Duration> {
+    let block = [7_u8; 4096];
+    let mut times = Vec::with_capacity(SYNCS);
+    for _ in 0..SYNCS {
+        let started = Instant::now();
+        file.write_all(&block)?;
+        file.sync_data()?;
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times[SYNCS / 2])
+}
+
+fn models(config: &Config) -> Vec<Check> {
+    let directory = config.models_dir();
+    let mut parts = vec![("embedding model", Part::Embedding)];
+    match config.ai.provider {
+        Provider::Embedded => parts.push(("language model", Part::Language)),
+        Provider::OpenAiCompatible => {},
+    }
+    parts
+        .into_iter()
+        .map(|(name, part)| match ModelFiles::locate(&directory, part) {
+            Ok(_) => Check::new(name, Verdict::Good, "the files are the pinned ones"),
+            Err(error) => Check::new(name, Verdict::Warning, error.to_string()),
+        })
+        .collect()
+}
+
+fn port(config: &Config) -> Check {
+    let address = config.server.bind;
+    match TcpListener::bind(address) {
+        Ok(_) => Check::new("port", Verdict::Good, format!("{address} is free")),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Check::new("port", Verdict::Warning, format!("{address} is in use, perhaps by the server itself"))
+        },
+        Err(error) => Check::new("port", Verdict::Bad, format!("{address}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_does_not_exist_yet_is_judged_by_its_parent() {
+        let directory = tempfile::tempdir().unwrap();
+        let checks = data(&directory.path().join("a/b"));
+        assert!(checks.iter().all(|check| check.verdict != Verdict::Bad), "{checks:?}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_told() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut config = Config::default();
+        config.server.bind = taken.local_addr().unwrap();
+        assert_eq!(port(&config).verdict, Verdict::Warning);
+    }
+}

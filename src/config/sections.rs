@@ -1,0 +1,219 @@
+//! The sections that configure the process itself.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Section `[server]`: the HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port to listen on.
+    pub bind: SocketAddr,
+    /// Address that browsers use, where a proxy stands in front; empty means `http://` and `bind`.
+    pub public_url: String,
+    /// Worker threads; 0 means one per core.
+    pub workers: usize,
+    /// Longest time that running requests get when the server stops.
+    pub drain_seconds: u64,
+    /// Longest request body.
+    pub body_limit_bytes: usize,
+    /// Most open event streams of one tenant.
+    pub watchers_per_tenant: usize,
+    /// Time between two comments that keep an idle event stream open.
+    pub keep_alive_seconds: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8788)),
+            public_url: String::new(),
+            workers: 0,
+            drain_seconds: 20,
+            body_limit_bytes: 64 * 1024,
+            watchers_per_tenant: 64,
+            keep_alive_seconds: 15,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// The address that browsers use, without a slash at its end.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        if self.public_url.is_empty() {
+            self.local_url()
+        } else {
+            self.public_url.trim_end_matches('/').to_owned()
+        }
+    }
+
+    /// The address under which this machine reaches the server, without a slash at its end.
+    #[must_use]
+    pub fn local_url(&self) -> String {
+        let ip = match self.bind.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.bind.port()))
+    }
+
+    /// Says whether browsers reach the server through TLS, so that cookies must be `Secure`.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
+    /// Time that running requests get when the server stops.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        if !self.public_url.is_empty() {
+            let url = url::Url::parse(&self.public_url).map_err(|error| ("server.public-url", error.to_string()))?;
+            if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
+                return Err(("server.public-url", "must be http:// or https:// and a host, without a path".to_owned()));
+            }
+        }
+        if !(1024..=16 * 1024 * 1024).contains(&self.body_limit_bytes) {
+            return Err(("server.body-limit-bytes", "must be between 1024 and 16777216".to_owned()));
+        }
+        if self.watchers_per_tenant == 0 {
+            return Err(("server.watchers-per-tenant", "must be at least 1".to_owned()));
+        }
+        if !(1..=300).contains(&self.keep_alive_seconds) {
+            return Err(("server.keep-alive-seconds", "must be between 1 and 300".to_owned()));
+        }
+        if self.workers > 1024 {
+            return Err(("server.workers", "must be at most 1024".to_owned()));
+        }
+        if !(1..=3600).contains(&self.drain_seconds) {
+            return Err(("server.drain-seconds", "must be between 1 and 3600".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Section `[auth]`: sign-in and tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AuthConfig {
+    /// Life of a browser session.
+    pub session_hours: u64,
+    /// Life of a one-time sign-in link.
+    pub sign_in_link_hours: u64,
+    /// Longest life of a token that `foundation token` mints.
+    pub token_hours_max: u64,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self { session_hours: 168, sign_in_link_hours: 24, token_hours_max: 8760 }
+    }
+}
+
+impl AuthConfig {
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        for (key, hours) in [
+            ("auth.session-hours", self.session_hours),
+            ("auth.sign-in-link-hours", self.sign_in_link_hours),
+            ("auth.token-hours-max", self.token_hours_max),
+        ] {
+            if !(1..=87_600).contains(&hours) {
+                return Err((key, "must be between 1 and 87600".to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Section `[log]`: what is logged and how it looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LogConfig {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Which lines are written, as directives of `tracing-subscriber`.
+    pub filter: String,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, filter: "info".to_owned() }
+    }
+}
+
+impl LogConfig {
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        tracing_subscriber::EnvFilter::try_new(&self.filter)
+            .map(|_| ())
+            .map_err(|error| ("log.filter", error.to_string()))
+    }
+}
+
+/// Section `[db]`: the state of all actors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DbConfig {
+    /// Directory of everything the server keeps.
+    pub path: PathBuf,
+    /// Number of shards, read once when the directory is created: a power of two from 8 to 256.
+    pub shards: u16,
+    /// Threads that run actors; 0 means one per core.
+    pub threads: usize,
+}
+
+impl Default for DbConfig {
+    fn default() -> Self {
+        Self { path: PathBuf::from("data"), shards: 16, threads: 0 }
+    }
+}
+
+impl DbConfig {
+    /// Where the engine keeps its log and state.
+    #[must_use]
+    pub fn cluster_dir(&self) -> PathBuf {
+        self.path.join("cluster")
+    }
+
+    /// Where the token of the local operator is written while the server runs.
+    #[must_use]
+    pub fn operator_token_file(&self) -> PathBuf {
+        operator_token_file(&self.path)
+    }
+
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.path.as_os_str().is_empty() {
+            return Err(("db.path", "must not be empty".to_owned()));
+        }
+        if !self.shards.is_power_of_two() || !(8..=256).contains(&self.shards) {
+            return Err(("db.shards", "must be a power of two from 8 to 256".to_owned()));
+        }
+        if self.threads > 1024 {
+            return Err(("db.threads", "must be at most 1024".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn operator_token_file(data: &Path) -> PathBuf {
+    data.join("operator-token")
+}

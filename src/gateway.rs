@@ -1,0 +1,33 @@
+//! Plane 2, the gateway: the only place that knows HTTP.
+//!
+//! A request passes `request` (id, headers, log, metrics, problems), then `caller` (who asks), then one handler of `api`,
+//! `pages` or `session`. Handlers of the API and of the pages call the same [`Planning`] operations, which are typed asks to
+//! actors with the caller's tenant. Everything that goes wrong leaves as one [`Problem`].
+
+mod api;
+mod body;
+mod caller;
+mod cursor;
+mod error;
+mod etag;
+mod headers;
+mod health;
+mod idempotency;
+mod pages;
+mod planning;
+mod request;
+mod routes;
+mod session;
+mod sse;
+mod state;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::Problem;
+pub use planning::Planning;
+pub use routes::app;
+pub use session::{SIGNED_IN, sign_in_link};
+pub use state::{Gateway, ModelStatus, Parts, Readiness};
+pub use token::{Claims, Purpose, Role, Signer, TokenError};

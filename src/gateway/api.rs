@@ -1,0 +1,529 @@
+//! The planning API below `/api/planning`: JSON in, JSON out, field names as the seed has them.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ContentDisposition, DispositionParam, DispositionType},
+    web,
+};
+use actors::{
+    records::{Mode, ParkedIdea, PlanningArtifact, PlanningRun, ReviewVerdict, RunConfig, RunStatus},
+    run::{COMMENT_MAX, IDEA_MAX, PhaseStatus, QUERY_MAX, RunState, TOP_K_MAX},
+    workflows::planning::phase::PhaseId,
+};
+use serde::Serialize;
+use serde_json::{Value, json, value::RawValue};
+
+use super::{
+    body::{self, Fields},
+    caller::Caller,
+    cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
+    error::Problem,
+    etag, idempotency,
+    planning::{self, NewRun, PackageFormat, Planning},
+    state::Gateway,
+};
+
+/// Names of the lists, so that a cursor of one is refused by the other.
+const RUNS: &str = "runs";
+const PARKED: &str = "parked";
+
+/// Header of an answer that was given before.
+const REPLAYED: &str = "idempotent-replayed";
+
+type Shared = web::Data<Gateway>;
+type Answer = Result<HttpResponse, Problem>;
+
+#[derive(Debug, Serialize)]
+struct Created<'a> {
+    id: &'a str,
+    idea: &'a str,
+    status: RunStatus,
+    mode: Mode,
+    workflow_instance_id: &'a str,
+    message: &'static str,
+}
+
+/// A run in a list or alone: its columns and why it failed.
+#[derive(Debug, Serialize)]
+struct RunBody {
+    #[serde(flatten)]
+    run: PlanningRun,
+    config: RunConfig,
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Phases {
+    #[serde(rename = "runId")]
+    run_id: String,
+    current_phase: Option<String>,
+    run_status: RunStatus,
+    phases: Vec<PhaseBody>,
+}
+
+#[derive(Debug, Serialize)]
+struct PhaseBody {
+    phase: String,
+    status: PhaseStatus,
+    version: Option<u32>,
+    review_verdict: Option<ReviewVerdict>,
+    overall_score: Option<f64>,
+    created_at: Option<i64>,
+}
+
+/// An artifact with its content as JSON, or without it in a list.
+#[derive(Debug, Serialize)]
+struct ArtifactBody<'a> {
+    id: &'a str,
+    run_id: &'a str,
+    phase: &'a str,
+    version: u32,
+    attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a RawValue>,
+    review_verdict: Option<ReviewVerdict>,
+    review_iterations: u32,
+    overall_score: Option<f64>,
+    scores: &'a [actors::records::ReviewScore],
+    evidence: &'a [actors::records::Evidence],
+    schema_version: u32,
+    profile: actors::ports::Profile,
+    model: &'a str,
+    usage: actors::ports::Usage,
+    object_key: &'a str,
+    sha256: &'a str,
+    duration_ms: u64,
+    created_at: i64,
+}
+
+impl<'a> ArtifactBody<'a> {
+    fn new(artifact: &'a PlanningArtifact, content: Option<&'a RawValue>) -> Self {
+        Self {
+            id: &artifact.id,
+            run_id: &artifact.run_id,
+            phase: &artifact.phase,
+            version: artifact.version,
+            attempt: artifact.attempt,
+            content,
+            review_verdict: artifact.review_verdict,
+            review_iterations: artifact.review_iterations,
+            overall_score: artifact.overall_score,
+            scores: &artifact.scores,
+            evidence: &artifact.evidence,
+            schema_version: artifact.schema_version,
+            profile: artifact.profile,
+            model: &artifact.model,
+            usage: artifact.usage,
+            object_key: &artifact.object_key,
+            sha256: &artifact.sha256,
+            duration_ms: artifact.duration_ms,
+            created_at: artifact.created_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ContextBody {
+    #[serde(rename = "runId")]
+    run_id: String,
+    idea: String,
+    #[serde(rename = "refinedIdea")]
+    refined_idea: Option<String>,
+    results: Vec<ContextResult>,
+}
+
+#[derive(Debug, Serialize)]
+struct ContextResult {
+    phase: String,
+    content: String,
+    score: f32,
+}
+
+/// A parked idea in a list, without the summary of its artifacts.
+#[derive(Debug, Serialize)]
+struct ParkedBody {
+    id: String,
+    idea: String,
+    refined_idea: Option<String>,
+    run_id: Option<String>,
+    source_phase: String,
+    reason: String,
+    revisit_estimate_months: Option<u32>,
+    revisit_estimate_note: Option<String>,
+    created_at: i64,
+    promoted_run_id: Option<String>,
+}
+
+impl From<ParkedIdea> for ParkedBody {
+    fn from(idea: ParkedIdea) -> Self {
+        Self {
+            id: idea.id,
+            idea: idea.idea,
+            refined_idea: idea.refined_idea,
+            run_id: idea.run_id,
+            source_phase: idea.source_phase,
+            reason: idea.reason,
+            revisit_estimate_months: idea.revisit_estimate_months,
+            revisit_estimate_note: idea.revisit_estimate_note,
+            created_at: idea.created_at,
+            promoted_run_id: idea.promoted_run_id,
+        }
+    }
+}
+
+/// Reads the fields of a run to create, from a body or a form.
+pub(crate) fn new_run(fields: &mut Fields) -> NewRun {
+    let idea = fields.text("idea", IDEA_MAX);
+    let mode = fields.choice("mode", &[("cloud", Mode::Cloud), ("local", Mode::Local)]).unwrap_or(Mode::Cloud);
+    let config = fields.object("config", run_config);
+    NewRun { idea, mode, config }
+}
+
+fn run_config(fields: &mut Fields) -> RunConfig {
+    RunConfig { require_review: fields.flag("requireReview"), require_approval: fields.flag("requireApproval") }
+}
+
+/// All statuses by their names.
+pub(crate) const STATUSES: [(&str, RunStatus); 8] = [
+    ("running", RunStatus::Running),
+    ("awaiting_approval", RunStatus::AwaitingApproval),
+    ("paused", RunStatus::Paused),
+    ("completed", RunStatus::Completed),
+    ("killed", RunStatus::Killed),
+    ("failed", RunStatus::Failed),
+    ("cancelled", RunStatus::Cancelled),
+    ("deleted", RunStatus::Deleted),
+];
+
+fn page_query(fields: &mut Fields, list: &str) -> Result<(usize, Option<String>), Problem> {
+    let limit = fields.integer("limit", 1..=PAGE_MAX as u64).and_then(|limit| usize::try_from(limit).ok());
+    let after = match fields.optional_text("cursor", PAGE_MAX * 8) {
+        Some(text) => Some(cursor::decode(list, &text)?),
+        None => None,
+    };
+    Ok((limit.unwrap_or(PAGE_DEFAULT), after))
+}
+
+/// `POST /runs`.
+pub(crate) async fn create_run(request: HttpRequest, payload: web::Payload, caller: Caller, gateway: Shared) -> Answer {
+    let key = idempotency::key(&request)?;
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let run = new_run(&mut fields);
+    fields.finish()?;
+    let started = gateway.planning.create(&caller, run, key.as_deref()).await?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::LOCATION, format!("/api/planning/runs/{}", started.id)));
+    if !started.created {
+        response.insert_header((REPLAYED, "true"));
+    }
+    Ok(response.json(Created {
+        id: &started.id,
+        idea: &started.idea,
+        status: started.status,
+        mode: started.mode,
+        workflow_instance_id: &started.workflow_instance_id,
+        message: if started.created { "the run was created" } else { "the run existed already" },
+    }))
+}
+
+/// `GET /runs`.
+pub(crate) async fn list_runs(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
+    let mut query = body::query(&request)?;
+    let (limit, after) = page_query(&mut query, RUNS)?;
+    let status = query.choice("status", &STATUSES);
+    query.finish_query()?;
+    let page = gateway.planning.list(&caller, status, after, limit).await?;
+    let items = page
+        .items
+        .into_iter()
+        .map(|item| RunBody { run: item.run, config: item.config, error: item.error })
+        .collect();
+    Ok(etag::json(&request, &Page::<RunBody> { items, next_cursor: page.next.map(|next| cursor::encode(RUNS, &next)) }))
+}
+
+/// `GET /runs/{id}`.
+pub(crate) async fn get_run(request: HttpRequest, caller: Caller, gateway: Shared, id: web::Path<String>) -> Answer {
+    let detail = gateway.planning.detail(&caller, Planning::run_id(&id)?).await?;
+    Ok(etag::json(&request, &RunBody { run: detail.run, config: detail.config, error: detail.error }))
+}
+
+/// `DELETE /runs/{id}`.
+pub(crate) async fn delete_run(caller: Caller, gateway: Shared, id: web::Path<String>) -> Answer {
+    let state = gateway.planning.delete(&caller, Planning::run_id(&id)?).await?;
+    Ok(HttpResponse::Ok().json(json!({ "id": state.id, "deleted": true })))
+}
+
+/// `GET /runs/{id}/phases`.
+pub(crate) async fn phases(request: HttpRequest, caller: Caller, gateway: Shared, id: web::Path<String>) -> Answer {
+    let detail = gateway.planning.detail(&caller, Planning::run_id(&id)?).await?;
+    let phases = detail
+        .phases
+        .into_iter()
+        .map(|phase| PhaseBody {
+            phase: phase.phase,
+            status: phase.status,
+            version: phase.version,
+            review_verdict: phase.review_verdict,
+            overall_score: phase.overall_score,
+            created_at: phase.finished_at_ms.map(|ms| ms.div_euclid(1000)),
+        })
+        .collect();
+    Ok(etag::json(
+        &request,
+        &Phases {
+            run_id: detail.run.id,
+            current_phase: detail.run.current_phase,
+            run_status: detail.run.status,
+            phases,
+        },
+    ))
+}
+
+fn state(state: &RunState) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status }))
+}
+
+/// Reads a body that may be absent and has no fields.
+async fn nothing(request: &HttpRequest, payload: web::Payload, gateway: &Gateway) -> Result<(), Problem> {
+    body::json(request, payload, gateway.server.body_limit_bytes).await?.finish()
+}
+
+/// `POST /runs/{id}/cancel`.
+pub(crate) async fn cancel(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: Shared,
+    id: web::Path<String>,
+) -> Answer {
+    nothing(&request, payload, &gateway).await?;
+    Ok(state(&gateway.planning.cancel(&caller, Planning::run_id(&id)?).await?))
+}
+
+/// `POST /runs/{id}/pause`.
+pub(crate) async fn pause(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: Shared,
+    id: web::Path<String>,
+) -> Answer {
+    nothing(&request, payload, &gateway).await?;
+    Ok(state(&gateway.planning.pause(&caller, Planning::run_id(&id)?).await?))
+}
+
+/// `POST /runs/{id}/resume`.
+pub(crate) async fn resume(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: Shared,
+    id: web::Path<String>,
+) -> Answer {
+    nothing(&request, payload, &gateway).await?;
+    Ok(state(&gateway.planning.resume(&caller, Planning::run_id(&id)?).await?))
+}
+
+async fn comment(
+    request: &HttpRequest,
+    payload: web::Payload,
+    gateway: &Gateway,
+) -> Result<Option<String>, Problem> {
+    let mut fields = body::json(request, payload, gateway.server.body_limit_bytes).await?;
+    let comment = fields.optional_text("comment", COMMENT_MAX);
+    fields.finish()?;
+    Ok(comment)
+}
+
+/// `POST /runs/{id}/approve`.
+pub(crate) async fn approve(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: Shared,
+    id: web::Path<String>,
+) -> Answer {
+    let comment = comment(&request, payload, &gateway).await?;
+    let state = gateway.planning.approve(&caller, Planning::run_id(&id)?, comment).await?;
+    Ok(HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status, "message": "the run was approved" })))
+}
+
+/// `POST /runs/{id}/reject`.
+pub(crate) async fn reject(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: Shared,
+    id: web::Path<String>,
+) -> Answer {
+    let comment = comment(&request, payload, &gateway).await?;
+    let state = gateway.planning.reject(&caller, Planning::run_id(&id)?, comment).await?;
+    Ok(HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status, "message": "the run was rejected" })))
+}
+
+/// `GET /runs/{id}/artifacts`: of the present attempt, or of all with `attempts=all`; without content.
+pub(crate) async fn list_artifacts(
+    request: HttpRequest,
+    caller: Caller,
+    gateway: Shared,
+    id: web::Path<String>,
+) -> Answer {
+    let mut query = body::query(&request)?;
+    let all_attempts = query.choice("attempts", &[("present", false), ("all", true)]).unwrap_or(false);
+    query.finish_query()?;
+    let artifacts = gateway.planning.artifacts(&caller, Planning::run_id(&id)?, all_attempts).await?;
+    let items = artifacts.iter().map(|artifact| ArtifactBody::new(artifact, None)).collect();
+    Ok(etag::json(&request, &Page { items, next_cursor: None }))
+}
+
+/// `GET /runs/{id}/artifacts/{phase}`: the latest version, or the one of the query.
+pub(crate) async fn get_artifact(
+    request: HttpRequest,
+    caller: Caller,
+    gateway: Shared,
+    path: web::Path<(String, String)>,
+) -> Answer {
+    let (id, phase) = path.into_inner();
+    let mut query = body::query(&request)?;
+    let version = query.integer("version", 1..=u64::from(u32::MAX)).and_then(|version| u32::try_from(version).ok());
+    query.finish_query()?;
+    let phase: PhaseId = planning::phase(&phase)?;
+    let artifact = gateway.planning.artifact(&caller, Planning::run_id(&id)?, phase, version).await?;
+    let content: &RawValue = serde_json::from_str(&artifact.content).map_err(|error| {
+        tracing::error!(%error, run = id, phase = phase.as_str(), "a stored artifact is not JSON");
+        Problem::internal()
+    })?;
+    Ok(etag::json(&request, &ArtifactBody::new(&artifact, Some(content))))
+}
+
+/// `POST /runs/{id}/artifacts/{phase}`: belongs to mode `local`.
+pub(crate) async fn post_artifact(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: Shared,
+    path: web::Path<(String, String)>,
+) -> Answer {
+    let (id, phase) = path.into_inner();
+    body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    planning::phase(&phase)?;
+    gateway.planning.run(&caller, Planning::run_id(&id)?).await?;
+    Err(planning::local_mode())
+}
+
+/// `POST /runs/{id}/context`: what the index finds for a text among the artifacts of a run.
+pub(crate) async fn context(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: Shared,
+    id: web::Path<String>,
+) -> Answer {
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let query = fields.text("query", QUERY_MAX);
+    let limit = fields.integer("topK", 1..=TOP_K_MAX as u64).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(5);
+    fields.finish()?;
+    let run = gateway.planning.run(&caller, Planning::run_id(&id)?).await?;
+    let found = gateway.planning.similar(&caller, &run, &query, limit).await?;
+    let results = found
+        .into_iter()
+        .map(|artifact| ContextResult { phase: artifact.phase, content: artifact.content, score: artifact.score })
+        .collect();
+    Ok(HttpResponse::Ok().json(ContextBody {
+        run_id: run.id,
+        idea: run.idea,
+        refined_idea: run.refined_idea,
+        results,
+    }))
+}
+
+/// `GET /runs/{id}/package`: the finished plan as JSON, or as Markdown by `format=markdown` or `Accept`.
+pub(crate) async fn package(request: HttpRequest, caller: Caller, gateway: Shared, id: web::Path<String>) -> Answer {
+    let mut query = body::query(&request)?;
+    let asked = query.choice("format", &[("json", PackageFormat::Json), ("markdown", PackageFormat::Markdown)]);
+    query.finish_query()?;
+    let format = asked.unwrap_or_else(|| accepted_format(&request));
+    let run = Planning::run_id(&id)?;
+    let (body, _) = gateway.planning.package(&caller, run, format).await?;
+    let (kind, extension) = match format {
+        PackageFormat::Json => ("application/json", "json"),
+        PackageFormat::Markdown => ("text/markdown; charset=utf-8", "md"),
+    };
+    let mut response = etag::bytes(&request, kind, body.to_vec());
+    let disposition = ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::Filename(format!("planning-package-{run}.{extension}"))],
+    };
+    if let Ok(value) = header::TryIntoHeaderValue::try_into_value(disposition) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+fn accepted_format(request: &HttpRequest) -> PackageFormat {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let wants = |kind: &str| accept.split(',').any(|part| part.split(';').next().unwrap_or_default().trim() == kind);
+    if wants("text/markdown") && !wants("application/json") { PackageFormat::Markdown } else { PackageFormat::Json }
+}
+
+/// `GET /parked-ideas`.
+pub(crate) async fn list_parked(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
+    let mut query = body::query(&request)?;
+    let (limit, after) = page_query(&mut query, PARKED)?;
+    let source = query.optional_text("source", 64);
+    query.finish_query()?;
+    let page = gateway.planning.parked(&caller, source, after, limit).await?;
+    let items = page.items.into_iter().map(ParkedBody::from).collect();
+    let next_cursor = page.next.map(|next| cursor::encode(PARKED, &next));
+    Ok(etag::json(&request, &Page::<ParkedBody> { items, next_cursor }))
+}
+
+/// `POST /parked-ideas/{id}/promote`.
+pub(crate) async fn promote(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: Shared,
+    id: web::Path<String>,
+) -> Answer {
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let config = fields.object("config", run_config);
+    fields.finish()?;
+    let promoted = gateway.planning.promote(&caller, &id, config).await?;
+    let body: Value = json!({
+        "promoted": true,
+        "parkedIdeaId": promoted.parked_idea_id,
+        "newRunId": promoted.new_run_id,
+        "workflowInstanceId": promoted.new_run_id,
+    });
+    Ok(HttpResponse::Ok()
+        .insert_header((header::LOCATION, format!("/api/planning/runs/{}", promoted.new_run_id)))
+        .json(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn markdown_is_sent_to_who_asks_for_it() {
+        for (accept, format) in [
+            ("text/markdown", PackageFormat::Markdown),
+            ("text/markdown;q=0.9, text/html", PackageFormat::Markdown),
+            ("application/json, text/markdown", PackageFormat::Json),
+            ("*/*", PackageFormat::Json),
+        ] {
+            let request = TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request();
+            assert_eq!(accepted_format(&request), format, "{accept}");
+        }
+    }
+
+    #[test]
+    fn every_status_can_be_filtered_by_its_name() {
+        for (name, status) in STATUSES {
+            assert_eq!(status.as_str(), name);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Who asks: read from a bearer token or a session cookie, and nothing else.
+
+use std::future::{Ready, ready};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    cookie::{Cookie, SameSite, time::Duration as CookieDuration},
+    dev::Payload,
+    http::{Method, header},
+    web,
+};
+use cluster::prelude::TenantId;
+use url::Url;
+
+use super::{
+    error::Problem,
+    state::Gateway,
+    token::{Claims, Purpose, Role, TokenError},
+};
+
+/// Name of the session cookie, the seed's.
+pub(crate) const SESSION_COOKIE: &str = "session_id";
+
+/// The person or program behind a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) tenant: TenantId,
+    pub(crate) user: String,
+    pub(crate) role: Role,
+    /// When the session ends, Unix seconds.
+    pub(crate) expires_at: u64,
+}
+
+impl Caller {
+    fn from_claims(claims: Claims) -> Result<Self, Problem> {
+        let tenant = TenantId::new(&claims.tid).map_err(|_| invalid_token())?;
+        Ok(Self { tenant, user: claims.sub, role: claims.role, expires_at: claims.exp })
+    }
+
+    fn read(request: &HttpRequest) -> Result<Self, Problem> {
+        let gateway = request.app_data::<web::Data<Gateway>>().ok_or_else(Problem::internal)?;
+        let (token, is_cookie) = match bearer(request)? {
+            Some(token) => (token, false),
+            None => match request.cookie(SESSION_COOKIE) {
+                Some(cookie) => (cookie.value().to_owned(), true),
+                None => {
+                    return Err(Problem::unauthorized("auth.required", "this needs a bearer token or a session"));
+                },
+            },
+        };
+        let claims = gateway.signer.verify(&token, Purpose::Session).map_err(refused)?;
+        if is_cookie && is_unsafe(request.method()) {
+            check_origin(request, gateway)?;
+        }
+        Self::from_claims(claims)
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::read(request))
+    }
+}
+
+fn invalid_token() -> Problem {
+    Problem::unauthorized("auth.invalid-token", TokenError::Invalid.to_string())
+}
+
+/// The problem of a token that was not accepted.
+pub(crate) fn refused(error: TokenError) -> Problem {
+    match error {
+        TokenError::Expired => Problem::unauthorized("auth.expired", error.to_string()),
+        TokenError::Invalid => invalid_token(),
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+    let text = value.to_str().map_err(|_| invalid_token())?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
+            Ok(Some(token.trim().to_owned()))
+        },
+        Some(_) | None => {
+            Err(Problem::unauthorized("auth.scheme", "the Authorization header must be \"Bearer\" and a token"))
+        },
+    }
+}
+
+fn is_unsafe(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Refuses an unsafe request that another site made a browser send. Browsers send `Origin` with every form and fetch that is
+/// not a plain read; its absence is therefore refused too.
+///
+/// # Errors
+///
+/// Fails when the origin is absent or not this server's.
+pub(crate) fn check_origin(request: &HttpRequest, gateway: &Gateway) -> Result<(), Problem> {
+    let refuse = || Problem::forbidden("auth.origin", "this request does not come from a page of this server");
+    let origin = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok()).ok_or_else(refuse)?;
+    let origin = Url::parse(origin).map_err(|_| refuse())?.origin();
+    if !origin.is_tuple() {
+        return Err(refuse());
+    }
+    let own = if gateway.server.public_url.is_empty() {
+        let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).ok_or_else(refuse)?;
+        Url::parse(&format!("http://{host}")).map_err(|_| refuse())?.origin()
+    } else {
+        Url::parse(&gateway.server.public_url).map_err(|_| refuse())?.origin()
+    };
+    if own == origin { Ok(()) } else { Err(refuse()) }
+}
+
+/// The cookie that carries a session.
+pub(crate) fn session_cookie(token: String, seconds: i64, is_secure: bool) -> Cookie<'static> {
+    Cookie::build(SESSION_COOKIE, token)
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(is_secure)
+        .max_age(CookieDuration::seconds(seconds))
+        .finish()
+}

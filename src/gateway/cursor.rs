@@ -1,0 +1,69 @@
+//! Cursors: where a page of a list ends, opaque to clients.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
+
+use super::error::Problem;
+
+/// Most items of one page.
+pub(crate) const PAGE_MAX: usize = 100;
+
+/// Items of a page when the client does not say.
+pub(crate) const PAGE_DEFAULT: usize = 50;
+
+/// Longest cursor that is read.
+const CURSOR_BYTES_MAX: usize = 512;
+
+/// Marks the format, so that a later one can be told from it.
+const VERSION: &str = "1:";
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Page<T> {
+    /// The items, in the order of the list.
+    pub(crate) items: Vec<T>,
+    /// Pass it as `cursor` to get the next page; absent on the last one.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// Hides a position of the list named `list` in a cursor.
+pub(crate) fn encode(list: &str, position: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{VERSION}{list}:{position}"))
+}
+
+/// Reads a cursor of the list named `list`.
+///
+/// # Errors
+///
+/// Fails for anything that `encode` did not make for this list.
+pub(crate) fn decode(list: &str, cursor: &str) -> Result<String, Problem> {
+    let invalid = || Problem::bad_request("query.cursor", "the cursor is not one that this list returned");
+    if cursor.len() > CURSOR_BYTES_MAX {
+        return Err(invalid());
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+    let text = String::from_utf8(bytes).map_err(|_| invalid())?;
+    text.strip_prefix(VERSION)
+        .and_then(|rest| rest.strip_prefix(list))
+        .and_then(|rest| rest.strip_prefix(':'))
+        .filter(|position| !position.is_empty())
+        .map(str::to_owned)
+        .ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_leads_back_to_its_position() {
+        assert_eq!(decode("runs", &encode("runs", "01998:a/b")).unwrap(), "01998:a/b");
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_or_an_invented_one_is_refused() {
+        for cursor in [encode("parked", "1"), encode("runs", ""), String::new(), "%%%".to_owned(), "A".repeat(600)] {
+            assert_eq!(decode("runs", &cursor).unwrap_err().code(), "query.cursor", "{cursor}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Problems: the one shape of every error that leaves the gateway (RFC 9457), and the only map from faults to HTTP statuses.
+
+use std::{borrow::Cow, fmt};
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
+use cluster::prelude::{ActorError, ErrorKind};
+use serde::Serialize;
+
+/// Media type of a problem.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Prefix of the `type` member; the code follows. A URN needs no host to exist.
+const TYPE_PREFIX: &str = "urn:foundation:problem:";
+
+/// What went wrong with a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    status: StatusCode,
+    code: Cow<'static, str>,
+    detail: String,
+    errors: Vec<FieldError>,
+    state: Option<String>,
+    retry_after: Option<u32>,
+    allow: Option<String>,
+}
+
+/// One field of a body or query that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct FieldError {
+    /// JSON pointer of the field, or its name in a query.
+    pub(crate) pointer: String,
+    /// What is wrong with it.
+    pub(crate) detail: String,
+}
+
+/// The members of a problem as they are sent.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a str>,
+    request_id: &'a str,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: code.into(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            state: None,
+            retry_after: None,
+            allow: None,
+        }
+    }
+
+    pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    pub(crate) fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    }
+
+    pub(crate) fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
+    pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with_retry_after(2)
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed to handle this; its log says why")
+    }
+
+    pub(crate) fn method_not_allowed(allow: &str) -> Self {
+        let mut problem = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            format!("this address answers {allow} only"),
+        );
+        problem.allow = Some(allow.to_owned());
+        problem
+    }
+
+    pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Adds the state that a conflicting request met.
+    pub(crate) fn with_state(mut self, state: &str) -> Self {
+        self.state = Some(state.to_owned());
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(crate) fn title(&self) -> &'static str {
+        self.status.canonical_reason().unwrap_or("Error")
+    }
+
+    pub(crate) fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// The response without the members that only the request knows.
+    fn head(&self) -> actix_web::HttpResponseBuilder {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if let Some(allow) = &self.allow {
+            response.insert_header((header::ALLOW, allow.as_str()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"foundation\""));
+        }
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        response
+    }
+
+    /// The response for a program.
+    pub(crate) fn to_json(&self, instance: &str, request_id: &str) -> HttpResponse {
+        let document = Document {
+            kind: format!("{TYPE_PREFIX}{}", self.code),
+            title: self.title(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            instance,
+            code: &self.code,
+            errors: &self.errors,
+            state: self.state.as_deref(),
+            request_id,
+        };
+        let body = serde_json::to_vec(&document).expect("a problem has string keys only");
+        self.head().content_type(PROBLEM_JSON).body(body)
+    }
+
+    /// The response for a person: the page that the UI plane rendered.
+    pub(crate) fn to_page(&self, html: String) -> HttpResponse {
+        self.head().content_type("text/html; charset=utf-8").body(html)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        // `request::wrap` replaces this body by one that names the request.
+        self.to_json("", "")
+    }
+}
+
+impl From<ActorError> for Problem {
+    fn from(error: ActorError) -> Self {
+        let status = match error.kind() {
+            ErrorKind::Invalid | ErrorKind::Unsupported => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Conflict => StatusCode::CONFLICT,
+            ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::Overloaded | ErrorKind::Retryable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Deadline | ErrorKind::Unknown => StatusCode::GATEWAY_TIMEOUT,
+            ErrorKind::Internal => {
+                tracing::error!(code = error.code(), message = error.message(), "an actor failed");
+                return Self::internal();
+            },
+        };
+        let problem = Self::new(status, error.code().to_owned(), error.message());
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => problem.with_retry_after(2),
+            _ => problem,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use serde_json::Value;
+
+    use super::*;
+
+    async fn json(response: HttpResponse) -> Value {
+        serde_json::from_slice(&to_bytes(response.into_body()).await.unwrap()).unwrap()
+    }
+
+    #[actix_web::test]
+    async fn a_problem_has_the_members_of_rfc_9457_and_ours() {
+        let problem = Problem::unprocessable("body.invalid", "two fields do not fit")
+            .with_errors(vec![FieldError { pointer: "/idea".to_owned(), detail: "is required".to_owned() }])
+            .with_state("paused");
+        let response = problem.to_json("/api/planning/runs", "0198");
+        assert_eq!(response.headers().get("content-type").unwrap(), PROBLEM_JSON);
+        let body = json(response).await;
+        assert_eq!(body["type"], "urn:foundation:problem:body.invalid");
+        assert_eq!(body["title"], "Unprocessable Entity");
+        assert_eq!(body["status"], 422);
+        assert_eq!(body["detail"], "two fields do not fit");
+        assert_eq!(body["instance"], "/api/planning/runs");
+        assert_eq!(body["code"], "body.invalid");
+        assert_eq!(body["errors"][0]["pointer"], "/idea");
+        assert_eq!(body["state"], "paused");
+        assert_eq!(body["request_id"], "0198");
+    }
+
+    #[test]
+    fn each_kind_of_actor_error_has_its_status() {
+        let cases = [
+            (ActorError::invalid("a", "m"), 422),
+            (ActorError::not_found("a", "m"), 404),
+            (ActorError::conflict("a", "m"), 409),
+            (ActorError::forbidden("a", "m"), 403),
+            (ActorError::too_large("a", "m"), 413),
+            (ActorError::overloaded("a", "m"), 503),
+            (ActorError::unknown("a", "m"), 504),
+            (ActorError::retryable("a", "m"), 503),
+            (ActorError::unsupported("a", "m"), 422),
+            (ActorError::internal("a", "m"), 500),
+        ];
+        for (error, status) in cases {
+            assert_eq!(Problem::from(error.clone()).status().as_u16(), status, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn internal_detail_is_not_returned() {
+        let problem = Problem::from(ActorError::internal("storage.corrupt", "row 17 of /srv/data is torn"));
+        assert_eq!(problem.code(), "internal");
+        assert!(!problem.detail().contains("row 17"));
+    }
+}

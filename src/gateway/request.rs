@@ -1,0 +1,159 @@
+//! What surrounds every request: its id, its span, its metrics, the security headers, and the shape of what went wrong.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{error::Problem, headers, pages, state::Gateway};
+use crate::metrics;
+
+/// Header of the id that ties an answer to the log. A valid one of the client is kept.
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// Longest id of a client.
+const ID_BYTES_MAX: usize = 128;
+
+/// Route label of addresses that do not exist.
+const UNMATCHED: &str = "(unmatched)";
+
+/// Surrounds a request.
+///
+/// # Errors
+///
+/// Fails only where an inner middleware fails; problems of handlers become responses here.
+pub(crate) async fn wrap(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let id = correlation_id(request.headers().get(&CORRELATION_ID));
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", id, %method, route = tracing::field::Empty);
+    let response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
+
+    let (request, response) = response.into_parts();
+    let mut response = match problem(&response) {
+        None => response,
+        Some(problem) => render(&request, &problem, &id),
+    };
+    let is_tls = request.app_data::<web::Data<Gateway>>().is_some_and(|gateway| gateway.server.is_secure());
+    headers::secure(response.headers_mut(), is_tls);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(CORRELATION_ID, value);
+    }
+    let route = request.match_pattern().unwrap_or_else(|| UNMATCHED.to_owned());
+    span.record("route", &route);
+    span.in_scope(|| observe(&method, route, response.status(), started));
+    Ok(ServiceResponse::new(request, response))
+}
+
+/// Keeps an id that is safe in headers and logs, else makes one.
+fn correlation_id(header: Option<&HeaderValue>) -> String {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    header
+        .map(HeaderValue::as_bytes)
+        .filter(|id| !id.is_empty() && id.len() <= ID_BYTES_MAX && id.iter().copied().all(is_safe))
+        .and_then(|id| std::str::from_utf8(id).ok())
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// The problem behind a response: ours, or one for an error that the HTTP library answered by itself.
+fn problem(response: &HttpResponse) -> Option<Problem> {
+    if let Some(problem) = response.error().and_then(Error::as_error::<Problem>) {
+        return Some(problem.clone());
+    }
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return None;
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allow = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok());
+        return Some(Problem::method_not_allowed(allow.unwrap_or_default()));
+    }
+    if status.is_server_error() {
+        return Some(Problem::internal());
+    }
+    Some(Problem::new(status, "request.invalid", "the request could not be read"))
+}
+
+/// Answers a program with problem+json and a person with a page. A person without a session is led to the sign-in.
+fn render(request: &HttpRequest, problem: &Problem, id: &str) -> HttpResponse {
+    if is_for_programs(request.path()) {
+        return problem.to_json(request.path(), id);
+    }
+    if problem.status() == StatusCode::UNAUTHORIZED && request.method() == Method::GET {
+        return HttpResponse::SeeOther().insert_header((header::LOCATION, "/sign-in")).finish();
+    }
+    problem.to_page(pages::fault(request, problem, id))
+}
+
+fn is_for_programs(path: &str) -> bool {
+    let is_below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    ["/api", "/health", "/ready", "/metrics"].into_iter().any(is_below)
+}
+
+fn observe(method: &Method, route: String, status: StatusCode, started: Instant) {
+    let seconds = started.elapsed().as_secs_f64();
+    // Methods come from outside and would otherwise be an unbounded label.
+    let method = match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    };
+    if status.is_server_error() {
+        tracing::warn!(status = status.as_u16(), seconds, "request failed");
+    } else {
+        tracing::debug!(status = status.as_u16(), seconds, "request answered");
+    }
+    let status = status.as_u16().to_string();
+    ::metrics::counter!(metrics::HTTP_REQUESTS_TOTAL, "method" => method, "route" => route.clone(), "status" => status)
+        .increment(1);
+    ::metrics::histogram!(metrics::HTTP_REQUEST_SECONDS, "method" => method, "route" => route).record(seconds);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_safe_id_of_the_client_is_kept() {
+        let id = "0198-ab.c:1_x";
+        assert_eq!(correlation_id(Some(&HeaderValue::from_static(id))), id);
+    }
+
+    #[test]
+    fn an_id_that_could_forge_a_log_line_is_replaced() {
+        for bad in ["", "a b", "a\tb", "\"}", &"x".repeat(129)] {
+            let made = correlation_id(Some(&HeaderValue::from_str(bad).unwrap()));
+            assert_eq!(Uuid::parse_str(&made).unwrap().get_version_num(), 7, "{bad:?}");
+        }
+        assert_ne!(correlation_id(None), correlation_id(None));
+    }
+
+    #[test]
+    fn only_addresses_of_programs_answer_in_json() {
+        for path in ["/api", "/api/planning/runs", "/health", "/ready", "/metrics"] {
+            assert!(is_for_programs(path), "{path}");
+        }
+        for path in ["/", "/apiary", "/runs/1", "/healthy"] {
+            assert!(!is_for_programs(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Sign-in, sign-out, and tokens for programs.
+//!
+//! A sign-in link holds a signed token that is exchanged for a session once: the exchange is recorded in the cluster before
+//! the session is made, so two browsers cannot both win.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use cluster::prelude::TenantId;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    body,
+    caller::{self, Caller, SESSION_COOKIE},
+    error::Problem,
+    state::Gateway,
+    token::{self, Claims, Purpose, Role, Signer},
+};
+
+/// What is seen for a moment after sign-in.
+const SIGNED_IN_PAGE: &str = "<!doctype html><html lang=\"en\"><title>Signed in · foundation</title>\
+    <p><a href=\"/runs\">Signed in. Go on to your runs.</a></p></html>";
+
+/// Setting under which the exchange of a sign-in token is recorded.
+const USED_PREFIX: &str = "sign-in-used/";
+
+/// Setting that exists as soon as anyone has signed in.
+pub const SIGNED_IN: &str = "signed-in";
+
+/// Seconds of an hour.
+const HOUR: u64 = 3600;
+
+/// Who the caller is.
+#[derive(Debug, Serialize)]
+struct Me {
+    user: String,
+    tenant: String,
+    role: Role,
+    expires_at: u64,
+}
+
+/// A token that was made.
+#[derive(Debug, Serialize)]
+struct Minted {
+    token: String,
+    expires_at: u64,
+}
+
+/// A sign-in link that was made.
+#[derive(Debug, Serialize)]
+struct Link {
+    url: String,
+    expires_at: u64,
+}
+
+/// The address that signs in `user` once.
+#[must_use]
+pub fn sign_in_link(gateway: &Gateway, tenant: &TenantId, user: &str, role: Role) -> String {
+    link(gateway, tenant, user, role).url
+}
+
+fn link(gateway: &Gateway, tenant: &TenantId, user: &str, role: Role) -> Link {
+    let life = Duration::from_secs(gateway.auth.sign_in_link_hours * HOUR);
+    let claims = Signer::claims(tenant, user, role, Purpose::SignIn, life);
+    let url = format!("{}/sign-in/{}", gateway.server.base_url(), gateway.signer.sign(&claims));
+    Link { url, expires_at: claims.exp }
+}
+
+/// `GET /sign-in/{token}`: exchanges a sign-in token for a session.
+pub(crate) async fn sign_in_by_link(
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+    token: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    if is_speculative(&request) {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let claims = gateway.signer.verify(&token, Purpose::SignIn).map_err(|error| match error {
+        token::TokenError::Expired => Problem::forbidden("auth.link-expired", "this sign-in link has expired"),
+        token::TokenError::Invalid => Problem::forbidden("auth.link-invalid", "this is not a sign-in link of this server"),
+    })?;
+    exchange(&gateway, &claims).await?;
+    let tenant = TenantId::new(&claims.tid)?;
+    let life = Duration::from_secs(gateway.auth.session_hours * HOUR);
+    let session = Signer::claims(&tenant, &claims.sub, claims.role, Purpose::Session, life);
+    let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
+    let cookie = caller::session_cookie(gateway.signer.sign(&session), seconds, gateway.server.is_secure());
+    tracing::info!(tenant = %tenant, "a person signed in");
+    // A redirect would belong to the navigation that led here, perhaps from another site, and browsers send no strict cookie
+    // along with that. The next step of this page is our own.
+    Ok(HttpResponse::Ok()
+        .cookie(cookie)
+        .insert_header(("refresh", "0;url=/runs"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("text/html; charset=utf-8")
+        .body(SIGNED_IN_PAGE))
+}
+
+/// Says whether a browser only prepares for a visit; that must not use the link up.
+fn is_speculative(request: &HttpRequest) -> bool {
+    ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
+        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+        value.is_some_and(|value| value.contains("prefetch") || value.contains("preview"))
+    })
+}
+
+/// Records that a sign-in token was exchanged, and refuses the second time.
+async fn exchange(gateway: &Gateway, claims: &Claims) -> Result<(), Problem> {
+    let ours = Uuid::new_v4().into_bytes().to_vec();
+    let name = format!("{USED_PREFIX}{}", claims.jti);
+    let winner = gateway.cluster.settings().put_if_absent(&name, ours.clone()).await?;
+    if winner == ours {
+        gateway.cluster.settings().put_if_absent(SIGNED_IN, Vec::from(*b"1")).await?;
+        return Ok(());
+    }
+    Err(Problem::forbidden("auth.link-used", "this sign-in link has been used; ask for a new one"))
+}
+
+/// `POST /sign-out`: forgets the session of this browser.
+pub(crate) async fn sign_out(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
+    caller::check_origin(&request, &gateway)?;
+    let mut cookie = caller::session_cookie(String::new(), 0, gateway.server.is_secure());
+    cookie.make_removal();
+    debug_assert_eq!(cookie.name(), SESSION_COOKIE);
+    Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, "/sign-in")).finish())
+}
+
+/// `GET /api/auth/me`: says who the caller is.
+pub(crate) async fn me(caller: Caller) -> HttpResponse {
+    HttpResponse::Ok().json(Me {
+        user: caller.user,
+        tenant: caller.tenant.as_str().to_owned(),
+        role: caller.role,
+        expires_at: caller.expires_at,
+    })
+}
+
+/// `POST /api/auth/tokens`: makes a session token for a program.
+pub(crate) async fn mint(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let hours = fields.integer("hours", 1..=gateway.auth.token_hours_max);
+    let subject = Subject::read(&mut fields);
+    fields.finish()?;
+    let (tenant, user, role) = subject.allowed_to(&caller)?;
+    let life = Duration::from_secs(hours.unwrap_or(gateway.auth.session_hours) * HOUR);
+    let claims = Signer::claims(&tenant, &user, role, Purpose::Session, life);
+    let minted = Minted { token: gateway.signer.sign(&claims), expires_at: claims.exp };
+    tracing::info!(tenant = %tenant, role = role.as_str(), "a token was made");
+    Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(minted))
+}
+
+/// `POST /api/auth/sign-in-links`: makes a link that signs a person in once.
+pub(crate) async fn mint_link(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let subject = Subject::read(&mut fields);
+    fields.finish()?;
+    let (tenant, user, role) = subject.allowed_to(&caller)?;
+    tracing::info!(tenant = %tenant, role = role.as_str(), "a sign-in link was made");
+    let link = link(&gateway, &tenant, &user, role);
+    Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(link))
+}
+
+/// For whom a token is asked.
+#[derive(Debug)]
+struct Subject {
+    user: Option<String>,
+    tenant: Option<String>,
+    role: Option<Role>,
+}
+
+impl Subject {
+    fn read(fields: &mut body::Fields) -> Self {
+        Self {
+            user: fields.optional_text("user", token::USER_BYTES_MAX),
+            tenant: fields.optional_text("tenant", 64),
+            role: fields.choice("role", &[("member", Role::Member), ("admin", Role::Admin)]),
+        }
+    }
+
+    /// Decides whether the caller may speak for this subject: an operator for everyone, an admin for its own tenant, and
+    /// nobody for an operator.
+    fn allowed_to(self, caller: &Caller) -> Result<(TenantId, String, Role), Problem> {
+        let tenant = match self.tenant {
+            None => caller.tenant.clone(),
+            Some(name) => TenantId::new(&name)?,
+        };
+        let user = self.user.unwrap_or_else(|| "admin".to_owned());
+        if !token::is_user(&user) {
+            return Err(Problem::unprocessable("auth.user", "a user has visible ASCII characters only"));
+        }
+        let is_allowed = match caller.role {
+            Role::Operator => true,
+            Role::Admin => tenant == caller.tenant,
+            Role::Member => false,
+        };
+        if !is_allowed {
+            return Err(Problem::forbidden("auth.role", "tokens are made by an admin of the tenant or by the operator"));
+        }
+        Ok((tenant, user, self.role.unwrap_or(Role::Admin)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(role: Role) -> Caller {
+        Caller { tenant: TenantId::new("acme").unwrap(), user: "ann".to_owned(), role, expires_at: 0 }
+    }
+
+    fn subject(tenant: Option<&str>, user: Option<&str>) -> Subject {
+        Subject { user: user.map(str::to_owned), tenant: tenant.map(str::to_owned), role: None }
+    }
+
+    #[test]
+    fn only_the_operator_makes_tokens_of_other_tenants() {
+        subject(Some("other"), None).allowed_to(&caller(Role::Operator)).unwrap();
+        subject(Some("acme"), None).allowed_to(&caller(Role::Admin)).unwrap();
+        subject(None, None).allowed_to(&caller(Role::Admin)).unwrap();
+        for (tenant, role) in [(Some("other"), Role::Admin), (None, Role::Member), (Some("acme"), Role::Member)] {
+            assert_eq!(subject(tenant, None).allowed_to(&caller(role)).unwrap_err().code(), "auth.role");
+        }
+    }
+
+    #[test]
+    fn a_user_with_strange_characters_is_refused() {
+        let problem = subject(None, Some("a b")).allowed_to(&caller(Role::Operator)).unwrap_err();
+        assert_eq!(problem.code(), "auth.user");
+    }
+}

@@ -1,0 +1,102 @@
+//! What all handlers share.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use cluster::prelude::Cluster;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{planning::Planning, token::Signer};
+use crate::{
+    config::{AuthConfig, ServerConfig},
+    planes::events::Watchers,
+    telemetry::Telemetry,
+};
+
+/// The gateway's view of the server: who it asks and by which rules. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    inner: Arc<Parts>,
+}
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where the actors are.
+    pub cluster: Cluster,
+    /// The operations of the planning API.
+    pub planning: Planning,
+    /// Makes and reads tokens.
+    pub signer: Signer,
+    /// Hears of run events.
+    pub watchers: Watchers,
+    /// Whether requests are taken.
+    pub readiness: Readiness,
+    /// Renders metrics.
+    pub telemetry: Telemetry,
+    /// The model that writes.
+    pub model: ModelStatus,
+    /// Rules of the server.
+    pub server: ServerConfig,
+    /// Rules of sign-in.
+    pub auth: AuthConfig,
+}
+
+/// What `/ready` tells of the model that writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModelStatus {
+    /// Identifier of the model.
+    pub id: String,
+    /// Whether it is the small one inside this program, which pages must say.
+    pub is_embedded: bool,
+    /// What people must know about the models, missing files included.
+    pub notices: Vec<String>,
+}
+
+impl Gateway {
+    /// Puts a gateway together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { inner: Arc::new(parts) }
+    }
+}
+
+impl std::ops::Deref for Gateway {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.inner
+    }
+}
+
+/// Whether requests are taken. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness {
+    is_draining: Arc<AtomicBool>,
+    streams: CancellationToken,
+}
+
+impl Readiness {
+    /// Tells load balancers to look elsewhere.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Release);
+    }
+
+    /// Ends all event streams; clients connect again elsewhere, or here after the restart.
+    pub fn close_streams(&self) {
+        self.streams.cancel();
+    }
+
+    /// Says whether the server is stopping.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn streams(&self) -> &CancellationToken {
+        &self.streams
+    }
+}

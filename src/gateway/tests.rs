@@ -1,0 +1,9 @@
+//! The HTTP application over a cluster in memory and fake ports, asked as clients ask it.
+
+mod api;
+mod auth;
+mod bench;
+mod input;
+mod pages;
+mod runs;
+mod stream;

@@ -1,0 +1,223 @@
+//! What the tests share: a cluster, a gateway over it, and a client.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    body::to_bytes,
+    http::{StatusCode, header::HeaderMap},
+    test::{TestRequest, init_service},
+};
+use actors::{
+    env::{Env, PlanningSettings},
+    events::EventLog,
+    ports::{
+        ModelRequest,
+        fake::{FakeEmbedder, FakeModel, FakeObjects, FakeSearch, FakeVectors, Reply},
+    },
+    run::Run,
+    tenant::Tenant,
+    workflows::planning::{phase::PhaseId, sample},
+};
+use bytes::Bytes;
+use cluster::{prelude::TenantId, testing::TestCluster};
+use serde_json::{Value, json};
+use tokio::task::LocalSet;
+
+use crate::{
+    config::{AuthConfig, ServerConfig},
+    gateway::{Gateway, ModelStatus, Parts, Planning, Purpose, Readiness, Role, Signer, app},
+    planes::events::Watchers,
+    telemetry::Telemetry,
+};
+
+pub(super) const IDEA: &str = "A shared tool library for apartment houses with a locker in each cellar";
+
+/// Scores of a kill test that says GO, and of one that says KILL.
+pub(super) const GO: [f64; 6] = [8.0; 6];
+pub(super) const KILL: [f64; 6] = [1.0; 6];
+
+/// The phase and step that a request of the planning run is for.
+fn asked(request: &ModelRequest) -> (PhaseId, String, usize) {
+    let parts: Vec<&str> = request.idempotency_key.split('/').collect();
+    let [_class, _tenant, _run, attempt, phase, step, ..] = parts[..] else { panic!("{}", request.idempotency_key) };
+    (PhaseId::parse(phase).unwrap(), step.to_owned(), attempt.parse().unwrap())
+}
+
+/// A model whose kill tests have these scores.
+pub(super) fn model(scores: [f64; 6]) -> FakeModel {
+    FakeModel::new(move |request, _| {
+        let (phase, step, attempt) = asked(request);
+        let seed = 1 + attempt * 40 + phase.number() as usize;
+        let answer = match (step.as_str(), phase) {
+            ("draft", PhaseId::KillTest) => sample::kill_test(scores, seed),
+            ("draft", phase) => sample::full(phase.phase(), seed),
+            (_, phase) => sample::review(phase.phase(), 8.0, seed),
+        };
+        Reply::Text(answer.to_string())
+    })
+}
+
+/// A model that never answers, so that runs stay where they are.
+pub(super) fn silent() -> FakeModel {
+    FakeModel::new(|_, _| Reply::Hang)
+}
+
+pub(super) struct Bench {
+    pub(super) cluster: TestCluster,
+    pub(super) gateway: Gateway,
+}
+
+/// An answer with its body.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).unwrap()
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// Asserts a problem and returns it.
+    #[track_caller]
+    pub(super) fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["type"], format!("urn:foundation:problem:{code}"));
+        assert_eq!(problem["request_id"], self.header("x-correlation-id"));
+        for member in ["title", "detail", "instance"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {problem}");
+        }
+        problem
+    }
+}
+
+impl Bench {
+    /// Runs a test on one thread, as the workers of the server have.
+    pub(super) async fn with(model: FakeModel, test: impl AsyncFnOnce(&Self)) {
+        Self::configured(model, ServerConfig::default(), test).await;
+    }
+
+    pub(super) async fn configured(model: FakeModel, server: ServerConfig, test: impl AsyncFnOnce(&Self)) {
+        LocalSet::new()
+            .run_until(async {
+                let bench = Self::new(model, server).await;
+                test(&bench).await;
+            })
+            .await;
+    }
+
+    async fn new(model: FakeModel, server: ServerConfig) -> Self {
+        let watchers = Watchers::new(server.watchers_per_tenant);
+        let env = Env {
+            model: Arc::new(model),
+            embedder: Arc::new(FakeEmbedder::default()),
+            vectors: Arc::new(FakeVectors::default()),
+            objects: Arc::new(FakeObjects::default()),
+            search: Arc::new(FakeSearch::default()),
+            events: Arc::new(watchers.clone()),
+            planning: PlanningSettings::default(),
+        };
+        let cluster = TestCluster::builder(7)
+            .actor::<Run>(env.clone())
+            .actor::<Tenant>(env.clone())
+            .actor::<EventLog>(env.clone())
+            .start()
+            .await;
+        let gateway = Gateway::new(Parts {
+            cluster: cluster.cluster(),
+            planning: Planning::new(cluster.cluster(), env),
+            signer: Signer::new(&[7; 32]),
+            watchers,
+            readiness: Readiness::default(),
+            telemetry: Telemetry::detached(),
+            model: ModelStatus { id: "fake".to_owned(), is_embedded: false, notices: Vec::new() },
+            server,
+            auth: AuthConfig::default(),
+        });
+        Self { cluster, gateway }
+    }
+
+    pub(super) fn token(&self, tenant: &str, user: &str, role: Role) -> String {
+        let tenant = TenantId::new(tenant).unwrap();
+        let claims = Signer::claims(&tenant, user, role, Purpose::Session, Duration::from_secs(3600));
+        self.gateway.signer.sign(&claims)
+    }
+
+    /// Sends a request as it is.
+    pub(super) async fn call(&self, request: TestRequest) -> Answer {
+        let service = init_service(app(self.gateway.clone())).await;
+        let response = actix_web::test::call_service(&service, request.to_request()).await;
+        let (_, response) = response.into_parts();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body()).await.unwrap_or_else(|_| panic!("the body ends well"));
+        Answer { status, headers, body }
+    }
+
+    /// Sends a request of the admin of tenant `default`.
+    pub(super) async fn admin(&self, request: TestRequest) -> Answer {
+        let token = self.token("default", "admin", Role::Admin);
+        self.call(request.insert_header(("authorization", format!("Bearer {token}")))).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.admin(TestRequest::get().uri(path)).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.admin(TestRequest::post().uri(path).set_json(body)).await
+    }
+
+    /// Sends what a browser with a session sends.
+    pub(super) async fn browse(&self, path: &str) -> Answer {
+        self.call(TestRequest::get().uri(path).insert_header(("cookie", self.cookie()))).await
+    }
+
+    /// Sends a form as a browser on one of our pages does.
+    pub(super) async fn submit(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let request = TestRequest::post()
+            .uri(path)
+            .insert_header(("cookie", self.cookie()))
+            .insert_header(("host", "plans.test"))
+            .insert_header(("origin", "http://plans.test"))
+            .set_form(form);
+        self.call(request).await
+    }
+
+    pub(super) fn cookie(&self) -> String {
+        format!("session_id={}", self.token("default", "admin", Role::Admin))
+    }
+
+    /// Creates a run and returns its id.
+    pub(super) async fn create(&self, config: Value) -> String {
+        let answer = self.post("/api/planning/runs", &json!({ "idea": IDEA, "config": config })).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Lets time pass until the run has this status.
+    pub(super) async fn until(&self, run: &str, status: &str) -> Value {
+        for _ in 0..5_000 {
+            let answer = self.get(&format!("/api/planning/runs/{run}")).await;
+            if answer.json()["status"] == status {
+                return answer.json();
+            }
+            self.cluster.advance(Duration::from_millis(100)).await;
+        }
+        let answer = self.get(&format!("/api/planning/runs/{run}")).await;
+        panic!("the run never became {status}: {}", answer.text());
+    }
+}

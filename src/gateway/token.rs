@@ -1,0 +1,259 @@
+//! Tokens: JWTs signed with HMAC-SHA256 by a key that the whole cluster shares.
+//!
+//! A session token proves who asks; a sign-in token is exchanged for a session once. The audience keeps one from being used
+//! as the other. Only HS256 is accepted, whatever the header of a token says.
+
+use std::time::Duration;
+
+use cluster::prelude::TenantId;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Difference between clocks that is forgiven.
+const LEEWAY_SECONDS: u64 = 5;
+
+/// Longest token that is looked at.
+const TOKEN_BYTES_MAX: usize = 2048;
+
+/// Longest name of a user.
+pub(crate) const USER_BYTES_MAX: usize = 128;
+
+/// What a person or program may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Uses the tenant's runs.
+    Member,
+    /// Also mints tokens of its own tenant.
+    Admin,
+    /// Whoever runs the server: also mints tokens of any tenant.
+    Operator,
+}
+
+impl Role {
+    /// The name in tokens and pages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Proves who asks.
+    Session,
+    /// Is exchanged for a session once.
+    SignIn,
+}
+
+impl Purpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::SignIn => "sign-in",
+        }
+    }
+}
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// User.
+    pub sub: String,
+    /// Tenant.
+    pub tid: String,
+    /// Role within the tenant.
+    pub role: Role,
+    /// What the token is for.
+    pub aud: Purpose,
+    /// When it was made, Unix seconds.
+    pub iat: u64,
+    /// When it ends, Unix seconds.
+    pub exp: u64,
+    /// Id of the token.
+    pub jti: Uuid,
+}
+
+/// Makes and reads tokens.
+#[derive(Clone)]
+pub struct Signer {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Signer").finish_non_exhaustive()
+    }
+}
+
+/// Why a token is not accepted. One reason for all faults would hide expiry from people; anything finer helps forgers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Its time is over.
+    #[error("the token has expired")]
+    Expired,
+    /// It was not made here, not for this, or was changed.
+    #[error("the token is not valid")]
+    Invalid,
+}
+
+impl Signer {
+    /// Makes a signer from the key of the cluster.
+    #[must_use]
+    pub fn new(key: &[u8]) -> Self {
+        Self { encoding: EncodingKey::from_secret(key), decoding: DecodingKey::from_secret(key) }
+    }
+
+    /// Makes claims that start now.
+    #[must_use]
+    pub fn claims(tenant: &TenantId, user: &str, role: Role, aud: Purpose, life: Duration) -> Claims {
+        let iat = now();
+        Claims {
+            sub: user.to_owned(),
+            tid: tenant.as_str().to_owned(),
+            role,
+            aud,
+            iat,
+            exp: iat + life.as_secs(),
+            jti: Uuid::new_v4(),
+        }
+    }
+
+    /// Signs claims.
+    ///
+    /// # Panics
+    ///
+    /// Never: HMAC takes keys and messages of every length.
+    #[must_use]
+    pub fn sign(&self, claims: &Claims) -> String {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
+            .expect("HMAC signs every message with every key")
+    }
+
+    /// Reads a token that is to be used for `purpose`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the token has expired, or for any other reason is not one of ours for this purpose.
+    pub fn verify(&self, token: &str, purpose: Purpose) -> Result<Claims, TokenError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenError::Invalid);
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = LEEWAY_SECONDS;
+        validation.set_audience(&[purpose.as_str()]);
+        validation.set_required_spec_claims(&["exp", "sub", "aud"]);
+        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|error| {
+            match error.kind() {
+                jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
+                _ => TokenError::Invalid,
+            }
+        })?;
+        let claims = data.claims;
+        let is_sound = claims.iat <= now() + LEEWAY_SECONDS
+            && claims.iat < claims.exp
+            && is_user(&claims.sub)
+            && TenantId::new(&claims.tid).is_ok();
+        if is_sound { Ok(claims) } else { Err(TokenError::Invalid) }
+    }
+}
+
+/// Says whether a name can be a user's: 1 to 128 visible ASCII characters.
+pub(crate) fn is_user(name: &str) -> bool {
+    !name.is_empty() && name.len() <= USER_BYTES_MAX && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn now() -> u64 {
+    jsonwebtoken::get_current_timestamp()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn claims(aud: Purpose) -> Claims {
+        let tenant = TenantId::new("acme").unwrap();
+        Signer::claims(&tenant, "ann", Role::Admin, aud, Duration::from_secs(60))
+    }
+
+    fn unsigned(header: &Value, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}.", part(header), part(claims))
+    }
+
+    #[test]
+    fn a_token_says_what_was_signed() {
+        let signer = Signer::new(&KEY);
+        let claims = claims(Purpose::Session);
+        assert_eq!(signer.verify(&signer.sign(&claims), Purpose::Session), Ok(claims));
+    }
+
+    #[test]
+    fn a_sign_in_token_is_no_session_and_the_other_way_round() {
+        let signer = Signer::new(&KEY);
+        for (made, used) in [(Purpose::SignIn, Purpose::Session), (Purpose::Session, Purpose::SignIn)] {
+            assert_eq!(signer.verify(&signer.sign(&claims(made)), used), Err(TokenError::Invalid));
+        }
+    }
+
+    #[test]
+    fn another_key_a_changed_token_and_rubbish_are_refused() {
+        let signer = Signer::new(&KEY);
+        let foreign = Signer::new(&[8; 32]).sign(&claims(Purpose::Session));
+        let good = signer.sign(&claims(Purpose::Session));
+        let (head, signature) = good.rsplit_once('.').unwrap();
+        let mut parts = head.split('.');
+        let (header, body) = (parts.next().unwrap(), parts.next().unwrap());
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap().replace("acme", "evil");
+        let forged = format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(text));
+        for token in [foreign, forged, String::new(), "a.b.c".to_owned(), "x".repeat(5000)] {
+            assert_eq!(signer.verify(&token, Purpose::Session), Err(TokenError::Invalid), "{token}");
+        }
+    }
+
+    #[test]
+    fn only_hs256_is_accepted() {
+        let signer = Signer::new(&KEY);
+        let claims = serde_json::to_value(claims(Purpose::Session)).unwrap();
+        for algorithm in ["none", "None", "HS512", "RS256"] {
+            let token = unsigned(&json!({ "alg": algorithm, "typ": "JWT" }), &claims);
+            assert_eq!(signer.verify(&token, Purpose::Session), Err(TokenError::Invalid), "{algorithm}");
+        }
+        let hs512 = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims, &EncodingKey::from_secret(&KEY));
+        assert_eq!(signer.verify(&hs512.unwrap(), Purpose::Session), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn an_expired_token_is_told_apart() {
+        let signer = Signer::new(&KEY);
+        let mut old = claims(Purpose::Session);
+        old.iat -= 120;
+        old.exp = old.iat + 60;
+        assert_eq!(signer.verify(&signer.sign(&old), Purpose::Session), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_token_from_the_future_or_with_strange_names_is_refused() {
+        let signer = Signer::new(&KEY);
+        let future = Claims { iat: now() + 600, exp: now() + 1200, ..claims(Purpose::Session) };
+        let tenant = Claims { tid: "../etc".to_owned(), ..claims(Purpose::Session) };
+        let user = Claims { sub: "a\nb".to_owned(), ..claims(Purpose::Session) };
+        for claims in [future, tenant, user] {
+            assert_eq!(signer.verify(&signer.sign(&claims), Purpose::Session), Err(TokenError::Invalid));
+        }
+    }
+}

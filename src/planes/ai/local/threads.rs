@@ -1,0 +1,45 @@
+//! How many processor threads the tensor library takes.
+//!
+//! It has no setting for it but its environment, which it reads once, at its first multiplication. Changing the
+//! environment of a running process is not safe, so `main` does it before anything else: when
+//! [`thread_environment`] names variables that are not set, it replaces itself by itself with them set.
+
+/// Most threads taken without being told to: more make each other wait.
+const MOST: usize = 4;
+
+/// The variables that limit the threads of the embedded models to `threads`, or to one per core and at most 4 when
+/// `threads` is 0. `cores` is what this process may use. Empty when the person who started the process set them.
+#[must_use]
+pub fn thread_environment(
+    threads: usize,
+    cores: usize,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Vec<(&'static str, String)> {
+    let threads = if threads == 0 { cores.clamp(1, MOST) } else { threads };
+    ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"]
+        .into_iter()
+        .filter(|name| environment(name).is_none())
+        .map(|name| (name, threads.to_string()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_follow_the_cores_up_to_four_and_the_setting_wins() {
+        let unset = |_: &str| None;
+        let count = |threads, cores| thread_environment(threads, cores, unset)[0].1.clone();
+        assert_eq!(
+            [count(0, 2), count(0, 64), count(0, 0), count(7, 2)],
+            ["2", "4", "1", "7"]
+        );
+    }
+
+    #[test]
+    fn what_was_set_from_outside_stays() {
+        let set = |name: &str| (name == "CANDLE_NUM_THREADS").then(|| "3".to_owned());
+        assert_eq!(thread_environment(2, 2, set), [("RAYON_NUM_THREADS", "2".to_owned())]);
+    }
+}

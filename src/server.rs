@@ -1,0 +1,12 @@
+//! The server: opens what it keeps, connects the ports, serves, and stops without losing anything.
+
+mod compose;
+mod failure;
+mod first_start;
+mod lock;
+mod operator;
+mod serve;
+
+pub use compose::ComposeError;
+pub use lock::LockError;
+pub use serve::{Note, ServeError, serve};

@@ -1,0 +1,167 @@
+//! Composition: the one place that knows every adapter and every actor.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use actors::{
+    env::{Env, PlanningSettings},
+    events::EventLog,
+    ports::{ObjectError, Profile, Slot, VectorError},
+    run::Run,
+    tenant::Tenant,
+};
+use cluster::{
+    ClusterConfig, OnFatal, OpenError, Stores,
+    prelude::{ActorError, Cluster},
+};
+use secrecy::SecretString;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::{failure::Fault, first_start};
+use crate::{
+    cli::Environment,
+    config::Config,
+    gateway::{Gateway, ModelStatus, Parts, Planning, Readiness},
+    planes::{
+        ai::{self, ConnectError},
+        data::{LanceVectors, ObjectStorage},
+        events::Watchers,
+        search::{self, SearchConfigError},
+    },
+    telemetry::Telemetry,
+};
+
+/// Threads of agreement and timers; both work little and must not wait for actors.
+const RAFT_THREADS: usize = 1;
+
+/// Why the server could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A runtime did not start.
+    #[error("failed to start a runtime: {0}")]
+    Runtime(#[source] io::Error),
+    /// The engine did not open.
+    #[error("failed to open the state in {path}: {source}")]
+    Cluster {
+        /// Directory of the engine.
+        path: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// The object store did not open.
+    #[error("failed to open the object store: {0}")]
+    Objects(#[from] ObjectError),
+    /// The vector index did not open.
+    #[error("failed to open the vector index: {0}")]
+    Vectors(#[from] VectorError),
+    /// The models cannot be connected.
+    #[error("failed to connect the models: {0}")]
+    Ai(#[from] ConnectError),
+    /// The search engine cannot be connected.
+    #[error("failed to connect the search: {0}")]
+    Search(#[from] SearchConfigError),
+    /// The cluster did not answer.
+    #[error("failed to read the settings of the cluster: {0}")]
+    Settings(#[from] ActorError),
+}
+
+/// The runtimes of the engine. They are not those of the HTTP server, whose workers have one thread each.
+#[derive(Debug)]
+pub(super) struct Runtimes {
+    pub(super) actors: Runtime,
+    raft: Runtime,
+}
+
+impl Runtimes {
+    pub(super) fn start(config: &Config) -> Result<Self, ComposeError> {
+        let mut actors = Builder::new_multi_thread();
+        if config.db.threads > 0 {
+            actors.worker_threads(config.db.threads);
+        }
+        let actors = actors.thread_name("actors").enable_all().build().map_err(ComposeError::Runtime)?;
+        let raft = Builder::new_multi_thread()
+            .worker_threads(RAFT_THREADS)
+            .thread_name("raft")
+            .enable_all()
+            .build()
+            .map_err(ComposeError::Runtime)?;
+        Ok(Self { actors, raft })
+    }
+
+    pub(super) fn cluster_config(&self, config: &Config, fault: &Fault) -> ClusterConfig {
+        let mut cluster = ClusterConfig::new(self.actors.handle().clone(), self.raft.handle().clone());
+        let fault = fault.clone();
+        cluster.on_fatal = OnFatal::new(move |reason| fault.report(reason));
+        cluster.shards = config.db.shards;
+        cluster
+    }
+}
+
+/// Opens the adapters of the configuration.
+pub(super) async fn adapters(
+    config: &Config,
+    environment: &Environment,
+    runtime: &Handle,
+    watchers: &Watchers,
+) -> Result<(Env, ModelStatus), ComposeError> {
+    let data = &config.db.path;
+    let key = config.ai.api_key(|name| environment.get(name).map(str::to_owned)).map_err(ConnectError::from)?;
+    let ai = ai::connect(&config.ai, &config.models_dir(), key)?;
+    let search_key = config
+        .search
+        .key_variable()
+        .and_then(|name| environment.get(name))
+        .map(|key| SecretString::from(key.to_owned()));
+    let search = search::open(&config.search, &config.outbound, search_key)?;
+    let objects = Arc::new(ObjectStorage::open(data, &config.files)?);
+    let vectors = LanceVectors::open(data, config.vector_index.clone(), ai.embedder.clone(), runtime.clone()).await?;
+    let status = model_status(&ai);
+    let env = Env {
+        model: ai.model,
+        embedder: ai.embedder,
+        vectors: Arc::new(vectors),
+        objects,
+        search,
+        events: Arc::new(watchers.clone()),
+        planning: PlanningSettings::default(),
+    };
+    Ok((env, status))
+}
+
+fn model_status(ai: &ai::Ai) -> ModelStatus {
+    let info = ai.model.info(Slot::Generator);
+    ModelStatus { id: info.id, is_embedded: info.profile == Profile::Embedded, notices: ai.notices.clone() }
+}
+
+/// Opens the cluster with every class registered.
+pub(super) async fn cluster(config: ClusterConfig, stores: Stores, env: Env) -> Result<Cluster, OpenError> {
+    Cluster::builder(config)
+        .actor::<Tenant>(env.clone())
+        .actor::<Run>(env.clone())
+        .actor::<EventLog>(env)
+        .open(stores)
+        .await
+}
+
+/// Puts the gateway together over an open cluster.
+pub(super) async fn gateway(
+    config: &Config,
+    cluster: Cluster,
+    env: Env,
+    model: ModelStatus,
+    watchers: Watchers,
+    telemetry: Telemetry,
+) -> Result<Gateway, ActorError> {
+    let signer = first_start::signer(&cluster).await?;
+    let planning = Planning::new(cluster.clone(), env);
+    Ok(Gateway::new(Parts {
+        cluster,
+        planning,
+        signer,
+        watchers,
+        readiness: Readiness::default(),
+        telemetry,
+        model,
+        server: config.server.clone(),
+        auth: config.auth.clone(),
+    }))
+}

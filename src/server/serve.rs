@@ -1,0 +1,282 @@
+//! The life of the server process: open, listen, wait for a signal or a fault, stop.
+
+use std::{convert::Infallible, fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
+
+use actix_web::HttpServer;
+use cluster::{Stores, prelude::TenantId};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{
+    compose::{self, ComposeError, Runtimes},
+    failure::{FailureNote, Fault},
+    lock::{DataLock, LockError},
+    first_start,
+    operator::{self, TokenFile},
+};
+use crate::{
+    cli::Environment,
+    config::Config,
+    gateway::{Gateway, app},
+    planes::events::Watchers,
+    telemetry::{Telemetry, TelemetryError},
+};
+
+/// Time between two passes over the metrics.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Time that the engine gets to close after the last request.
+const ENGINE_CLOSE: Duration = Duration::from_secs(30);
+
+/// What the person who started the server is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The last run ended with a fatal error.
+    LastFailure(String),
+    /// What must be known about the models.
+    Model(String),
+    /// Requests are taken.
+    Listening {
+        /// Address for browsers.
+        url: String,
+        /// Directory of everything the server keeps.
+        data: PathBuf,
+    },
+    /// Nobody has signed in yet: the way in, for one use.
+    SignInLink {
+        /// The link.
+        url: String,
+        /// Hours until it ends.
+        hours: u64,
+    },
+    /// The server stops.
+    Draining,
+    /// Everything is closed.
+    Stopped,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LastFailure(text) => write!(formatter, "the last run of the server ended with an error: {text}"),
+            Self::Model(text) => formatter.write_str(text),
+            Self::Listening { url, data } => {
+                write!(formatter, "foundation listens on {url} and keeps its data in {}", data.display())
+            },
+            Self::SignInLink { url, hours } => {
+                write!(formatter, "sign in as admin with this link (once, within {hours} hours):\n  {url}")
+            },
+            Self::Draining => formatter.write_str("stopping: running requests are finished first"),
+            Self::Stopped => formatter.write_str("stopped"),
+        }
+    }
+}
+
+/// Why the server did not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Logs and metrics cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Something the server is made of did not open.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// The address is taken or not ours.
+    #[error("failed to listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The token of the local operator cannot be written.
+    #[error("failed to write {path}: {source}")]
+    OperatorToken {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The HTTP server or a signal handler failed.
+    #[error("the HTTP server failed: {0}")]
+    Http(#[source] io::Error),
+    /// The engine stopped by itself; what was acknowledged is safe.
+    #[error("the engine stopped after a fatal error: {0}")]
+    Engine(String),
+}
+
+impl ServeError {
+    /// The exit code: 2 where starting again cannot help before something is changed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Lock(_) | Self::Telemetry(_) | Self::Bind { .. } => 2,
+            Self::Compose(ComposeError::Cluster { .. } | ComposeError::Ai(_) | ComposeError::Search(_)) => 2,
+            Self::Compose(
+                ComposeError::Runtime(_)
+                | ComposeError::Objects(_)
+                | ComposeError::Vectors(_)
+                | ComposeError::Settings(_),
+            )
+            | Self::OperatorToken { .. }
+            | Self::Http(_)
+            | Self::Engine(_) => 1,
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT, and closes everything.
+///
+/// # Errors
+///
+/// Fails when something does not open, the address is taken, or the engine stops by itself.
+pub fn serve(config: Config, environment: &Environment, announce: &dyn Fn(&Note)) -> Result<(), ServeError> {
+    let telemetry = Telemetry::install(&config.log)?;
+    // Two providers are linked, so rustls would not choose by itself. Another one that was installed before serves as well.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let _lock = DataLock::take(&config.db.path)?;
+    let failure = FailureNote::new(&config.db.path);
+    let runtimes = Runtimes::start(&config)?;
+    let result = open_and_serve(&config, environment, announce, telemetry, &runtimes, &failure);
+    if let Err(error @ ServeError::Engine(_)) = &result {
+        tracing::error!(%error, "the server ends");
+        failure.leave(&error.to_string());
+    }
+    result
+}
+
+fn open_and_serve(
+    config: &Config,
+    environment: &Environment,
+    announce: &dyn Fn(&Note),
+    telemetry: Telemetry,
+    runtimes: &Runtimes,
+    failure: &FailureNote,
+) -> Result<(), ServeError> {
+    let watchers = Watchers::new(config.server.watchers_per_tenant);
+    let fault = Fault::default();
+    let (cluster, gateway) = runtimes.actors.block_on(async {
+        let directory = config.db.cluster_dir();
+        let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), &watchers).await?;
+        let stores = Stores::disk(&directory);
+        let cluster = compose::cluster(runtimes.cluster_config(config, &fault), stores, env.clone())
+            .await
+            .map_err(|source| ComposeError::Cluster { path: directory, source })?;
+        let gateway = compose::gateway(config, cluster.clone(), env, model, watchers.clone(), telemetry)
+            .await
+            .map_err(ComposeError::Settings)?;
+        Ok::<_, ComposeError>((cluster, gateway))
+    })?;
+    if let Some(text) = failure.take() {
+        tracing::warn!(failure = text, "the last run ended with a fatal error");
+        announce(&Note::LastFailure(text));
+    }
+    for notice in &gateway.model.notices {
+        announce(&Note::Model(notice.clone()));
+    }
+    let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce));
+    let closed = runtimes.actors.block_on(async { tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()).await });
+    if closed.is_err() {
+        tracing::warn!("the engine did not close in time; what was acknowledged is in its log");
+    }
+    served?;
+    announce(&Note::Stopped);
+    Ok(())
+}
+
+async fn http(
+    config: &Config,
+    gateway: &Gateway,
+    fault: &Fault,
+    announce: &dyn Fn(&Note),
+) -> Result<(), ServeError> {
+    let mut signals = Signals::new().map_err(ServeError::Http)?;
+    let shared = gateway.clone();
+    let mut server = HttpServer::new(move || app(shared.clone()))
+        .disable_signals()
+        .shutdown_timeout(config.server.drain_seconds);
+    if config.server.workers > 0 {
+        server = server.workers(config.server.workers);
+    }
+    let address = config.server.bind;
+    let server = server.bind(address).map_err(|source| ServeError::Bind { address, source })?.run();
+    let handle = server.handle();
+    let mut server = actix_web::rt::spawn(server);
+
+    let operator = operator_token(config, gateway)?;
+    announce(&Note::Listening { url: config.server.base_url(), data: config.db.path.clone() });
+    tracing::info!(%address, "the server listens");
+    let link = first_start::first_link(gateway).await.map_err(ComposeError::Settings)?;
+    if let Some(url) = link {
+        announce(&Note::SignInLink { url, hours: config.auth.sign_in_link_hours });
+    }
+    let ended = tokio::select! {
+        () = signals.next() => Ok(()),
+        reason = fault.happened() => Err(ServeError::Engine(reason)),
+        ended = &mut server => Err(ServeError::Http(ended_early(ended))),
+        never = housekeeping(gateway, &operator) => match never {},
+    };
+    announce(&Note::Draining);
+    gateway.readiness.drain();
+    gateway.readiness.close_streams();
+    tokio::select! {
+        () = handle.stop(true) => {},
+        // Whoever asks twice does not want to wait.
+        () = signals.next() => handle.stop(false).await,
+    }
+    drop(operator);
+    ended
+}
+
+/// The signals that end a server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {},
+            _ = self.interrupt.recv() => {},
+        }
+    }
+}
+
+fn ended_early(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Error {
+    match ended {
+        Ok(Ok(())) => io::Error::other("it stopped by itself"),
+        Ok(Err(error)) => error,
+        Err(error) => io::Error::other(error),
+    }
+}
+
+fn operator_token(config: &Config, gateway: &Gateway) -> Result<TokenFile, ServeError> {
+    let path = config.db.operator_token_file();
+    let tenant = TenantId::new(first_start::DEFAULT_TENANT).map_err(ComposeError::Settings)?;
+    let file = TokenFile::new(path.clone(), tenant, gateway.signer.clone());
+    file.renew().map_err(|source| ServeError::OperatorToken { path, source })?;
+    Ok(file)
+}
+
+/// Renews the operator's token and keeps the metrics small, for ever.
+async fn housekeeping(gateway: &Gateway, operator: &TokenFile) -> Infallible {
+    let mut renewal = tokio::time::interval(operator::RENEWAL);
+    let mut upkeep = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        tokio::select! {
+            _ = upkeep.tick() => gateway.telemetry.upkeep(),
+            _ = renewal.tick() => {
+                if let Err(error) = operator.renew() {
+                    tracing::warn!(%error, "failed to renew the token of the local operator");
+                }
+            },
+        }
+    }
+}
