@@ -23,8 +23,6 @@ const MATCH_CHARS: usize = 500;
 const CHARS_PER_TOKEN: usize = 3;
 /// Most tokens of the text that a small model is told: its attention ends earlier than its window.
 const EMBEDDED_TOKENS: u32 = 600;
-/// Longest answer of a small model, in tokens.
-const EMBEDDED_ANSWER: u32 = 1024;
 /// Characters of the text that is embedded for a phase.
 const INDEXED_CHARS: usize = 8_000;
 
@@ -137,10 +135,10 @@ pub(super) fn index_text(id: PhaseId, content: &Value) -> String {
 
 /// The longest answer to ask a model for.
 pub(super) fn answer_tokens(id: PhaseId, info: &ModelInfo) -> u32 {
-    let phase = id.phase().max_tokens;
+    let most = id.phase().max_tokens_for(info.profile);
     match info.profile {
-        Profile::Full => phase.min(info.context_tokens / 2),
-        Profile::Embedded => phase.min(EMBEDDED_ANSWER),
+        Profile::Full => most.min(info.context_tokens / 2),
+        Profile::Embedded => most,
     }
 }
 

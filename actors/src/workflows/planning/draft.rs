@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     env::Env,
-    ports::{LiveUpdate, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
+    ports::{Finish, LiveUpdate, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
     workflows::{Attempt, StepError, WorkError},
 };
 
@@ -46,7 +46,7 @@ pub(super) async fn draft(
     let phase = id.phase();
     let info = plan.env.model.info(Slot::Generator);
     let answer = context::answer_tokens(id, &info);
-    let system = format!("{}\n\n{RULES}", phase.instructions);
+    let system = format!("{}\n\n{RULES}", phase.instructions_for(info.profile));
     let mut turns = Vec::new();
     if info.profile == Profile::Embedded {
         let example = (phase.example)().to_string();
@@ -118,7 +118,10 @@ pub(super) async fn converse<T>(
         live(env, params, id, "schema");
         match accept(&reply.text) {
             Ok(value) => return Ok((value, reply.model, usage)),
-            Err(errors) => {
+            Err(mut errors) => {
+                if reply.finish == Finish::Length {
+                    errors.insert(0, "the answer was cut off before its end: say less".to_owned());
+                }
                 request.turns.truncate(turns);
                 // An answer that is much too long would push the task itself out of the model's window.
                 let answer = cut(&reply.text, request.max_tokens as usize * 3);

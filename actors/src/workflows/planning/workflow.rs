@@ -292,7 +292,7 @@ impl Plan {
         let opportunity = (id == PhaseId::Opportunity).then_some(&content);
         let accepted = Accepted {
             artifact: artifact.clone(),
-            refined_idea: opportunity.and(self.refined_idea.clone()),
+            refined_idea: opportunity.and_then(|_| self.refined_idea.clone()),
             revenue_potential: opportunity.map(opportunity::revenue_potential),
             kill: kill.clone(),
         };
@@ -307,7 +307,9 @@ impl Plan {
         self.versions.insert(id, version);
         self.accepted.insert(id, artifact);
         self.contents.insert(id, content);
-        self.kill = kill.or(self.kill.take());
+        if kill.is_some() {
+            self.kill = kill;
+        }
         Ok(match verdict {
             KillVerdict::Pivot if self.attempt >= MAX_PIVOTS => KillVerdict::PivotExhausted,
             KillVerdict::Go | KillVerdict::Pivot | KillVerdict::Kill | KillVerdict::PivotExhausted => verdict,
