@@ -88,7 +88,11 @@ impl Problem {
     }
 
     pub(crate) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed to handle this; its log says why")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the server failed to handle this; its log says why",
+        )
     }
 
     pub(crate) fn method_not_allowed(allow: &str) -> Self {
@@ -212,7 +216,7 @@ impl From<ActorError> for Problem {
             ErrorKind::Internal => {
                 tracing::error!(code = error.code(), message = error.message(), "an actor failed");
                 return Self::internal();
-            },
+            }
         };
         let problem = Self::new(status, error.code().to_owned(), error.message());
         match status {
@@ -236,7 +240,10 @@ mod tests {
     #[actix_web::test]
     async fn a_problem_has_the_members_of_rfc_9457_and_ours() {
         let problem = Problem::unprocessable("body.invalid", "two fields do not fit")
-            .with_errors(vec![FieldError { pointer: "/idea".to_owned(), detail: "is required".to_owned() }])
+            .with_errors(vec![FieldError {
+                pointer: "/idea".to_owned(),
+                detail: "is required".to_owned(),
+            }])
             .with_state("paused");
         let response = problem.to_json("/api/planning/runs", "0198");
         assert_eq!(response.headers().get("content-type").unwrap(), PROBLEM_JSON);
