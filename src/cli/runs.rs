@@ -209,7 +209,7 @@ async fn list(list: &List, client: &Client, output: &Output) -> Result<(), CliEr
         .map(|run| {
             let idea = run["refined_idea"]
                 .as_str()
-                .or(run["idea"].as_str())
+                .or_else(|| run["idea"].as_str())
                 .unwrap_or_default();
             vec![
                 text(run, "id"),

@@ -106,7 +106,7 @@ async fn a_tenant_has_a_bounded_number_of_streams_and_a_stopping_server_ends_the
             tokio::time::sleep(Duration::from_secs(60)).await;
             bench.gateway.readiness.close_streams();
         };
-        let (first, second, ()) = tokio::join!(watch(), watch(), stop);
+        let (first, second, ()) = tokio::join!(Box::pin(watch()), Box::pin(watch()), Box::pin(stop));
         for stream in [first, second] {
             assert!(stream.text().contains(": keep-alive"), "an idle stream is kept open");
             assert!(!stream.text().contains("event: end"), "the run did not end");
