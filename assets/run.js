@@ -34,6 +34,7 @@ const put = () => {
     for (const open of all("details[open][id]", old)) { const twin = $(`#${open.id}`, fresh); if (twin) twin.open = true; }
     old.replaceWith(fresh);
     if (name === "now") showDraft();
+    if (name === "timeline") showLink();
     fresh.dispatchEvent(new Event("swapped", { bubbles: true }));
   }
 };
@@ -46,7 +47,7 @@ const fetchPart = async (name) => {
   const answer = await fetch(`/runs/${id}/fragments/${name}`, { headers: { accept: "text/html" } });
   if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const node of page.body.children) if (node.id) parts.set(node.id, document.adoptNode(node));
+  for (const node of [...page.body.children]) if (node.id) parts.set(node.id, document.adoptNode(node));
 };
 const ask = (...names) => {
   names.forEach((name) => wanted.add(name));
@@ -135,14 +136,18 @@ const queue = (position) => {
   $("span", pill).textContent = position === 1 ? "Queued, 1 ahead" : `Queued, ${position} ahead`;
 };
 const say = (text) => { live.textContent = text; };
-const link = (word, tone) => { const node = $("[data-link]"); if (node) { node.textContent = word; node.className = `row tiny ${tone}`; } };
+let linked = null;
+const showLink = () => { const node = $("[data-link]"); if (node && linked) { node.textContent = linked.word; node.className = `row tiny ${linked.tone}`; } };
+const link = (word, tone) => { linked = { word, tone }; showLink(); };
 
 // EventSource reconnects by itself and sends Last-Event-ID. What happened between the page and the connection is fetched once it is open;
 // an event the page has already shown is known by its number.
 const parse = (event) => { try { return JSON.parse(event.data); } catch { return {}; } };
 const kinds = { run_started: "Run started", phase_started: "", phase_completed: "", pivot_triggered: "Pivot: the run starts again at phase 1", approval_requested: "The run waits for your decision", run_approved: "Approved", run_rejected: "Rejected", run_killed: "Killed at the kill test", run_completed: "The plan is finished", run_failed: "The run failed", run_cancelled: "Cancelled", run_paused: "Paused", run_resumed: "Resumed", idea_parked: "", idea_promoted: "" };
-const final = ["run_completed", "run_killed", "run_failed", "run_cancelled", "run_rejected"];
-const title = (phase) => all(".blk").map((block) => $("a", block)).find((a) => a.getAttribute("href")?.endsWith(`/${phase}`))?.querySelector(".nm").textContent ?? String(phase ?? "").replaceAll("-", " ");
+const title = (phase) => {
+  const block = all(".blk").find((item) => item.dataset.phase === phase);
+  return block ? `Phase ${$(".no", block).textContent} of 15, ${$(".nm", block).textContent.toLowerCase()},` : "A phase";
+};
 let seen = Number(run.dataset.last) || 0;
 const listen = () => {
   const source = new EventSource(`/api/planning/runs/${id}/events`);
@@ -156,9 +161,9 @@ const listen = () => {
       if (kind === "phase_started") { phase = now.phase ?? phase; reset(); say(`${title(now.phase)} started`); }
       else if (kind === "phase_completed") say(`${title(now.phase)} accepted`);
       else if (words) say(words);
-      if (final.includes(kind)) setTimeout(() => { source.close(); link("run is over", "faint"); }, 3000);
     });
   }
+  source.addEventListener("end", () => { source.close(); link("ended", "faint"); });
   source.addEventListener("step", (event) => step(parse(event)));
   source.addEventListener("queued", (event) => queue(Number(parse(event).position) || 0));
   source.addEventListener("draft", (event) => {

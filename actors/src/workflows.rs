@@ -3,6 +3,7 @@
 //! A [`Workflow`] is a function whose steps are remembered: [`WorkflowActor`] hosts one instance of it, [`Steps`] is what the
 //! function may do. `actors/README.md` has the states of an instance and what they mean for a planning run.
 
+mod control;
 mod error;
 mod instance;
 pub mod limits;

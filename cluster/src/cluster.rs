@@ -45,6 +45,27 @@ pub struct ClusterStatus {
     pub owned: usize,
     /// Live activations.
     pub activations: usize,
+    /// The groups one by one, that of the cluster itself first.
+    pub groups: Vec<GroupStatus>,
+}
+
+/// What an operator sees of one group.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct GroupStatus {
+    /// Number of the shard; empty for the group of the cluster itself.
+    pub shard: Option<u16>,
+    /// Epoch under which this node owns the group; empty if it does not.
+    pub epoch: Option<u64>,
+    /// Index of the last applied entry.
+    pub applied: Option<u64>,
+    /// Index of the last entry of the log.
+    pub last: Option<u64>,
+    /// About how much log there is behind the last snapshot, in bytes.
+    pub log_bytes: u64,
+    /// Index of the last entry that the snapshot contains.
+    pub snapshot: Option<u64>,
+    /// Size of the snapshot, in bytes.
+    pub snapshot_bytes: u64,
 }
 
 impl Cluster {
@@ -112,6 +133,11 @@ impl Cluster {
         }
     }
 
+    /// Takes a snapshot of every shard, behind which its log is purged.
+    pub async fn take_snapshots(&self) {
+        self.0.groups.take_snapshots().await;
+    }
+
     /// Whether every shard answers.
     pub fn ready(&self) -> bool {
         self.0.node.hosts.iter().all(|host| host.is_ready())
@@ -124,6 +150,7 @@ impl Cluster {
             shards: hosts.len(),
             owned: hosts.iter().filter(|host| host.epoch().is_some()).count(),
             activations: hosts.iter().map(|host| host.activations()).sum(),
+            groups: self.0.groups.status(),
         }
     }
 }
@@ -157,7 +184,13 @@ impl Cluster {
 
     fn count(&self, range: &crate::keyspace::KeyRange) -> usize {
         let hosts = self.0.node.hosts.iter();
-        hosts.map(|host| host.shard.scan(range.clone(), false, usize::MAX).map_or(0, |rows| rows.len())).sum()
+        hosts
+            .map(|host| {
+                host.shard
+                    .scan(range.clone(), false, usize::MAX)
+                    .map_or(0, |rows| rows.len())
+            })
+            .sum()
     }
 }
 

@@ -132,8 +132,8 @@ impl Host {
             let serve = |service: futures_util::future::BoxFuture<'static, ()>| {
                 self.runtime.spawn(token.clone().run_until_cancelled_owned(service));
             };
-            serve(Box::pin(timer::run(Arc::clone(self))));
-            serve(Box::pin(outbox::run(Arc::clone(self))));
+            serve(Box::pin(timer::run(Arc::clone(self), token.clone())));
+            serve(Box::pin(outbox::run(Arc::clone(self), token.clone())));
             serve(Box::pin(garbage::run(Arc::clone(self))));
         }
         drop(state);
@@ -187,11 +187,6 @@ impl Host {
         let _ = self.owned.subscribe().wait_for(Option::is_some).await;
     }
 
-    /// Waits until `epoch` is not in force any more.
-    pub(crate) async fn lost(&self, epoch: Option<Epoch>) {
-        let _ = self.owned.subscribe().wait_for(|owned| *owned != epoch).await;
-    }
-
     /// Live activations.
     pub(crate) fn activations(&self) -> usize {
         self.state.lock().mailboxes.len()
@@ -237,8 +232,8 @@ impl Host {
         let mut letter = letter;
         if self.waiting.load(Ordering::Acquire) == 0 {
             match self.try_deliver(address, letter) {
-                Ok(()) => return,
-                Err(back) => letter = back,
+                None => return,
+                Some(back) => letter = back,
             }
         }
         // Whoever comes now queues up behind us, so calls keep their order while ownership is away.
@@ -246,36 +241,40 @@ impl Host {
         let _turn = self.turnstile.lock().await;
         loop {
             match self.try_deliver(address, letter) {
-                Ok(()) => return,
-                Err(back) => letter = back,
+                None => return,
+                Some(back) => letter = back,
             }
             self.ready().await;
         }
     }
 
     /// Gives the letter back while the shard is not owned.
-    fn try_deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) -> Result<(), Letter> {
+    fn try_deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) -> Option<Letter> {
         let mut state = self.state.lock();
         if state.draining {
             letter.reply().send(Err(Fault::Unavailable));
-            return Ok(());
+            return None;
         }
-        let Some(epoch) = state.epoch else { return Err(letter) };
+        let Some(epoch) = state.epoch else { return Some(letter) };
         if let Some(mailbox) = state.mailboxes.get(&address.hash) {
             if mailbox.load() >= self.bounds.mailbox {
                 letter
                     .reply()
                     .send(Err(Fault::Overloaded("the mailbox of the actor is full")));
-            } else {
-                mailbox.post(letter);
+            } else if !mailbox.post(letter) {
+                // Only a fault of the runtime ends an activation that is still listed. What it had proposed may be on
+                // its way, so a successor must wait for the next epoch.
+                tracing::error!(actor = %address, "an activation ended abnormally");
+                drop(state);
+                self.fail(epoch);
             }
-            return Ok(());
+            return None;
         }
         if state.mailboxes.len() >= self.room && !evict(&mut state, self.room) {
             letter
                 .reply()
                 .send(Err(Fault::Overloaded("too many actors are busy on this node")));
-            return Ok(());
+            return None;
         }
         match self.spawn(address, epoch) {
             Some(mailbox) => {
@@ -287,7 +286,7 @@ impl Host {
             }
             None => letter.reply().send(Err(Fault::Unavailable)),
         }
-        Ok(())
+        None
     }
 
     fn spawn(self: &Arc<Self>, address: &Arc<Address>, epoch: Epoch) -> Option<Arc<Mailbox>> {

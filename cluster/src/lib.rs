@@ -38,7 +38,9 @@ pub use actor::{Handler, VirtualActor};
 pub use alarm::Alarm;
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use cluster::{Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, OnFatal, OpenError, Settings, Stores};
+pub use cluster::{
+    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, GroupStatus, OnFatal, OpenError, Settings, Stores,
+};
 pub use cluster_derive::Message;
 pub use ctx::Ctx;
 pub use directory::DirectoryQuery;

@@ -1,118 +1,96 @@
-//! What the host of activations sees of a shard: a queue for write-sets, a view of the state, and who owns it.
-//!
-//! The trait is the seam between the runtime and the consensus engine: the runtime knows nothing of raft, and the
-//! engine nothing of actors.
+//! The seam between the host of activations and the group that makes their writes durable.
 
-use std::io;
-use std::ops::Bound;
+use std::{io, ops::Bound};
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
-/// The tables of a shard, told apart by the first byte of a key.
-pub(crate) mod table {
-    /// Rows of the engine itself: how far the state is applied, membership, epoch.
-    pub(crate) const META: u8 = 0x00;
-    /// Durable sends that wait to be delivered: `[OUTBOX][log index u64][ordinal u32]`.
-    pub(crate) const OUTBOX: u8 = 0x03;
-}
-
 /// One shard of the keyspace, as the host of its actors uses it.
 pub(crate) trait Shard: Send + Sync + 'static {
-    /// The shard's number; the meta group, which hosts no actors, answers `u16::MAX`.
+    /// Number of the shard within its cluster.
     fn number(&self) -> u16;
 
-    /// `Some(epoch)` once the epoch entry of our leadership is applied, `None` while another node, or nobody, owns the
+    /// `Some(epoch)` after the epoch entry of our leadership is applied; `None` while another node, or nobody, owns the
     /// shard. A changed epoch means: discard every activation.
     fn ownership(&self) -> watch::Receiver<Option<Epoch>>;
 
-    /// Queues a write-set. Never blocks. Proposals of one caller are committed in call order, and once one of an epoch
-    /// fails, no later one of that epoch is committed. `done` is called exactly once, from any thread.
+    /// Queues a write-set. Never blocks. Proposals of one caller are committed in call order. `done` is called exactly
+    /// once, from any thread, after the batch is applied (or failed).
     fn propose(&self, proposal: Proposal);
 
-    /// Drops ownership after a commit without a definite success: a new epoch is installed before `ownership` is `Some`
-    /// again. Does nothing if `epoch` is not the current one.
+    /// Drops ownership (a commit had no definite success): a new epoch is installed before `ownership` is `Some` again.
     fn relinquish(&self, epoch: Epoch);
 
-    /// Reads one row; what is applied is seen at once.
+    /// Reads one applied value.
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>>;
 
-    /// Reads up to `limit` rows of a range in key order, or in reverse.
+    /// Reads a range of applied rows, at most `limit` of them, in key order or in reverse.
     fn scan(&self, range: (Bound<Bytes>, Bound<Bytes>), reverse: bool, limit: usize)
     -> io::Result<Vec<(Bytes, Bytes)>>;
 }
 
-/// The term of one owner of a shard: the log index of the entry that installed it.
+/// Term of one ownership: the log index of the entry that installed the owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Epoch(pub(crate) u64);
 
-/// A write-set on its way into the log.
+/// A write-set on its way to the log.
 pub(crate) struct Proposal {
-    /// The epoch under which the owner produced the writes; under any other they are rejected.
+    /// The ownership under which the writes were made; another one in force rejects them.
     pub(crate) epoch: Epoch,
-    /// What to write.
+    /// The writes.
     pub(crate) writes: WriteSet,
     /// Hears the outcome.
     pub(crate) done: Box<dyn FnOnce(Outcome) + Send>,
 }
 
-impl std::fmt::Debug for Proposal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proposal")
-            .field("epoch", &self.epoch)
-            .field("ops", &self.writes.ops.len())
-            .finish_non_exhaustive()
-    }
-}
-
 /// What became of a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Durable and applied.
+    /// Durable on a majority and applied here.
     Committed {
-        /// Index of the log entry that carries it.
+        /// Index of the log entry that carries the writes.
         index: u64,
-        /// Ordinal, within that entry, of the proposal's first durable send.
+        /// Ordinal of this proposal's first durable send in that entry.
         first_ordinal: u32,
     },
-    /// It was never handed to the log: safe to retry.
+    /// It never reached the log: it has no effect, now or later.
     NotProposed,
-    /// It may or may not have taken effect, now or later.
+    /// It may or may not take effect.
     Unknown,
 }
 
-/// Resolved writes, applied as one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Resolved writes: absolute puts and deletes, and durable sends that the state machine keys by (log index, ordinal).
+#[derive(Debug, Default)]
 pub(crate) struct WriteSet {
-    /// In the order in which they take effect.
+    /// The writes in order.
     pub(crate) ops: Vec<Op>,
 }
 
 /// One resolved write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Op {
-    /// Sets a row.
+    /// Sets a value.
     Put {
-        /// The row's key.
+        /// Whole key, table byte first.
         key: Bytes,
-        /// Its new value.
+        /// The value.
         value: Bytes,
     },
-    /// Removes a row.
+    /// Removes a value.
     Delete {
-        /// The row's key.
+        /// Whole key, table byte first.
         key: Bytes,
     },
-    /// A durable send; the state machine keys it by log index and ordinal.
+    /// Adds a row to the outbox, at `[OUTBOX][index be u64][ordinal be u32]`.
     Send {
-        /// The message, opaque to the engine.
+        /// The encoded envelope.
         envelope: Bytes,
     },
-    /// Sets a row unless it exists. For the meta group, whose settings are written by whoever comes first.
+    /// Sets a value unless there is one (meta group only).
     PutIfAbsent {
-        /// The row's key.
+        /// Whole key, table byte first.
         key: Bytes,
-        /// The value it gets if there is none.
+        /// The value.
         value: Bytes,
     },
 }

@@ -6,19 +6,23 @@
 mod clock;
 mod simulation;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use self::{clock::TestClock, simulation::SimulatedDisk};
 pub use self::simulation::Faults;
 pub(crate) use self::simulation::SimulatedGroups;
+use self::{clock::TestClock, simulation::SimulatedDisk};
 use crate::{
     Bounds, Cluster, ClusterConfig, OnFatal, Stores, VirtualActor,
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
 };
+
+/// Why a node could not go on.
+type Fatal = Arc<Mutex<Vec<String>>>;
 
 /// What a test cluster keeps over a crash.
 enum Disk {
@@ -32,6 +36,7 @@ pub struct TestClusterBuilder {
     bounds: Bounds,
     shards: u16,
     faults: Option<Faults>,
+    syncs: Option<RangeInclusive<Duration>>,
     classes: Vec<Arc<dyn Class>>,
 }
 
@@ -57,6 +62,13 @@ impl TestClusterBuilder {
         self
     }
 
+    /// Changes how long the disk of the engine takes to sync (100 us to 2 ms).
+    #[must_use]
+    pub fn syncs(mut self, syncs: RangeInclusive<Duration>) -> Self {
+        self.syncs = Some(syncs);
+        self
+    }
+
     /// Replaces the engine by a simulation with slow, lost and doubtful commits.
     #[must_use]
     pub fn simulated(mut self, faults: Faults) -> Self {
@@ -71,14 +83,22 @@ impl TestClusterBuilder {
     pub async fn start(self) -> TestCluster {
         let disk = match &self.faults {
             Some(faults) => Disk::Simulated(SimulatedDisk::new(self.seed, self.shards, faults.clone())),
-            None => Disk::Engine(MemoryDisk::new(self.seed)),
+            None => {
+                let disk = MemoryDisk::new(self.seed);
+                if let Some(syncs) = self.syncs.clone() {
+                    disk.set_sync(syncs);
+                }
+                Disk::Engine(disk)
+            }
         };
+        let fatal = Fatal::default();
         let clock = Arc::new(TestClock::default());
-        let cluster = open(&self, &disk, &clock, 0).await;
+        let cluster = open(&self, &disk, &clock, &fatal, 0).await;
         TestCluster {
             settings: self,
             disk,
             clock,
+            fatal,
             cluster,
             restarts: 0,
         }
@@ -89,6 +109,7 @@ async fn open(
     settings: &TestClusterBuilder,
     disk: &Disk,
     clock: &Arc<TestClock>,
+    fatal: &Fatal,
     restart: u64,
 ) -> Cluster {
     let config = ClusterConfig {
@@ -98,13 +119,18 @@ async fn open(
         bounds: settings.bounds.clone(),
         shards: settings.shards,
         seed: Some(settings.seed.wrapping_add(restart)),
-        on_fatal: OnFatal::new(|reason| panic!("the node cannot go on: {reason}")),
+        on_fatal: OnFatal::new({
+            let fatal = Arc::clone(fatal);
+            move |reason| fatal.lock().push(reason.to_owned())
+        }),
     };
     let builder = Cluster::builder(config).classes(&settings.classes);
     let opened = match disk {
         Disk::Engine(disk) => builder.open(Stores(consensus::Stores::Memory(disk.clone()))).await,
         Disk::Simulated(disk) => {
-            builder.start(Groups::Simulated(SimulatedGroups::open(disk, &Handle::current()))).await
+            builder
+                .start(Groups::Simulated(SimulatedGroups::open(disk, &Handle::current())))
+                .await
         }
     };
     opened.expect("a cluster in memory opens, or the test is wrong")
@@ -115,6 +141,7 @@ pub struct TestCluster {
     settings: TestClusterBuilder,
     disk: Disk,
     clock: Arc<TestClock>,
+    fatal: Fatal,
     cluster: Cluster,
     restarts: u64,
 }
@@ -127,6 +154,7 @@ impl TestCluster {
             bounds: Bounds::default(),
             shards: 4,
             faults: None,
+            syncs: None,
             classes: Vec::new(),
         }
     }
@@ -148,12 +176,36 @@ impl TestCluster {
     pub async fn crash_and_restart(&mut self) {
         self.cluster.crash().await;
         self.restarts += 1;
-        self.cluster = open(&self.settings, &self.disk, &self.clock, self.restarts).await;
+        self.cluster = open(&self.settings, &self.disk, &self.clock, &self.fatal, self.restarts).await;
     }
 
     /// Ends every activation after the messages it has.
     pub async fn passivate_all(&self) {
         self.cluster.passivate_all().await;
+    }
+
+    /// Makes every sync of the engine's disk fail until the next crash.
+    pub fn fail_syncs(&self) {
+        if let Disk::Engine(disk) = &self.disk {
+            disk.fail_syncs();
+        }
+    }
+
+    /// Loses the materialised state of the engine, which it rebuilds at the next start.
+    pub fn lose_state(&self) {
+        if let Disk::Engine(disk) = &self.disk {
+            disk.lose_state();
+        }
+    }
+
+    /// Lets the engine take a snapshot of every shard, and purge its log behind it.
+    pub async fn take_snapshots(&self) {
+        self.cluster.take_snapshots().await;
+    }
+
+    /// Why the node could not go on, each time it could not.
+    pub fn fatal(&self) -> Vec<String> {
+        self.fatal.lock().clone()
     }
 
     /// Durable sends that were given up.

@@ -1,13 +1,14 @@
-//! The actor that hosts one instance of a workflow, and what others ask of it.
+//! The actor that hosts one instance of a workflow: its execution, its status, its alarm.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::Duration,
 };
 
-use cluster::prelude::{ActorError, Alarm, Ctx, Handler, Interface, List, Result, Timestamp, VirtualActor};
+use cluster::prelude::{ActorError, Alarm, Ctx, Handler, Interface, Result, Timestamp, VirtualActor};
 use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -16,21 +17,21 @@ use uuid::Uuid;
 use super::{
     Change, StepError, Steps, Workflow, limits,
     messages::{
-        BeginStep, Cleaned, Create, FinishStep, GetStatus, Hibernate, InstanceStatus, Pause, Ran, RecordEffect,
-        Restart, Resume, RunEnd, SendEvent, Terminate,
+        BeginStep, Cleaned, Create, FinishStep, GetStatus, Hibernate, Pause, Ran, RecordEffect, Restart, Resume,
+        RunEnd, SendEvent, Terminate,
     },
-    record::{BufferedEvent, EVENTS, INSTANCE, Instance, STEPS, StepKey, event_key},
+    record::{INSTANCE, Instance, OUTPUT, PARAMS, StepKey},
     status::Status,
 };
 
 /// How long a crashed or lost execution stays unnoticed. While there is something to execute, an alarm is never further away.
 pub(super) const DEAD_MAN: Duration = Duration::from_secs(10);
-/// Rows read at a time when an instance is wiped.
-const PAGE: usize = 256;
 
 /// One instance of the workflow `W`.
 pub struct WorkflowActor<W: Workflow> {
     pub(super) instance: Option<Instance>,
+    /// Parameters as JSON.
+    pub(super) params: Arc<str>,
     /// The domain's part.
     pub(crate) state: W::State,
     pub(super) execution: Option<Execution>,
@@ -90,21 +91,21 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
 
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
         let instance = ctx.storage().get(&INSTANCE).await?;
+        let params = ctx.storage().get(&PARAMS).await?.unwrap_or_default().into();
         let state = W::load(ctx).await?;
         let mut actor = Self {
             instance,
+            params,
             state,
             execution: None,
         };
-        let active = actor
-            .instance
-            .as_ref()
-            .is_some_and(|instance| instance.status.is_active());
-        if active {
-            actor.settle(ctx)?;
-            // A pause that was pending when the last activation ended has taken effect by now.
-            actor.execute(ctx);
+        match actor.instance.as_ref().map(|instance| instance.status) {
+            // The step that a pending pause waited for ended with the last activation.
+            Some(Status::WaitingForPause) => actor.enter(Status::Paused, ctx)?,
+            Some(status) if status.is_active() => actor.execute(ctx),
+            Some(_) | None => {}
         }
+        actor.arm(ctx);
         Ok(actor)
     }
 
@@ -116,7 +117,7 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
                 Some(execution) if execution.progress.receiver_count() > 0 => self.wake(),
                 Some(_) | None => self.execute(ctx),
             }
-            self.settle(ctx)?;
+            self.arm(ctx);
         } else if instance.cleanup {
             self.clean(ctx)?;
         }
@@ -145,168 +146,8 @@ impl<W: Workflow> WorkflowActor<W> {
             .flat_map(|execution| execution.running.iter().map(|key| key.name.as_str()))
     }
 
-    /// Where the instance stands.
-    pub(crate) fn status(&self) -> Result<InstanceStatus> {
-        let instance = self.instance()?;
-        Ok(InstanceStatus {
-            status: instance.status,
-            output: instance.output.clone(),
-            error: instance.error.clone(),
-        })
-    }
-
-    /// Creates the instance and starts its run.
-    pub(crate) fn create(&mut self, params: String, ctx: &mut Ctx<Self>) -> Result<()> {
-        if self.instance.is_some() {
-            return Err(ActorError::conflict("instance.exists", "the instance exists already"));
-        }
-        limits::check_bytes("parameters", &params, limits::PARAMS_BYTES)?;
-        self.begin_anew(params, ctx)
-    }
-
-    fn begin_anew(&mut self, params: String, ctx: &mut Ctx<Self>) -> Result<()> {
-        let instance = Instance::new(params, ctx.now());
-        ctx.storage().put(&INSTANCE, &instance)?;
-        self.instance = Some(instance);
-        self.execute(ctx);
-        self.arm(ctx);
-        Ok(())
-    }
-
-    /// Asks for a pause: the step that is executed finishes, the next does not start.
-    pub(crate) async fn pause(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
-        let busy = self
-            .execution
-            .as_ref()
-            .is_some_and(|execution| !execution.running.is_empty());
-        let (old, new) = (self.instance()?.status, self.instance()?.status.pause(busy)?);
-        if new == old {
-            return Ok(());
-        }
-        W::changed(&mut self.state, &Change::Paused, ctx).await?;
-        self.enter(new, ctx)?;
-        self.arm(ctx);
-        Ok(())
-    }
-
-    /// Lets a paused instance go on.
-    pub(crate) async fn resume(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
-        let (old, new) = (self.instance()?.status, self.instance()?.status.resume()?);
-        if new == old {
-            return Ok(());
-        }
-        W::changed(&mut self.state, &Change::Resumed, ctx).await?;
-        let now = ctx.now();
-        let instance = self.instance_mut()?;
-        if let Some(since) = instance.paused_at.take() {
-            let paused = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
-            instance.paused_ms = instance.paused_ms.saturating_add(paused);
-        }
-        self.enter(new, ctx)?;
-        match &mut self.execution {
-            Some(execution) => {
-                execution.waits.clear();
-                self.wake();
-            }
-            None => self.execute(ctx),
-        }
-        self.arm(ctx);
-        Ok(())
-    }
-
-    /// Ends the instance and aborts the step that is executed.
-    pub(crate) async fn terminate(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
-        let new = self.instance()?.status.terminate()?;
-        W::changed(&mut self.state, &Change::Terminated, ctx).await?;
-        self.execution = None;
-        self.enter(new, ctx)?;
-        self.arm(ctx);
-        Ok(())
-    }
-
-    async fn restart(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
-        let params = self.instance()?.params.clone();
-        W::changed(&mut self.state, &Change::Restarted, ctx).await?;
-        self.execution = None;
-        loop {
-            let rows = ctx
-                .storage()
-                .list(
-                    &STEPS,
-                    List {
-                        limit: PAGE,
-                        ..List::default()
-                    },
-                )
-                .await?;
-            for (key, _) in &rows {
-                ctx.storage().delete(&STEPS.key(key))?;
-            }
-            if rows.len() < PAGE {
-                break;
-            }
-        }
-        for (key, _) in ctx
-            .storage()
-            .list(
-                &EVENTS,
-                List {
-                    limit: PAGE,
-                    ..List::default()
-                },
-            )
-            .await?
-        {
-            ctx.storage().delete(&EVENTS.key(&key))?;
-        }
-        self.begin_anew(params, ctx)
-    }
-
-    /// Keeps an event until a step waits for it.
-    pub(crate) async fn take_event(&mut self, event_type: &str, payload: String, ctx: &mut Ctx<Self>) -> Result<()> {
-        limits::check_event_type(event_type)?;
-        limits::check_bytes("payload", &payload, limits::EVENT_BYTES)?;
-        let instance = self.instance_mut()?;
-        instance.status.takes_events()?;
-        let limit = limits::BUFFERED_EVENTS;
-        if ctx
-            .storage()
-            .list(
-                &EVENTS,
-                List {
-                    limit,
-                    ..List::default()
-                },
-            )
-            .await?
-            .len()
-            >= limit
-        {
-            return Err(ActorError::overloaded(
-                "workflow.events",
-                format!("{limit} events wait already"),
-            ));
-        }
-        let event = BufferedEvent {
-            event_type: event_type.to_owned(),
-            payload,
-        };
-        ctx.storage().put(&EVENTS.key(&event_key(instance.events)), &event)?;
-        instance.events += 1;
-        ctx.storage().put(&INSTANCE, instance)?;
-        self.wake();
-        Ok(())
-    }
-
-    /// Has [`Workflow::cleanup`] done, now or after a crash.
-    pub(crate) fn request_cleanup(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
-        let instance = self.instance_mut()?;
-        instance.cleanup = true;
-        ctx.storage().put(&INSTANCE, instance)?;
-        self.clean(ctx)
-    }
-
-    fn clean(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
+    /// Starts the cleanup beside the mailbox; the alarm repeats it until it succeeds.
+    pub(super) fn clean(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
         ctx.set_alarm(ctx.now().plus(Duration::from_mins(1)));
         let work = W::cleanup(&self.state, ctx.env().clone());
         ctx.pipe_to_self(async move {
@@ -327,7 +168,7 @@ impl<W: Workflow> WorkflowActor<W> {
         let (progress, changes) = watch::channel(0);
         let id = format!("{}/{}/{}", W::CLASS, ctx.tenant(), ctx.name());
         let steps = Steps::new(ctx.self_ref(), token, changes, cancel.clone(), &id);
-        let (params, env, stop) = (instance.params.clone(), ctx.env().clone(), cancel.clone());
+        let (params, env, stop) = (self.params.clone(), ctx.env().clone(), cancel.clone());
         ctx.pipe_to_self(async move {
             let end = tokio::select! {
                 () = stop.cancelled() => RunEnd::Interrupted,
@@ -381,7 +222,7 @@ impl<W: Workflow> WorkflowActor<W> {
     }
 
     /// Makes sure that an alarm rings in time, and that none rings in vain.
-    fn arm(&self, ctx: &mut Ctx<Self>) {
+    pub(super) fn arm(&self, ctx: &mut Ctx<Self>) {
         let Some(instance) = &self.instance else { return };
         if !instance.status.is_active() {
             if !instance.cleanup {
@@ -389,9 +230,11 @@ impl<W: Workflow> WorkflowActor<W> {
             }
             return;
         }
+        let now = ctx.now();
         let idle = self.execution.as_ref().filter(|execution| execution.running.is_empty());
-        let due = idle.and_then(|execution| execution.waits.values().min().copied());
-        let due = due.unwrap_or_else(|| ctx.now().plus(DEAD_MAN));
+        // A wait that is over was woken: should it not ask again, it is the dead man's business.
+        let due = idle.and_then(|execution| execution.waits.values().filter(|due| **due > now).min().copied());
+        let due = due.unwrap_or_else(|| now.plus(DEAD_MAN));
         // One that rings earlier is left: it looks again, and that costs less than a write per step.
         if ctx.get_alarm().is_none_or(|alarm| alarm > due) {
             ctx.set_alarm(due);
@@ -410,7 +253,7 @@ impl<W: Workflow> WorkflowActor<W> {
         let status = match end {
             RunEnd::Complete(output) => {
                 W::changed(&mut self.state, &Change::Completed, ctx).await?;
-                self.instance_mut()?.output = Some(output);
+                ctx.storage().put(&OUTPUT, &output)?;
                 Status::Complete
             }
             RunEnd::Failed(message) => {
@@ -448,54 +291,6 @@ async fn run<W: Workflow>(params: &str, env: W::Env, steps: Steps<W>) -> RunEnd 
         Ok(Err(StepError::Failed { message, .. })) => RunEnd::Failed(message),
         Ok(Err(StepError::Interrupted)) => RunEnd::Interrupted,
         Err(_) => RunEnd::Failed("the run panicked".to_owned()),
-    }
-}
-
-impl<W: Workflow> Handler<Create> for WorkflowActor<W> {
-    async fn handle(&mut self, Create { params }: Create, ctx: &mut Ctx<Self>) -> Result<InstanceStatus> {
-        self.create(params, ctx)?;
-        self.status()
-    }
-}
-
-impl<W: Workflow> Handler<Pause> for WorkflowActor<W> {
-    async fn handle(&mut self, Pause: Pause, ctx: &mut Ctx<Self>) -> Result<InstanceStatus> {
-        self.pause(ctx).await?;
-        self.status()
-    }
-}
-
-impl<W: Workflow> Handler<Resume> for WorkflowActor<W> {
-    async fn handle(&mut self, Resume: Resume, ctx: &mut Ctx<Self>) -> Result<InstanceStatus> {
-        self.resume(ctx).await?;
-        self.status()
-    }
-}
-
-impl<W: Workflow> Handler<Terminate> for WorkflowActor<W> {
-    async fn handle(&mut self, Terminate: Terminate, ctx: &mut Ctx<Self>) -> Result<InstanceStatus> {
-        self.terminate(ctx).await?;
-        self.status()
-    }
-}
-
-impl<W: Workflow> Handler<Restart> for WorkflowActor<W> {
-    async fn handle(&mut self, Restart: Restart, ctx: &mut Ctx<Self>) -> Result<InstanceStatus> {
-        self.restart(ctx).await?;
-        self.status()
-    }
-}
-
-impl<W: Workflow> Handler<SendEvent> for WorkflowActor<W> {
-    async fn handle(&mut self, event: SendEvent, ctx: &mut Ctx<Self>) -> Result<InstanceStatus> {
-        self.take_event(&event.event_type, event.payload, ctx).await?;
-        self.status()
-    }
-}
-
-impl<W: Workflow> Handler<GetStatus> for WorkflowActor<W> {
-    async fn handle(&mut self, GetStatus: GetStatus, _ctx: &mut Ctx<Self>) -> Result<InstanceStatus> {
-        self.status()
     }
 }
 

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::status::Status;
 
 pub(super) const INSTANCE: Key<Instance> = Key::new("workflow/instance");
+/// Parameters as JSON. They may be large and never change, so they are not part of the row that changes with each step.
+pub(super) const PARAMS: Key<String> = Key::new("workflow/params");
+/// Output as JSON, once complete.
+pub(super) const OUTPUT: Key<String> = Key::new("workflow/output");
 pub(super) const STEPS: Keys<StepRecord> = Keys::new("workflow/steps/");
 pub(super) const EVENTS: Keys<BufferedEvent> = Keys::new("workflow/events/");
 
@@ -15,10 +19,6 @@ pub(super) const EVENTS: Keys<BufferedEvent> = Keys::new("workflow/events/");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Instance {
     pub(super) status: Status,
-    /// Parameters as JSON.
-    pub(super) params: String,
-    /// Output as JSON, once complete.
-    pub(super) output: Option<String>,
     /// What the instance failed of, once errored.
     pub(super) error: Option<String>,
     pub(super) created_at: Timestamp,
@@ -35,11 +35,9 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(params: String, now: Timestamp) -> Self {
+    pub(super) fn new(now: Timestamp) -> Self {
         Self {
             status: Status::Queued,
-            params,
-            output: None,
             error: None,
             created_at: now,
             steps: 0,

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
@@ -96,11 +97,13 @@ impl<W: Workflow> Steps<W> {
                 Next::Wait { occurrence } => self.begin(name, Some(occurrence), &StepKind::Work).await?,
                 Next::Execute { occurrence, attempt } => {
                     let idempotency_key = format!("{}/{name}/{occurrence}", self.id);
+                    let span =
+                        tracing::info_span!("step", workflow = W::CLASS, instance = %self.id, step = name, attempt);
                     let work = work(Attempt {
                         number: attempt,
                         idempotency_key,
                     });
-                    let outcome = self.attempt(work, policy.timeout).await?;
+                    let outcome = self.attempt(work.instrument(span), policy.timeout).await?;
                     self.finish(FinishStep {
                         token: self.token,
                         name: name.to_owned(),

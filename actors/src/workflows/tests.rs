@@ -1,7 +1,7 @@
 //! What the engine does, on a cluster in memory with paused time.
 
 mod control;
-mod crash;
+pub(crate) mod crash;
 mod script;
 mod steps;
 mod timers;

@@ -17,7 +17,11 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
     let mut name: Option<LitStr> = None;
     let mut reply: Option<Type> = None;
-    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("message")) {
+    for attribute in input
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("message"))
+    {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
                 name = Some(meta.value()?.parse()?);
@@ -39,7 +43,10 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
     let text = name.value();
     let lawful = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
     if text.is_empty() || text.len() > 64 || !text.chars().all(lawful) {
-        return Err(syn::Error::new_spanned(name, "a wire name is 1 to 64 characters of a-z, 0-9, `.`, `-` and `_`"));
+        return Err(syn::Error::new_spanned(
+            name,
+            "a wire name is 1 to 64 characters of a-z, 0-9, `.`, `-` and `_`",
+        ));
     }
     let reply = reply.map_or_else(|| quote!(()), |reply| quote!(#reply));
     let ident = &input.ident;

@@ -52,7 +52,7 @@ impl ClusterBuilder {
         })
         .await?;
         engine.ready().await;
-        self.start(Groups::Engine(engine)).await
+        self.start(Groups::Engine(Box::new(engine))).await
     }
 
     #[cfg(feature = "testing")]

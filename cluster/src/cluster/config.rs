@@ -84,12 +84,18 @@ pub struct Stores(pub(crate) consensus::Stores);
 impl Stores {
     /// Below a directory, which is created.
     pub fn disk(path: impl Into<PathBuf>) -> Self {
-        Self(consensus::Stores::Disk { path: path.into(), cache_bytes: CACHE_BYTES })
+        Self(consensus::Stores::Disk {
+            path: path.into(),
+            cache_bytes: CACHE_BYTES,
+        })
     }
 
     /// Below a directory, with another bound than 128 MiB on the memory used as a cache of the state.
     pub fn disk_with_cache(path: impl Into<PathBuf>, cache_bytes: u64) -> Self {
-        Self(consensus::Stores::Disk { path: path.into(), cache_bytes })
+        Self(consensus::Stores::Disk {
+            path: path.into(),
+            cache_bytes,
+        })
     }
 
     /// In memory: nothing outlives the cluster.

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use super::GroupStatus;
 #[cfg(feature = "testing")]
 use crate::testing::SimulatedGroups;
-use crate::{consensus::Engine, shard::Shard};
+use crate::{
+    consensus::{self, Engine},
+    shard::Shard,
+};
 
 /// The groups of a node.
 pub(crate) enum Groups {
     /// Raft groups.
-    Engine(Engine),
+    Engine(Box<Engine>),
     /// Simulated ones, for tests of the hosts alone.
     #[cfg(feature = "testing")]
     Simulated(SimulatedGroups),
@@ -38,6 +42,43 @@ impl Groups {
             #[cfg(feature = "testing")]
             Self::Simulated(groups) => groups.stop(),
         }
+    }
+
+    pub(super) async fn take_snapshots(&self) {
+        match self {
+            Self::Engine(engine) => engine.take_snapshots().await,
+            #[cfg(feature = "testing")]
+            Self::Simulated(_) => {}
+        }
+    }
+
+    pub(super) fn status(&self) -> Vec<GroupStatus> {
+        match self {
+            Self::Engine(engine) => engine.status().into_iter().map(of_engine).collect(),
+            #[cfg(feature = "testing")]
+            Self::Simulated(_) => Vec::new(),
+        }
+    }
+}
+
+fn of_engine(status: consensus::GroupStatus) -> GroupStatus {
+    let consensus::GroupStatus {
+        shard,
+        epoch,
+        applied,
+        last,
+        log_bytes,
+        snapshot,
+        snapshot_bytes,
+    } = status;
+    GroupStatus {
+        shard,
+        epoch: epoch.map(|epoch| epoch.0),
+        applied,
+        last,
+        log_bytes,
+        snapshot,
+        snapshot_bytes,
     }
 }
 

@@ -434,7 +434,7 @@ mod tests {
         ];
         let mut out = Vec::new();
         ops.iter().for_each(|op| put_op(&mut out, op));
-        assert_eq!(read_ops(out.into()).unwrap(), ops);
+        assert_eq!(format!("{:?}", read_ops(out.into()).unwrap()), format!("{ops:?}"));
     }
 
     #[test]

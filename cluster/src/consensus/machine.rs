@@ -15,14 +15,17 @@ use super::codec::{self, Head};
 use super::log::{Marks, Progress};
 use super::ownership::Ownership;
 use super::types::{Command, Entry, LeaderId, LogId, Reply, StoredMembership, Types};
-use crate::shard::{Epoch, Op, table};
+use crate::shard::{Epoch, Op};
 use crate::store::{Change, Image, Images, ShardState};
 
 type SnapshotMeta = openraft::SnapshotMeta<LeaderId, u64, ()>;
 type Snapshot = openraft::Snapshot<LeaderId, u64, (), Image>;
 
-/// The row that says how far the state is applied, and under which owner.
-const HEAD: &[u8] = &[table::META, 0];
+/// The row that says how far the state is applied, and under which owner; the engine's own table is 0.
+const HEAD: &[u8] = &[0, 0];
+
+/// The table of durable sends, keyed by `[log index u64][ordinal u32]`.
+const OUTBOX: u8 = 3;
 
 /// How long the applying of one call goes on before overlays are checked against their bound again.
 const ADMIT_EVERY: usize = 64;
@@ -209,7 +212,7 @@ impl Machine {
 
 /// Where the state machine puts a durable send.
 pub(crate) fn outbox_key(index: u64, ordinal: u32) -> Bytes {
-    [&[table::OUTBOX][..], &index.to_be_bytes(), &ordinal.to_be_bytes()]
+    [&[OUTBOX][..], &index.to_be_bytes(), &ordinal.to_be_bytes()]
         .concat()
         .into()
 }

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::directory::{self, DataDirectory};
 use super::engine::{OpenError, Stores};
 use super::group::{Group, GroupParts};
-use super::log::{FjallLog, LogDisk, LogStore, Marks, MemoryDisk, MemorySession, Pressure};
+use super::log::{FjallLog, LogDisk, LogStore, MarkError, Marks, MemoryDisk, MemorySession, Pressure};
 use super::machine::{Machine, MachineParts, SnapshotInfo};
 use super::ownership::Ownership;
-use crate::store::{Flusher, Images, OnFatal, ShardState, StateDisk, StateLimits};
+use crate::store::{Flusher, Images, OnFatal, ShardState, StateDisk, StateLimits, sync_parent};
 
 /// The node of a cluster of one.
 const NODE: u64 = 1;
@@ -81,6 +81,8 @@ impl Node {
         let marks = Marks::on_disk(directory.marks()).map_err(OpenError::Log)?;
         let log = FjallLog::open(&directory.log(), Arc::clone(on_fatal))
             .map_err(|error| OpenError::Log(std::io::Error::other(error)))?;
+        // fjall syncs what is in its directory, not that it exists.
+        sync_parent(&directory.log()).map_err(OpenError::Log)?;
         let boot = directory::boot();
         let state = StateDisk::open(path, cache_bytes, &boot, Arc::clone(on_fatal)).map_err(OpenError::State)?;
         Ok(Self {
@@ -130,6 +132,13 @@ impl Node {
         join_all(groups.iter().map(|group| group.shutdown())).await;
         // openraft does not join its state machines: the channel ends with the last of them.
         while running.recv().await.is_some() {}
+        // From now on the marks know every entry, not only those before the last snapshot.
+        let marks = Arc::clone(&self.marks);
+        match tokio::task::spawn_blocking(move || marks.write()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "failed to note where the logs end"),
+            Err(_) => tracing::error!("noting where the logs end panicked"),
+        }
         self.flusher.close().await;
         match &self.log {
             Log::Disk(log) => {
@@ -204,7 +213,8 @@ impl Opening {
             Images::Memory(_) => open(),
         };
         let log = log.map_err(OpenError::Log)?;
-        marks.check(group, log.last().map_or(0, |last| last.index + 1))?;
+        let end = log.last().map_or(0, |last| last.index + 1);
+        marks.check(group, end)?;
 
         let failed = |source| OpenError::Group { group, source };
         let ownership = Arc::new(Ownership::new());
@@ -221,12 +231,28 @@ impl Opening {
             running: shared.running,
         })
         .map_err(failed)?;
+        // The state and the snapshot remember entries too. A snapshot alone may be ahead of the log: one that was received
+        // and not yet followed by a purge. But not of a log that never voted.
+        let (applied, imaged) = (machine.applied(), snapshot.applied());
+        if let Some(applied) =
+            applied.filter(|applied| applied.index >= end && imaged.is_none_or(|imaged| imaged < *applied))
+        {
+            return Err(MarkError::Short {
+                group,
+                expected: applied.index,
+            }
+            .into());
+        }
+        if let Some(imaged) = imaged.filter(|_| log.is_new()) {
+            return Err(MarkError::Short {
+                group,
+                expected: imaged.index,
+            }
+            .into());
+        }
         // openraft would take an empty state for the state at the purge point.
         if let Some(purged) = log.purged()
-            && machine
-                .applied()
-                .max(snapshot.applied())
-                .is_none_or(|reached| reached.index < purged.index)
+            && applied.max(imaged).is_none_or(|reached| reached.index < purged.index)
         {
             return Err(OpenError::Gap {
                 group,

@@ -177,6 +177,116 @@ fn chunks_do_not_outlive_their_value() {
     assert_eq!(tree.iter().count(), 0);
 }
 
+/// Looks at the shard in the middle of a move.
+#[derive(Default)]
+struct Watched {
+    rows: MemoryTree,
+    state: std::sync::OnceLock<std::sync::Weak<ShardState>>,
+    moves: std::sync::atomic::AtomicU32,
+}
+
+impl Watched {
+    fn compare(&self, changes: &overlay::Changes) {
+        let state = self.state.get().and_then(std::sync::Weak::upgrade).unwrap();
+        for (key, value) in changes {
+            assert_eq!(state.get(key).unwrap(), *value);
+        }
+        let there = changes
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
+            .collect::<Vec<_>>();
+        assert_eq!(
+            state.scan((Bound::Unbounded, Bound::Unbounded), false, 100).unwrap(),
+            there
+        );
+    }
+}
+
+impl Tree for Watched {
+    fn get(&self, key: &[u8]) -> std::io::Result<Option<Bytes>> {
+        self.rows.get(key)
+    }
+
+    fn page(&self, range: &(Bound<Bytes>, Bound<Bytes>), reverse: bool, limit: usize) -> std::io::Result<Vec<Row>> {
+        self.rows.page(range, reverse, limit)
+    }
+
+    fn apply(&self, changes: &overlay::Changes) -> std::io::Result<()> {
+        self.compare(changes);
+        self.rows.apply(changes)?;
+        self.compare(changes);
+        self.moves.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn clear(&self) -> std::io::Result<()> {
+        self.rows.clear()
+    }
+}
+
+#[test]
+fn changes_stay_readable_while_they_move() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let flusher = Flusher::task(still(), runtime.handle(), unfailing());
+    let tree = Arc::<Watched>::default();
+    let state = flusher.adopt(1, Arc::clone(&tree) as Arc<dyn Tree>);
+    tree.state.set(Arc::downgrade(&state)).unwrap();
+    for n in 0..3_u8 {
+        let removed = (Bytes::from_static(b"removed"), (n == 0).then(Bytes::new));
+        state.write([removed, (Bytes::from_static(b"set"), Some(Bytes::from(vec![n])))]);
+        state.flush().unwrap();
+    }
+    assert_eq!(tree.moves.load(std::sync::atomic::Ordering::Relaxed), 3);
+}
+
+/// The flusher replaces the chunks of a value while others read them.
+#[test]
+fn readers_never_see_a_value_in_pieces() {
+    let directory = TempDir::new().unwrap();
+    let disk = StateDisk::open(directory.path(), 8 << 20, "boot", unfailing()).unwrap();
+    let flusher = Flusher::thread(still(), unfailing()).unwrap();
+    let state = flusher.adopt(1, disk.tree(1).unwrap());
+    let key = Bytes::from_static(b"\x01large");
+    let value = |n: u32| Bytes::from(n.to_be_bytes().repeat(if n.is_multiple_of(3) { 10 } else { 10_000 }));
+    state.write([(key.clone(), Some(value(0)))]);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let read = |scan: bool| {
+            let mut last = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let found = if scan {
+                    state
+                        .scan((Bound::Unbounded, Bound::Unbounded), false, 10)
+                        .unwrap()
+                        .remove(0)
+                        .1
+                } else {
+                    state.get(&key).unwrap().unwrap()
+                };
+                let n = u32::from_be_bytes(*found.first_chunk().unwrap());
+                assert!(n >= last, "{n} after {last}");
+                assert_eq!(found, value(n));
+                last = n;
+            }
+        };
+        let readers = [threads.spawn(move || read(false)), threads.spawn(move || read(true))];
+        let mover = threads.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                state.flush().unwrap();
+            }
+        });
+        for n in 1..20_000 {
+            state.write([(key.clone(), Some(value(n)))]);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        mover.join().unwrap();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn changes_move_when_they_are_old_or_many() {
     let limits = StateLimits {
@@ -242,4 +352,51 @@ fn no_part_of_an_image_can_be_missing() {
         assert!(Image::Memory(damaged.into()).verify().is_err(), "damaged at {byte}");
     }
     Image::Memory(whole).verify().unwrap();
+}
+
+/// A tree on a disk that is full.
+struct Full;
+
+impl Tree for Full {
+    fn get(&self, _: &[u8]) -> std::io::Result<Option<Bytes>> {
+        Ok(None)
+    }
+
+    fn page(&self, _: &(Bound<Bytes>, Bound<Bytes>), _: bool, _: usize) -> std::io::Result<Vec<Row>> {
+        Ok(Vec::new())
+    }
+
+    fn apply(&self, _: &overlay::Changes) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+
+    fn clear(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_cannot_be_written_stops_the_node_and_holds_nobody_up() {
+    let reasons = Arc::<parking_lot::Mutex<Vec<String>>>::default();
+    let heard = Arc::clone(&reasons);
+    let limits = StateLimits {
+        age: Duration::from_secs(1),
+        shard_bytes: usize::MAX,
+        node_bytes: 1000,
+    };
+    let on_fatal: OnFatal = Arc::new(move |reason| heard.lock().push(reason));
+    let flusher = Flusher::task(limits, &tokio::runtime::Handle::current(), on_fatal);
+    let state = flusher.adopt(1, Arc::new(Full));
+    let (key, value) = (Bytes::from_static(b"key"), Bytes::from(vec![0; 2000]));
+    state.write([(key.clone(), Some(value.clone()))]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(reasons.lock().len(), 1);
+    assert_eq!(
+        state.get(&key).unwrap(),
+        Some(value.clone()),
+        "what is applied stays readable"
+    );
+    state.write([(key, Some(value))]);
+    state.admit().await;
+    flusher.close().await;
 }

@@ -25,6 +25,8 @@ use crate::{
     shard::{Epoch, Op, Outcome, Proposal, Shard},
 };
 
+type Done = Box<dyn FnOnce(Outcome) + Send>;
+
 /// How a simulated group misbehaves.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
@@ -127,6 +129,7 @@ impl SimulatedGroups {
                     rows: Arc::clone(rows),
                     owned: watch::Sender::new(None),
                     queue,
+                    broken: AtomicU64::new(0),
                     stop: stop.clone(),
                 });
                 let serve = serve(Arc::clone(disk), Arc::clone(&shard), proposals);
@@ -134,7 +137,11 @@ impl SimulatedGroups {
                 shard
             })
             .collect();
-        Self { disk: Arc::clone(disk), groups, stop }
+        Self {
+            disk: Arc::clone(disk),
+            groups,
+            stop,
+        }
     }
 
     pub(crate) fn meta(&self) -> Arc<dyn Shard> {
@@ -167,6 +174,8 @@ struct SimulatedShard {
     rows: Arc<Rows>,
     owned: watch::Sender<Option<Epoch>>,
     queue: mpsc::UnboundedSender<Proposal>,
+    /// The last epoch with a failed commit: nothing more of it is committed, and its owner has to give it up.
+    broken: AtomicU64,
     stop: CancellationToken,
 }
 
@@ -202,11 +211,11 @@ async fn round(
     proposals: &mut mpsc::UnboundedReceiver<Proposal>,
 ) {
     let mut ops = Vec::new();
-    let mut waiting: Vec<(u32, Box<dyn FnOnce(Outcome) + Send>)> = Vec::new();
+    let mut waiting: Vec<(u32, Done)> = Vec::new();
     let mut ordinal = 0;
     let mut next = Some(first);
     while let Some(proposal) = next {
-        if proposal.epoch == epoch {
+        if proposal.epoch == epoch && shard.broken.load(Ordering::Relaxed) != epoch.0 {
             waiting.push((ordinal, proposal.done));
             for op in proposal.writes.ops {
                 ordinal += u32::from(matches!(op, Op::Send { .. }));
@@ -218,9 +227,16 @@ async fn round(
         next = proposals.try_recv().ok();
     }
     // A cluster that cannot register its classes does not open, and shows nothing.
-    let faults = if shard.number == u16::MAX { &Faults::default() } else { &disk.faults };
+    let faults = if shard.number == u16::MAX {
+        &Faults::default()
+    } else {
+        &disk.faults
+    };
+    if waiting.is_empty() {
+        return;
+    }
     if disk.chance(faults.refused) {
-        shard.relinquish(epoch);
+        shard.broken.store(epoch.0, Ordering::Relaxed);
         waiting.into_iter().for_each(|(_, done)| done(Outcome::NotProposed));
         return;
     }
@@ -233,7 +249,7 @@ async fn round(
         if disk.chance(0.5) {
             shard.rows.apply(ops);
         }
-        shard.relinquish(epoch);
+        shard.broken.store(epoch.0, Ordering::Relaxed);
         waiting.into_iter().for_each(|(_, done)| done(Outcome::Unknown));
         return;
     }

@@ -69,7 +69,12 @@ impl VirtualActor for Sleeper {
     }
 
     async fn alarm(&mut self, alarm: Alarm, ctx: &mut Ctx<Self>) -> Result<()> {
-        let firing = Firing { at: ctx.now(), alarm, name: ctx.name().to_owned(), visible: ctx.get_alarm() };
+        let firing = Firing {
+            at: ctx.now(),
+            alarm,
+            name: ctx.name().to_owned(),
+            visible: ctx.get_alarm(),
+        };
         ctx.env().0.lock().push(firing);
         let ran = ctx.storage().get(&RAN).await?.unwrap_or_default();
         ctx.storage().put(&RAN, &(ran + 1))?;
@@ -116,7 +121,13 @@ impl Handler<Look> for Sleeper {
 
 async fn start(seed: u64) -> (TestCluster, Firings) {
     let firings = Firings::default();
-    (TestCluster::builder(seed).actor::<Sleeper>(firings.clone()).start().await, firings)
+    (
+        TestCluster::builder(seed)
+            .actor::<Sleeper>(firings.clone())
+            .start()
+            .await,
+        firings,
+    )
 }
 
 fn sleeper(test: &TestCluster, name: &str) -> ActorRef<Sleeper> {
@@ -138,7 +149,14 @@ async fn an_alarm_fires_once_and_never_early() {
     let seen = firings.seen();
     assert_eq!(seen.len(), 1);
     assert!(seen[0].at >= due && seen[0].at <= due.plus(Duration::from_millis(50)));
-    assert_eq!(seen[0].alarm, Alarm { retry_count: 0, is_retry: false, scheduled: due });
+    assert_eq!(
+        seen[0].alarm,
+        Alarm {
+            retry_count: 0,
+            is_retry: false,
+            scheduled: due
+        }
+    );
     assert_eq!((seen[0].name.as_str(), seen[0].visible), ("a", None));
     assert_eq!(sleeper.ask(Look).await.unwrap(), (None, 1));
 }
@@ -164,7 +182,10 @@ fn assert_retry_table(seen: &[Firing]) {
     for (pair, delay) in seen.windows(2).zip(delays) {
         let apart = pair[1].at.since(pair[0].at);
         let delay = Duration::from_secs(delay);
-        assert!(apart >= delay && apart <= delay.mul_f64(1.25) + Duration::from_millis(100), "{apart:?} for {delay:?}");
+        assert!(
+            apart >= delay && apart <= delay.mul_f64(1.25) + Duration::from_millis(100),
+            "{apart:?} for {delay:?}"
+        );
     }
     for (count, firing) in (0..).zip(seen) {
         assert_eq!((firing.alarm.retry_count, firing.alarm.is_retry), (count, count > 0));
@@ -180,7 +201,11 @@ async fn a_failing_alarm_fires_seven_times() {
     sleeper.ask(Set(0, Conduct::Fail)).await.unwrap();
     test.advance(Duration::from_secs(3600)).await;
     assert_retry_table(&firings.seen());
-    assert_eq!(sleeper.ask(Look).await.unwrap(), (None, 7), "an error keeps the writes, and the alarm is given up");
+    assert_eq!(
+        sleeper.ask(Look).await.unwrap(),
+        (None, 7),
+        "an error keeps the writes, and the alarm is given up"
+    );
 }
 
 /// Guarantee 10.
@@ -204,7 +229,10 @@ async fn setting_the_alarm_in_its_handler_replaces_the_retry() {
     assert_eq!(seen.len(), 2);
     assert!(!seen[1].alarm.is_retry);
     let apart = seen[1].at.since(seen[0].at);
-    assert!(apart >= Duration::from_millis(500) && apart < Duration::from_millis(600), "{apart:?}");
+    assert!(
+        apart >= Duration::from_millis(500) && apart < Duration::from_millis(600),
+        "{apart:?}"
+    );
 }
 
 /// Guarantee 10.
@@ -239,7 +267,11 @@ async fn an_alarm_survives_a_crash_and_fires_promptly_when_overdue() {
     test.crash_and_restart().await;
     test.advance(Duration::from_secs(3)).await;
     let seen = firings.seen();
-    assert_eq!((seen.len(), seen[2].alarm.retry_count), (3, 1), "the retry survived as well");
+    assert_eq!(
+        (seen.len(), seen[2].alarm.retry_count),
+        (3, 1),
+        "the retry survived as well"
+    );
 }
 
 /// A class that sets an alarm it does not handle.
@@ -283,7 +315,9 @@ impl Handler<LookOnly> for Forgetful {
 #[tokio::test(start_paused = true)]
 async fn a_class_without_a_handler_is_not_retried() {
     let test = TestCluster::builder(9).actor::<Forgetful>(()).start().await;
-    let forgetful = test.cluster().get::<Forgetful>(ActorId::from_name::<Forgetful>(&tenant(), "a"));
+    let forgetful = test
+        .cluster()
+        .get::<Forgetful>(ActorId::from_name::<Forgetful>(&tenant(), "a"));
     forgetful.ask(SetOnly).await.unwrap();
     test.advance(Duration::from_secs(1)).await;
     assert_eq!(forgetful.ask(LookOnly).await.unwrap(), None);

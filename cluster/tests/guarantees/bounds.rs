@@ -11,8 +11,17 @@ use crate::fixture::{Account, Activations, Add, AddSlowly, Total, account, tenan
 /// Guarantee 14.
 #[test]
 fn the_defaults_are_those_of_the_documentation() {
-    let Bounds { mailbox, queue_age, turn_bytes, value_bytes, key_bytes, list_page, activations, idle, ask } =
-        Bounds::default();
+    let Bounds {
+        mailbox,
+        queue_age,
+        turn_bytes,
+        value_bytes,
+        key_bytes,
+        list_page,
+        activations,
+        idle,
+        ask,
+    } = Bounds::default();
     assert_eq!((mailbox, queue_age), (1024, Duration::from_secs(30)));
     assert_eq!((turn_bytes, value_bytes, key_bytes), (8 << 20, 2 << 20, 2 << 10));
     assert_eq!((list_page, activations), (1000, 10_000));
@@ -20,26 +29,43 @@ fn the_defaults_are_those_of_the_documentation() {
 }
 
 async fn bounded(bounds: Bounds) -> TestCluster {
-    TestCluster::builder(1).bounds(bounds).actor::<Account>(Activations::default()).actor::<Writer>(()).start().await
+    TestCluster::builder(1)
+        .bounds(bounds)
+        .actor::<Account>(Activations::default())
+        .actor::<Writer>(())
+        .start()
+        .await
 }
 
 /// Guarantee 14.
 #[tokio::test(start_paused = true)]
 async fn a_full_mailbox_is_overloaded() {
-    let test = bounded(Bounds { mailbox: 10, ..Bounds::default() }).await;
+    let test = bounded(Bounds {
+        mailbox: 10,
+        ..Bounds::default()
+    })
+    .await;
     let account = account(&test, "a");
     let asks = (0..15).map(|_| account.ask(AddSlowly(1, Duration::from_millis(1))));
     let outcomes = join_all(asks).await;
     let refused: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     assert_eq!(refused.len(), 5);
-    assert!(refused.iter().all(|error| (error.kind(), error.code()) == (ErrorKind::Overloaded, "overloaded")));
+    assert!(
+        refused
+            .iter()
+            .all(|error| (error.kind(), error.code()) == (ErrorKind::Overloaded, "overloaded"))
+    );
     assert_eq!(account.ask(Total).await.unwrap(), 10);
 }
 
 /// Guarantee 14.
 #[tokio::test(start_paused = true)]
 async fn a_message_that_waited_too_long_is_overloaded() {
-    let test = bounded(Bounds { queue_age: Duration::from_secs(2), ..Bounds::default() }).await;
+    let test = bounded(Bounds {
+        queue_age: Duration::from_secs(2),
+        ..Bounds::default()
+    })
+    .await;
     let account = account(&test, "a");
     let (slow, aged) = tokio::join!(account.ask(AddSlowly(1, Duration::from_secs(3))), account.ask(Add(1)));
     slow.unwrap();
@@ -107,13 +133,41 @@ impl Handler<TakeText> for Writer {
 #[tokio::test(start_paused = true)]
 async fn writes_beyond_a_bound_are_too_large() {
     let test = bounded(Bounds::default()).await;
-    let writer = test.cluster().get::<Writer>(ActorId::from_name::<Writer>(&tenant(), "w"));
-    writer.ask(Write { values: 1, bytes: (2 << 20) - 16, key: 2048 }).await.unwrap();
-    writer.ask(Write { values: 4, bytes: 1 << 20, key: 10 }).await.unwrap();
+    let writer = test
+        .cluster()
+        .get::<Writer>(ActorId::from_name::<Writer>(&tenant(), "w"));
+    writer
+        .ask(Write {
+            values: 1,
+            bytes: (2 << 20) - 16,
+            key: 2048,
+        })
+        .await
+        .unwrap();
+    writer
+        .ask(Write {
+            values: 4,
+            bytes: 1 << 20,
+            key: 10,
+        })
+        .await
+        .unwrap();
     for beyond in [
-        Write { values: 1, bytes: 2 << 20, key: 1 },
-        Write { values: 1, bytes: 1, key: 2049 },
-        Write { values: 9, bytes: 1 << 20, key: 1 },
+        Write {
+            values: 1,
+            bytes: 2 << 20,
+            key: 1,
+        },
+        Write {
+            values: 1,
+            bytes: 1,
+            key: 2049,
+        },
+        Write {
+            values: 9,
+            bytes: 1 << 20,
+            key: 1,
+        },
     ] {
         let refused = writer.ask(beyond).await.unwrap_err();
         assert_eq!((refused.kind(), refused.code()), (ErrorKind::TooLarge, "too-large"));

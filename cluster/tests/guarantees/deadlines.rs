@@ -14,7 +14,10 @@ async fn a_passed_deadline_means_unknown() {
     let (test, _) = engine_accounts(1).await;
     let account = account(&test, "a");
     let begin = Instant::now();
-    let late = account.ask_within(Duration::from_secs(1), AddSlowly(1, Duration::from_secs(5))).await.unwrap_err();
+    let late = account
+        .ask_within(Duration::from_secs(1), AddSlowly(1, Duration::from_secs(5)))
+        .await
+        .unwrap_err();
     assert_eq!((late.kind(), late.code()), (ErrorKind::Unknown, "deadline"));
     assert!(begin.elapsed() >= Duration::from_secs(1) && begin.elapsed() < Duration::from_secs(2));
     assert_eq!(account.ask(Total).await.unwrap(), 1, "it took effect all the same");
@@ -25,7 +28,10 @@ async fn a_passed_deadline_means_unknown() {
 async fn the_default_deadline_is_ten_seconds() {
     let (test, _) = engine_accounts(2).await;
     let begin = Instant::now();
-    account(&test, "a").ask(AddSlowly(1, Duration::from_secs(20))).await.unwrap_err();
+    account(&test, "a")
+        .ask(AddSlowly(1, Duration::from_secs(20)))
+        .await
+        .unwrap_err();
     assert_eq!(begin.elapsed().as_secs(), 10);
 }
 

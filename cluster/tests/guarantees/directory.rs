@@ -19,19 +19,50 @@ async fn actors_are_listed_from_their_first_write() {
 
     test.crash_and_restart().await;
     let list = async |query| test.cluster().list::<Account>(&tenant(), query).await.unwrap();
-    assert_eq!(list(DirectoryQuery::default()).await, ["other", "run-1", "run-2", "run-3"]);
-    let runs = DirectoryQuery { prefix: "run-".into(), limit: 2, ..Default::default() };
+    assert_eq!(
+        list(DirectoryQuery::default()).await,
+        ["other", "run-1", "run-2", "run-3"]
+    );
+    let runs = DirectoryQuery {
+        prefix: "run-".into(),
+        limit: 2,
+        ..Default::default()
+    };
     assert_eq!(list(runs.clone()).await, ["run-1", "run-2"]);
-    assert_eq!(list(DirectoryQuery { after: Some("run-2".into()), ..runs.clone() }).await, ["run-3"]);
-    assert!(list(DirectoryQuery { after: Some("run-9".into()), ..runs.clone() }).await.is_empty());
-    assert!(list(DirectoryQuery { after: Some("z".into()), ..runs }).await.is_empty());
+    assert_eq!(
+        list(DirectoryQuery {
+            after: Some("run-2".into()),
+            ..runs.clone()
+        })
+        .await,
+        ["run-3"]
+    );
+    assert!(
+        list(DirectoryQuery {
+            after: Some("run-9".into()),
+            ..runs.clone()
+        })
+        .await
+        .is_empty()
+    );
+    assert!(
+        list(DirectoryQuery {
+            after: Some("z".into()),
+            ..runs
+        })
+        .await
+        .is_empty()
+    );
 }
 
 /// Guarantee 14.
 #[tokio::test(start_paused = true)]
 async fn pages_of_the_directory_are_bounded() {
     let (test, _) = engine_accounts(2).await;
-    let query = DirectoryQuery { limit: 1001, ..Default::default() };
+    let query = DirectoryQuery {
+        limit: 1001,
+        ..Default::default()
+    };
     let refused = test.cluster().list::<Account>(&tenant(), query).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::TooLarge);
 }
@@ -42,10 +73,19 @@ async fn settings_are_written_once() {
     let (mut test, _) = engine_accounts(3).await;
     let settings = test.cluster().settings();
     assert_eq!(settings.get("signing-key").await.unwrap(), None);
-    let (one, two) =
-        tokio::join!(settings.put_if_absent("signing-key", vec![1]), settings.put_if_absent("signing-key", vec![2]));
+    let (one, two) = tokio::join!(
+        settings.put_if_absent("signing-key", vec![1]),
+        settings.put_if_absent("signing-key", vec![2])
+    );
     assert_eq!(one.unwrap(), two.unwrap());
     test.crash_and_restart().await;
     let winner = test.cluster().settings().get("signing-key").await.unwrap().unwrap();
-    assert_eq!(test.cluster().settings().put_if_absent("signing-key", vec![3]).await.unwrap(), winner);
+    assert_eq!(
+        test.cluster()
+            .settings()
+            .put_if_absent("signing-key", vec![3])
+            .await
+            .unwrap(),
+        winner
+    );
 }

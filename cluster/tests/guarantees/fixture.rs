@@ -14,20 +14,20 @@ use cluster::{
 };
 use serde::{Deserialize, Serialize};
 
-pub fn tenant() -> TenantId {
+pub(crate) fn tenant() -> TenantId {
     TenantId::new("acme").unwrap()
 }
 
 /// Counts activations of the class.
 #[derive(Clone, Default)]
-pub struct Activations(Arc<AtomicUsize>);
+pub(crate) struct Activations(Arc<AtomicUsize>);
 
 impl Activations {
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 
-    pub fn another(&self) {
+    pub(crate) fn another(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -37,7 +37,7 @@ const FIRST: Key<u64> = Key::new("first");
 const SECOND: Key<u64> = Key::new("second");
 
 /// Adds up numbers, in storage and in memory, and misbehaves when told to.
-pub struct Account {
+pub(crate) struct Account {
     total: u64,
     seen: Vec<u64>,
 }
@@ -45,42 +45,42 @@ pub struct Account {
 /// Adds and answers the new total.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "account.add", reply = u64)]
-pub struct Add(pub u64);
+pub(crate) struct Add(pub(crate) u64);
 
 /// Adds after some time.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "account.add-slowly", reply = u64)]
-pub struct AddSlowly(pub u64, pub Duration);
+pub(crate) struct AddSlowly(pub(crate) u64, pub(crate) Duration);
 
 /// Answers the total in storage.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "account.total", reply = u64)]
-pub struct Total;
+pub(crate) struct Total;
 
 /// Answers what was added since the activation, in order.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "account.seen", reply = Vec<u64>)]
-pub struct Seen;
+pub(crate) struct Seen;
 
 /// Adds, and then returns an error.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "account.add-and-fail")]
-pub struct AddAndFail(pub u64);
+pub(crate) struct AddAndFail(pub(crate) u64);
 
 /// Adds, and then panics.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "account.add-and-panic")]
-pub struct AddAndPanic(pub u64);
+pub(crate) struct AddAndPanic(pub(crate) u64);
 
 /// Writes two values that must never differ.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "account.write-pair")]
-pub struct WritePair(pub u64);
+pub(crate) struct WritePair(pub(crate) u64);
 
 /// Reads the two values.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "account.read-pair", reply = (Option<u64>, Option<u64>))]
-pub struct ReadPair;
+pub(crate) struct ReadPair;
 
 impl VirtualActor for Account {
     const CLASS: &'static str = "account";
@@ -99,7 +99,10 @@ impl VirtualActor for Account {
 
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
         ctx.env().another();
-        Ok(Self { total: ctx.storage().get(&TOTAL).await?.unwrap_or_default(), seen: Vec::new() })
+        Ok(Self {
+            total: ctx.storage().get(&TOTAL).await?.unwrap_or_default(),
+            seen: Vec::new(),
+        })
     }
 }
 
@@ -169,23 +172,33 @@ impl Handler<ReadPair> for Account {
 }
 
 /// A cluster with accounts, on the simulation.
-pub async fn accounts(seed: u64, faults: Faults) -> (TestCluster, Activations) {
+pub(crate) async fn accounts(seed: u64, faults: Faults) -> (TestCluster, Activations) {
     let activations = Activations::default();
-    let test = TestCluster::builder(seed).actor::<Account>(activations.clone()).simulated(faults).start().await;
+    let test = TestCluster::builder(seed)
+        .actor::<Account>(activations.clone())
+        .simulated(faults)
+        .start()
+        .await;
     (test, activations)
 }
 
 /// A cluster with accounts, on the engine.
-pub async fn engine_accounts(seed: u64) -> (TestCluster, Activations) {
+pub(crate) async fn engine_accounts(seed: u64) -> (TestCluster, Activations) {
     let activations = Activations::default();
-    let test = TestCluster::builder(seed).actor::<Account>(activations.clone()).start().await;
+    let test = TestCluster::builder(seed)
+        .actor::<Account>(activations.clone())
+        .start()
+        .await;
     (test, activations)
 }
 
-pub fn account(test: &TestCluster, name: &str) -> ActorRef<Account> {
+pub(crate) fn account(test: &TestCluster, name: &str) -> ActorRef<Account> {
     test.cluster().get(ActorId::from_name::<Account>(&tenant(), name))
 }
 
-pub fn slow(millis: u64) -> Faults {
-    Faults { commit_delay: Duration::from_millis(millis), ..Faults::default() }
+pub(crate) fn slow(millis: u64) -> Faults {
+    Faults {
+        commit_delay: Duration::from_millis(millis),
+        ..Faults::default()
+    }
 }

@@ -85,15 +85,21 @@ async fn an_actor_inherits_its_tenant_to_those_it_reaches() {
 #[tokio::test(start_paused = true)]
 async fn ids_of_another_class_or_tenant_are_refused() {
     let (accounts, _) = engine_accounts(3).await;
-    let foreign = accounts.cluster().get::<Account>(ActorId::from_name::<Other>(&tenant(), "a"));
+    let foreign = accounts
+        .cluster()
+        .get::<Account>(ActorId::from_name::<Other>(&tenant(), "a"));
     assert_eq!(foreign.ask(Seen).await.unwrap_err().code(), "actor.class");
-    let unregistered = accounts.cluster().get::<Other>(ActorId::from_name::<Other>(&tenant(), "a"));
+    let unregistered = accounts
+        .cluster()
+        .get::<Other>(ActorId::from_name::<Other>(&tenant(), "a"));
     assert_eq!(unregistered.ask(WhoAmI).await.unwrap_err().code(), "class.unregistered");
     let nameless = account(&accounts, "");
     assert_eq!(nameless.ask(Seen).await.unwrap_err().code(), "actor.name");
 
     let stranger = TenantId::new("stranger").unwrap();
-    let foreign = accounts.cluster().get::<Account>(ActorId::from_name::<Account>(&stranger, "a"));
+    let foreign = accounts
+        .cluster()
+        .get::<Account>(ActorId::from_name::<Account>(&stranger, "a"));
     let test = TestCluster::builder(3).actor::<Other>(Some(foreign)).start().await;
     let other = test.cluster().get::<Other>(ActorId::from_name::<Other>(&tenant(), "a"));
     let refused = other.ask(Reach { name: "b".into() }).await.unwrap_err();
@@ -131,8 +137,13 @@ impl Handler<WhoAmI> for Fragile {
 /// Guarantee 5.
 #[tokio::test(start_paused = true)]
 async fn a_failed_activation_is_heard_and_the_next_message_tries_again() {
-    let test = TestCluster::builder(4).actor::<Fragile>(Failures::default()).start().await;
-    let fragile = test.cluster().get::<Fragile>(ActorId::from_name::<Fragile>(&tenant(), "a"));
+    let test = TestCluster::builder(4)
+        .actor::<Fragile>(Failures::default())
+        .start()
+        .await;
+    let fragile = test
+        .cluster()
+        .get::<Fragile>(ActorId::from_name::<Fragile>(&tenant(), "a"));
     assert_eq!(fragile.ask(WhoAmI).await.unwrap_err().code(), "fragile.missing");
     assert_eq!(fragile.ask(WhoAmI).await.unwrap_err().code(), "panic");
     assert!(fragile.ask(WhoAmI).await.is_ok());

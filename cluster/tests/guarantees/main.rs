@@ -1,5 +1,10 @@
 //! One module per theme; each test cites the guarantee of the crate's documentation that it checks.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "actors and fixtures of tests fail their test by panicking"
+)]
+
 mod alarms;
 mod bounds;
 mod deadlines;
@@ -11,4 +16,5 @@ mod passivation;
 mod schedules;
 mod sends;
 mod storage;
+mod stores;
 mod turns;

@@ -28,7 +28,10 @@ async fn idleness_takes_fields_and_nothing_else() {
 async fn a_running_turn_is_not_idle() {
     let (test, activations) = engine_accounts(2).await;
     let account = account(&test, "a");
-    account.ask_within(Duration::from_secs(300), AddSlowly(1, Duration::from_secs(120))).await.unwrap();
+    account
+        .ask_within(Duration::from_secs(300), AddSlowly(1, Duration::from_secs(120)))
+        .await
+        .unwrap();
     assert_eq!(account.ask(Seen).await.unwrap(), [1]);
     assert_eq!(activations.count(), 1);
 }
@@ -51,8 +54,14 @@ async fn messages_that_meet_a_passivation_are_answered() {
 #[tokio::test(start_paused = true)]
 async fn the_least_recently_used_make_room() {
     let activations = Activations::default();
-    let bounds = Bounds { activations: 8, ..Bounds::default() };
-    let builder = TestCluster::builder(4).shards(1).bounds(bounds).actor::<Account>(activations.clone());
+    let bounds = Bounds {
+        activations: 8,
+        ..Bounds::default()
+    };
+    let builder = TestCluster::builder(4)
+        .shards(1)
+        .bounds(bounds)
+        .actor::<Account>(activations.clone());
     let test = builder.start().await;
     for n in 0..40_u64 {
         account(&test, &n.to_string()).ask(Add(n)).await.unwrap();
@@ -69,11 +78,19 @@ async fn the_least_recently_used_make_room() {
 /// Guarantee 14.
 #[tokio::test(start_paused = true)]
 async fn busy_actors_do_not_make_room() {
-    let bounds = Bounds { activations: 2, ..Bounds::default() };
-    let builder = TestCluster::builder(5).shards(1).bounds(bounds).actor::<Account>(Activations::default());
+    let bounds = Bounds {
+        activations: 2,
+        ..Bounds::default()
+    };
+    let builder = TestCluster::builder(5)
+        .shards(1)
+        .bounds(bounds)
+        .actor::<Account>(Activations::default());
     let test = builder.start().await;
     let busy: Vec<_> = ["a", "b"].map(|name| account(&test, name)).into();
-    let asks = busy.iter().map(|account| account.ask(AddSlowly(1, Duration::from_secs(5))));
+    let asks = busy
+        .iter()
+        .map(|account| account.ask(AddSlowly(1, Duration::from_secs(5))));
     let (done, refused) = tokio::join!(join_all(asks), async {
         test.advance(Duration::from_secs(1)).await;
         account(&test, "c").ask(Total).await

@@ -139,11 +139,19 @@ fn operation(id: u32, random: &mut StdRng) -> (&'static str, Enter) {
     let next = NAMES[(at + 1) % 3];
     let enter = Enter {
         id,
-        note_with: random.random_bool(0.6).then(|| NAMES[random.random_range(0..3)].to_owned()),
-        ring_in: random.random_bool(0.3).then(|| Duration::from_millis(random.random_range(0..200))),
+        note_with: random
+            .random_bool(0.6)
+            .then(|| NAMES[random.random_range(0..3)].to_owned()),
+        ring_in: random
+            .random_bool(0.3)
+            .then(|| Duration::from_millis(random.random_range(0..200))),
         // Only downwards, so that no two ledgers wait for each other.
         ask_first: (at < 2 && random.random_bool(0.2)).then(|| next.to_owned()),
-        work: Duration::from_millis(if random.random_bool(0.2) { random.random_range(0..30) } else { 0 }),
+        work: Duration::from_millis(if random.random_bool(0.2) {
+            random.random_range(0..30)
+        } else {
+            0
+        }),
     };
     (NAMES[at], enter)
 }
@@ -154,7 +162,11 @@ async fn schedule(seed: u64, simulated: bool, tally: &mut Tally) {
     if simulated {
         let rate = if random.random_bool(0.5) { 0.03 } else { 0.0 };
         let commit_delay = Duration::from_millis(random.random_range(0..40));
-        builder = builder.simulated(Faults { commit_delay, unknown: rate, refused: rate });
+        builder = builder.simulated(Faults {
+            commit_delay,
+            unknown: rate,
+            refused: rate,
+        });
     }
     let mut test = builder.start().await;
     let cluster = Rc::new(RefCell::new(test.cluster()));
@@ -165,7 +177,9 @@ async fn schedule(seed: u64, simulated: bool, tally: &mut Tally) {
             let cluster = Rc::clone(&cluster);
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(start).await;
-                let ledger = cluster.borrow().get::<Ledger>(ActorId::from_name::<Ledger>(&tenant(), at));
+                let ledger = cluster
+                    .borrow()
+                    .get::<Ledger>(ActorId::from_name::<Ledger>(&tenant(), at));
                 let outcome = ledger.ask(enter.clone()).await.err().map(|error| error.kind());
                 Known { at, enter, outcome }
             })
@@ -183,7 +197,9 @@ async fn schedule(seed: u64, simulated: bool, tally: &mut Tally) {
     test.advance(Duration::from_secs(300)).await;
     let mut books = BTreeMap::new();
     for name in NAMES {
-        let ledger = test.cluster().get::<Ledger>(ActorId::from_name::<Ledger>(&tenant(), name));
+        let ledger = test
+            .cluster()
+            .get::<Ledger>(ActorId::from_name::<Ledger>(&tenant(), name));
         books.insert(name, ledger.ask(Read).await.unwrap());
     }
     judge(seed, &known, &books, tally);
@@ -196,7 +212,10 @@ fn judge(seed: u64, known: &[Known], books: &BTreeMap<&'static str, Book>, tally
         match outcome {
             None => {
                 tally.acknowledged += 1;
-                assert_eq!(entered, 1, "seed {seed}: acknowledged operation {id} was lost or doubled");
+                assert_eq!(
+                    entered, 1,
+                    "seed {seed}: acknowledged operation {id} was lost or doubled"
+                );
             }
             Some(ErrorKind::Unknown) => {
                 tally.unknown += 1;
@@ -204,19 +223,32 @@ fn judge(seed: u64, known: &[Known], books: &BTreeMap<&'static str, Book>, tally
             }
             Some(ErrorKind::Retryable) => {
                 tally.retryable += 1;
-                assert_eq!(entered, 0, "seed {seed}: operation {id} took effect and was called retryable");
+                assert_eq!(
+                    entered, 0,
+                    "seed {seed}: operation {id} took effect and was called retryable"
+                );
             }
             Some(other) => panic!("seed {seed}: operation {id} failed with {other:?}"),
         }
         let noted: u32 = books.values().filter_map(|book| book.notes.get(&id)).sum();
         let due = if enter.note_with.is_some() { entered } else { 0 };
-        assert_eq!(noted, due, "seed {seed}: the send of operation {id} was lost or doubled");
+        assert_eq!(
+            noted, due,
+            "seed {seed}: the send of operation {id} was lost or doubled"
+        );
         let rung = books[at].rings.get(&id).copied().unwrap_or_default();
         let due = if enter.ring_in.is_some() { entered } else { 0 };
-        assert_eq!(rung, due, "seed {seed}: the alarm of operation {id} took effect {rung} times");
+        assert_eq!(
+            rung, due,
+            "seed {seed}: the alarm of operation {id} took effect {rung} times"
+        );
     }
     for (name, book) in books {
-        assert_eq!((book.waiting, book.alarm), (0, None), "seed {seed}: ledger {name} still waits");
+        assert_eq!(
+            (book.waiting, book.alarm),
+            (0, None),
+            "seed {seed}: ledger {name} still waits"
+        );
     }
 }
 
@@ -227,7 +259,11 @@ fn random_schedules_keep_every_promise() {
     for seed in 0..2000 {
         run(seed, true, &mut tally);
     }
-    assert!(tally.acknowledged > 20_000, "{} operations were acknowledged", tally.acknowledged);
+    assert!(
+        tally.acknowledged > 20_000,
+        "{} operations were acknowledged",
+        tally.acknowledged
+    );
     assert!(tally.unknown > 1000, "{} operations were left open", tally.unknown);
     assert!(tally.retryable > 10, "{} operations were refused", tally.retryable);
 }
@@ -239,10 +275,18 @@ fn random_schedules_keep_every_promise_on_the_engine() {
     for seed in 0..50 {
         run(seed, false, &mut tally);
     }
-    assert!(tally.acknowledged > 500, "{} operations were acknowledged", tally.acknowledged);
+    assert!(
+        tally.acknowledged > 500,
+        "{} operations were acknowledged",
+        tally.acknowledged
+    );
 }
 
 fn run(seed: u64, simulated: bool, tally: &mut Tally) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     LocalSet::new().block_on(&runtime, schedule(seed, simulated, tally));
 }

@@ -14,44 +14,49 @@ const TAKEN: Key<Vec<u64>> = Key::new("taken");
 const SENT: Key<u64> = Key::new("sent");
 
 /// Sends numbers and keeps those it receives.
-pub struct Post;
+pub(crate) struct Post;
 
 /// Sends the next so many numbers to each of the named actors; answers how many were sent so far.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "post.spread", reply = u64)]
-pub struct Spread(pub u64, pub Vec<String>);
+pub(crate) struct Spread(pub(crate) u64, pub(crate) Vec<String>);
 
 /// Takes a number.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "post.take")]
-pub struct Take(pub u64);
+pub(crate) struct Take(pub(crate) u64);
 
 /// Answers what was taken and how many were sent.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "post.count", reply = (Vec<u64>, u64))]
-pub struct Count;
+pub(crate) struct Count;
 
 /// Fails in the way of its number: an error, or a panic.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "post.trouble")]
-pub struct Trouble(pub bool);
+pub(crate) struct Trouble(pub(crate) bool);
 
 /// Sends trouble and then a number.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "post.make-trouble")]
-pub struct MakeTrouble(pub bool, pub String);
+pub(crate) struct MakeTrouble(pub(crate) bool, pub(crate) String);
 
 /// Sends and panics.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "post.send-and-panic")]
-pub struct SendAndPanic(pub String);
+pub(crate) struct SendAndPanic(pub(crate) String);
 
 impl VirtualActor for Post {
     const CLASS: &'static str = "post";
     type Env = ();
 
     fn interface(i: Interface<Self>) -> Interface<Self> {
-        i.on::<Spread>().on::<Take>().on::<Count>().on::<Trouble>().on::<MakeTrouble>().on::<SendAndPanic>()
+        i.on::<Spread>()
+            .on::<Take>()
+            .on::<Count>()
+            .on::<Trouble>()
+            .on::<MakeTrouble>()
+            .on::<SendAndPanic>()
     }
 
     async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
@@ -83,7 +88,10 @@ impl Handler<Take> for Post {
 impl Handler<Count> for Post {
     async fn handle(&mut self, _: Count, ctx: &mut Ctx<Self>) -> Result<(Vec<u64>, u64)> {
         let storage = ctx.storage();
-        Ok((storage.get(&TAKEN).await?.unwrap_or_default(), storage.get(&SENT).await?.unwrap_or_default()))
+        Ok((
+            storage.get(&TAKEN).await?.unwrap_or_default(),
+            storage.get(&SENT).await?.unwrap_or_default(),
+        ))
     }
 }
 
@@ -109,7 +117,7 @@ impl Handler<SendAndPanic> for Post {
     }
 }
 
-pub fn post(test: &TestCluster, name: &str) -> ActorRef<Post> {
+pub(crate) fn post(test: &TestCluster, name: &str) -> ActorRef<Post> {
     test.cluster().get(ActorId::from_name::<Post>(&tenant(), name))
 }
 
@@ -125,10 +133,16 @@ async fn posts(seed: u64, faults: Option<Faults>) -> TestCluster {
 #[tokio::test(start_paused = true)]
 async fn sends_arrive_in_order_and_once() {
     let test = posts(1, None).await;
-    post(&test, "a").ask(Spread(5, vec!["b".into(), "c".into()])).await.unwrap();
+    post(&test, "a")
+        .ask(Spread(5, vec!["b".into(), "c".into()]))
+        .await
+        .unwrap();
     post(&test, "a").ask(Spread(5, vec!["b".into()])).await.unwrap();
     test.advance(Duration::from_secs(1)).await;
-    assert_eq!(post(&test, "b").ask(Count).await.unwrap().0, (0..10).collect::<Vec<_>>());
+    assert_eq!(
+        post(&test, "b").ask(Count).await.unwrap().0,
+        (0..10).collect::<Vec<_>>()
+    );
     assert_eq!(post(&test, "c").ask(Count).await.unwrap().0, (0..5).collect::<Vec<_>>());
 }
 
@@ -158,7 +172,10 @@ async fn a_send_that_panics_each_time_becomes_a_dead_letter() {
     post(&test, "a").ask(MakeTrouble(true, "b".into())).await.unwrap();
     test.advance(Duration::from_secs(5)).await;
     assert_eq!(test.dead_letters(), 0);
-    assert!(post(&test, "b").ask(Count).await.unwrap().0.is_empty(), "what is behind it waits");
+    assert!(
+        post(&test, "b").ask(Count).await.unwrap().0.is_empty(),
+        "what is behind it waits"
+    );
     test.advance(Duration::from_secs(600)).await;
     assert_eq!(test.dead_letters(), 1);
     assert_eq!(post(&test, "b").ask(Count).await.unwrap().0, [7]);

@@ -57,8 +57,25 @@ impl VirtualActor for Shelf {
 
 impl Handler<Page> for Shelf {
     async fn handle(&mut self, page: Page, ctx: &mut Ctx<Self>) -> Result<Vec<(String, String)>> {
-        let Page { start, after, end, reverse, limit } = page;
-        ctx.storage().list(&ITEMS, List { start, after, end, reverse, limit }).await
+        let Page {
+            start,
+            after,
+            end,
+            reverse,
+            limit,
+        } = page;
+        ctx.storage()
+            .list(
+                &ITEMS,
+                List {
+                    start,
+                    after,
+                    end,
+                    reverse,
+                    limit,
+                },
+            )
+            .await
     }
 }
 
@@ -89,7 +106,11 @@ impl Handler<Try> for Shelf {
                 tx.put(&MARK, &2)?;
                 tx.put(&ITEMS.key("tried"), &"yes".to_owned())?;
                 assert_eq!(tx.get(&MARK).await?, Some(2));
-                if succeed { Ok(()) } else { Err(ActorError::conflict("shelf.tried", "told to fail")) }
+                if succeed {
+                    Ok(())
+                } else {
+                    Err(ActorError::conflict("shelf.tried", "told to fail"))
+                }
             })
             .await;
         Ok((tried.is_ok(), ctx.storage().get(&MARK).await?))
@@ -119,41 +140,168 @@ fn reference(test: &TestCluster) -> ActorRef<Shelf> {
 }
 
 fn pairs(names: &[&str]) -> Vec<(String, String)> {
-    names.iter().map(|name| ((*name).to_owned(), format!("value of {name}"))).collect()
+    names
+        .iter()
+        .map(|name| ((*name).to_owned(), format!("value of {name}")))
+        .collect()
 }
 
 async fn names(shelf: &ActorRef<Shelf>, page: Page) -> Vec<String> {
-    shelf.ask(page).await.unwrap().into_iter().map(|(name, _)| name).collect()
+    shelf
+        .ask(page)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// Guarantee 6.
 #[tokio::test(start_paused = true)]
 async fn listings_follow_the_bytes_of_their_keys() {
     let (test, shelf) = shelf(1).await;
-    shelf.ask(Change { put: pairs(&["a", "b", "ba", "c", "é", "z"]), delete: vec![] }).await.unwrap();
+    shelf
+        .ask(Change {
+            put: pairs(&["a", "b", "ba", "c", "é", "z"]),
+            delete: vec![],
+        })
+        .await
+        .unwrap();
     test.passivate_all().await;
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(names(&shelf, Page::default()).await, ["a", "b", "ba", "c", "z", "é"]);
-    assert_eq!(names(&shelf, Page { start: some("b"), ..Page::default() }).await, ["b", "ba", "c", "z", "é"]);
-    assert_eq!(names(&shelf, Page { after: some("b"), limit: 2, ..Page::default() }).await, ["ba", "c"]);
-    assert_eq!(names(&shelf, Page { start: some("b"), end: some("c"), ..Page::default() }).await, ["b", "ba"]);
-    assert_eq!(names(&shelf, Page { reverse: true, limit: 2, ..Page::default() }).await, ["é", "z"]);
-    assert_eq!(names(&shelf, Page { reverse: true, end: some("c"), start: some("b"), ..Page::default() }).await, ["ba", "b"]);
-    assert!(names(&shelf, Page { start: some("c"), end: some("b"), ..Page::default() }).await.is_empty());
-    assert!(names(&shelf, Page { after: some("b"), end: some("b"), ..Page::default() }).await.is_empty());
-    assert_eq!(shelf.ask(Page { limit: 1001, ..Page::default() }).await.unwrap_err().code(), "too-large");
+    assert_eq!(
+        names(
+            &shelf,
+            Page {
+                start: some("b"),
+                ..Page::default()
+            }
+        )
+        .await,
+        ["b", "ba", "c", "z", "é"]
+    );
+    assert_eq!(
+        names(
+            &shelf,
+            Page {
+                after: some("b"),
+                limit: 2,
+                ..Page::default()
+            }
+        )
+        .await,
+        ["ba", "c"]
+    );
+    assert_eq!(
+        names(
+            &shelf,
+            Page {
+                start: some("b"),
+                end: some("c"),
+                ..Page::default()
+            }
+        )
+        .await,
+        ["b", "ba"]
+    );
+    assert_eq!(
+        names(
+            &shelf,
+            Page {
+                reverse: true,
+                limit: 2,
+                ..Page::default()
+            }
+        )
+        .await,
+        ["é", "z"]
+    );
+    assert_eq!(
+        names(
+            &shelf,
+            Page {
+                reverse: true,
+                end: some("c"),
+                start: some("b"),
+                ..Page::default()
+            }
+        )
+        .await,
+        ["ba", "b"]
+    );
+    assert!(
+        names(
+            &shelf,
+            Page {
+                start: some("c"),
+                end: some("b"),
+                ..Page::default()
+            }
+        )
+        .await
+        .is_empty()
+    );
+    assert!(
+        names(
+            &shelf,
+            Page {
+                after: some("b"),
+                end: some("b"),
+                ..Page::default()
+            }
+        )
+        .await
+        .is_empty()
+    );
+    assert_eq!(
+        shelf
+            .ask(Page {
+                limit: 1001,
+                ..Page::default()
+            })
+            .await
+            .unwrap_err()
+            .code(),
+        "too-large"
+    );
 }
 
 /// Guarantee 6.
 #[tokio::test(start_paused = true)]
 async fn listings_and_reads_see_the_writes_of_their_turn() {
     let (test, shelf) = shelf(2).await;
-    shelf.ask(Change { put: pairs(&["a", "b", "c"]), delete: vec![] }).await.unwrap();
+    shelf
+        .ask(Change {
+            put: pairs(&["a", "b", "c"]),
+            delete: vec![],
+        })
+        .await
+        .unwrap();
     test.passivate_all().await;
-    let change = Change { put: pairs(&["bb"]), delete: vec!["a".into(), "c".into()] };
-    let seen: Vec<_> = shelf.ask(change).await.unwrap().into_iter().map(|(name, _)| name).collect();
+    let change = Change {
+        put: pairs(&["bb"]),
+        delete: vec!["a".into(), "c".into()],
+    };
+    let seen: Vec<_> = shelf
+        .ask(change)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(seen, ["b", "bb"]);
-    assert_eq!(names(&shelf, Page { limit: 1, ..Page::default() }).await, ["b"]);
+    assert_eq!(
+        names(
+            &shelf,
+            Page {
+                limit: 1,
+                ..Page::default()
+            }
+        )
+        .await,
+        ["b"]
+    );
 }
 
 /// Guarantee 6.
@@ -162,7 +310,13 @@ async fn values_of_every_size_come_back_whole() {
     let (mut test, shelf) = shelf(3).await;
     let sizes = [0, 1, 16 * 1024 - 1, 16 * 1024, 16 * 1024 + 1, 100_000, 1 << 20];
     let put: Vec<_> = sizes.iter().map(|size| (size.to_string(), "x".repeat(*size))).collect();
-    shelf.ask(Change { put: put.clone(), delete: vec![] }).await.unwrap();
+    shelf
+        .ask(Change {
+            put: put.clone(),
+            delete: vec![],
+        })
+        .await
+        .unwrap();
     test.crash_and_restart().await;
     let shelf = reference(&test);
     for (name, value) in &put {
@@ -171,7 +325,13 @@ async fn values_of_every_size_come_back_whole() {
     let listed = shelf.ask(Page::default()).await.unwrap();
     assert_eq!(listed.len(), put.len());
     assert!(listed.iter().all(|(name, value)| name.parse() == Ok(value.len())));
-    shelf.ask(Change { put: vec![], delete: vec!["100000".into()] }).await.unwrap();
+    shelf
+        .ask(Change {
+            put: vec![],
+            delete: vec!["100000".into()],
+        })
+        .await
+        .unwrap();
     assert_eq!(names(&shelf, Page::default()).await.len(), put.len() - 1);
 }
 
@@ -183,17 +343,29 @@ async fn a_failed_transaction_rolls_back_storage() {
     assert_eq!(shelf.ask(Read("tried".into())).await.unwrap(), None);
     assert_eq!(shelf.ask(Try(true)).await.unwrap(), (true, Some(2)));
     test.crash_and_restart().await;
-    assert_eq!(reference(&test).ask(Read("tried".into())).await.unwrap().as_deref(), Some("yes"));
+    assert_eq!(
+        reference(&test).ask(Read("tried".into())).await.unwrap().as_deref(),
+        Some("yes")
+    );
 }
 
 /// Guarantees 6 and 10.
 #[tokio::test(start_paused = true)]
 async fn deleting_everything_takes_the_alarm_and_the_entry_in_the_directory() {
     let (mut test, shelf) = shelf(5).await;
-    shelf.ask(Change { put: pairs(&["a", "b"]), delete: vec![] }).await.unwrap();
+    shelf
+        .ask(Change {
+            put: pairs(&["a", "b"]),
+            delete: vec![],
+        })
+        .await
+        .unwrap();
     assert_eq!(shelf.ask(Clear { then: None }).await.unwrap(), (0, None));
     let listed = async |test: &TestCluster| {
-        test.cluster().list::<Shelf>(&tenant(), DirectoryQuery::default()).await.unwrap()
+        test.cluster()
+            .list::<Shelf>(&tenant(), DirectoryQuery::default())
+            .await
+            .unwrap()
     };
     assert!(listed(&test).await.is_empty());
     test.crash_and_restart().await;
@@ -203,7 +375,11 @@ async fn deleting_everything_takes_the_alarm_and_the_entry_in_the_directory() {
     assert_eq!(listed(&test).await, ["s"]);
     test.advance(std::time::Duration::from_secs(5)).await;
     test.passivate_all().await;
-    assert_eq!(names(&shelf, Page::default()).await, ["c"], "the collector takes only what is old");
+    assert_eq!(
+        names(&shelf, Page::default()).await,
+        ["c"],
+        "the collector takes only what is old"
+    );
 }
 
 /// Guarantee 6.
@@ -218,5 +394,9 @@ async fn deleted_rows_are_collected() {
     shelf.ask(Clear { then: None }).await.unwrap();
     test.crash_and_restart().await;
     test.advance(std::time::Duration::from_secs(5)).await;
-    assert!(before > 800 && test.rows() < before - 790, "{} of {before} rows are left", test.rows());
+    assert!(
+        before > 800 && test.rows() < before - 790,
+        "{} of {before} rows are left",
+        test.rows()
+    );
 }

@@ -6,7 +6,9 @@ use cluster::{prelude::*, testing::TestCluster};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::fixture::{Account, Add, AddSlowly, ReadPair, Total, WritePair, account, accounts, engine_accounts, slow, tenant};
+use crate::fixture::{
+    Account, Add, AddSlowly, ReadPair, Total, WritePair, account, accounts, engine_accounts, slow, tenant,
+};
 
 /// Guarantee 4.
 #[tokio::test(start_paused = true)]
@@ -57,7 +59,10 @@ async fn an_acknowledged_write_survives_every_crash() {
         test.crash_and_restart().await;
         let acknowledged = asking.await.unwrap();
         let total = account(&test, "a").ask(Total).await.unwrap();
-        assert!(total >= acknowledged && total <= acknowledged + 1, "seed {seed}: {total} of {acknowledged}");
+        assert!(
+            total >= acknowledged && total <= acknowledged + 1,
+            "seed {seed}: {total} of {acknowledged}"
+        );
     }
 }
 
@@ -78,7 +83,10 @@ async fn a_reply_that_wrote_nothing_waits_for_earlier_writes() {
             begin.elapsed()
         }
     );
-    assert!(!added.is_zero() && read >= added, "read after {read:?}, written after {added:?}");
+    assert!(
+        !added.is_zero() && read >= added,
+        "read after {read:?}, written after {added:?}"
+    );
 }
 
 /// Guarantee 8.
@@ -88,12 +96,62 @@ async fn one_actor_does_more_turns_than_commits() {
     let account = account(&test, "a");
     account.ask(Add(0)).await.unwrap();
     let before = test.commits();
-    join_all((0..500).map(|_| account.ask(Add(1)))).await.into_iter().for_each(|total| {
-        total.unwrap();
-    });
+    join_all((0..500).map(|_| account.ask(Add(1))))
+        .await
+        .into_iter()
+        .for_each(|total| {
+            total.unwrap();
+        });
     let commits = test.commits() - before;
     assert_eq!(account.ask(Total).await.unwrap(), 500);
     assert!(commits < 50, "{commits} commits for 500 turns");
+}
+
+/// Guarantees 6 and 7.
+#[tokio::test(start_paused = true)]
+async fn acknowledged_writes_survive_slow_syncs_snapshots_and_lost_state() {
+    for seed in 0..40 {
+        let builder = TestCluster::builder(seed).actor::<Account>(Default::default());
+        let mut test = builder
+            .syncs(Duration::from_millis(5)..=Duration::from_millis(40))
+            .start()
+            .await;
+        let reference = account(&test, "a");
+        let asking = tokio::spawn(async move {
+            let mut acknowledged = 0;
+            while let Ok(total) = reference.ask(Add(1)).await {
+                acknowledged = total;
+            }
+            acknowledged
+        });
+        test.advance(Duration::from_millis(200 + seed * 3)).await;
+        test.take_snapshots().await;
+        test.advance(Duration::from_millis(seed * 7)).await;
+        if seed % 2 == 0 {
+            test.lose_state();
+        }
+        test.crash_and_restart().await;
+        let acknowledged = asking.await.unwrap();
+        let total = account(&test, "a").ask(Total).await.unwrap();
+        assert!(
+            acknowledged > 0 && (acknowledged..=acknowledged + 1).contains(&total),
+            "seed {seed}: {total} of {acknowledged}"
+        );
+        assert!(test.fatal().is_empty());
+    }
+}
+
+/// Guarantees 3 and 7.
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_does_not_sync_stops_the_node_and_no_reply_leaves() {
+    let (mut test, _) = engine_accounts(9).await;
+    account(&test, "a").ask(Add(1)).await.unwrap();
+    test.fail_syncs();
+    let refused = account(&test, "a").ask(Add(1)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unknown);
+    assert!(!test.fatal().is_empty());
+    test.crash_and_restart().await;
+    assert_eq!(account(&test, "a").ask(Total).await.unwrap(), 1);
 }
 
 /// Relays to an account, and works beside its mailbox.
@@ -137,7 +195,13 @@ impl VirtualActor for Relay {
     type Env = ();
 
     fn interface(i: Interface<Self>) -> Interface<Self> {
-        i.on::<AskThenPanic>().on::<Kept>().on::<Work>().on::<Worked>().on::<Heard>().on::<FailWork>().on::<AskMyself>()
+        i.on::<AskThenPanic>()
+            .on::<Kept>()
+            .on::<Work>()
+            .on::<Worked>()
+            .on::<Heard>()
+            .on::<FailWork>()
+            .on::<AskMyself>()
     }
 
     async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
@@ -158,7 +222,10 @@ impl Handler<AskThenPanic> for Relay {
 impl Handler<Kept> for Relay {
     async fn handle(&mut self, _: Kept, ctx: &mut Ctx<Self>) -> Result<(bool, bool)> {
         let storage = ctx.storage();
-        Ok((storage.get(&BEFORE).await?.is_some(), storage.get(&AFTER).await?.is_some()))
+        Ok((
+            storage.get(&BEFORE).await?.is_some(),
+            storage.get(&AFTER).await?.is_some(),
+        ))
     }
 }
 
@@ -200,7 +267,11 @@ impl Handler<AskMyself> for Relay {
 }
 
 async fn relay() -> (TestCluster, ActorRef<Relay>) {
-    let test = TestCluster::builder(7).actor::<Relay>(()).actor::<Account>(Default::default()).start().await;
+    let test = TestCluster::builder(7)
+        .actor::<Relay>(())
+        .actor::<Account>(Default::default())
+        .start()
+        .await;
     let relay = test.cluster().get(ActorId::from_name::<Relay>(&tenant(), "r"));
     (test, relay)
 }
@@ -221,7 +292,10 @@ async fn work_beside_the_mailbox_comes_back_as_messages() {
     relay.ask(Work(1, Duration::from_secs(3))).await.unwrap();
     relay.ask(Work(2, Duration::from_secs(1))).await.unwrap();
     relay.ask(FailWork).await.unwrap();
-    assert!(relay.ask(Heard).await.unwrap().is_empty(), "the mailbox is free meanwhile");
+    assert!(
+        relay.ask(Heard).await.unwrap().is_empty(),
+        "the mailbox is free meanwhile"
+    );
     test.advance(Duration::from_secs(4)).await;
     assert_eq!(relay.ask(Heard).await.unwrap(), [2, 1]);
 }

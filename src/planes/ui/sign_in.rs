@@ -26,7 +26,7 @@ struct SignInPage<'a> {
     arch: Vec<String>,
 }
 
-/// Renders the page that explains the link. `/sign-in?token=…` itself is the gateway's: it sets the cookie and redirects.
+/// Renders the page that explains the link. The link itself (`/sign-in/{token}`) is the gateway's: it sets the cookie and redirects.
 #[must_use]
 pub fn sign_in_page(shell: &Shell, view: SignInView) -> String {
     page(&SignInPage {

@@ -150,7 +150,7 @@ pub struct RunSummary {
     pub quality: Option<f64>,
     /// Verdict of the kill test, once it fell.
     pub verdict: Option<VerdictKind>,
-    /// Its score, 0 to 10; empty where it was not assessed.
+    /// Its score, 0 to 10; empty where it was not assessed (then the run is of the built-in model) or is not at hand.
     pub verdict_score: Option<f64>,
     /// Why it stands where it stands: the error, the reason of the kill, the comment of the person who stopped it.
     pub reason: Option<String>,
@@ -307,7 +307,8 @@ impl RunSummary {
     pub(super) fn verdict_words(&self) -> Option<String> {
         self.verdict.map(|verdict| match self.verdict_score {
             Some(score) => format!("{}, {score:.1} of 10", verdict.word()),
-            None => format!("{}, not assessed", verdict.word()),
+            None if self.embedded => format!("{}, not assessed", verdict.word()),
+            None => verdict.word().to_owned(),
         })
     }
 }

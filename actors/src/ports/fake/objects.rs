@@ -88,7 +88,9 @@ fn take(failures: &mut u32) -> bool {
 }
 
 fn is_key(key: &str) -> bool {
-    key.len() <= 1024 && key.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+    key.len() <= 1024
+        && !key.contains(char::is_control)
+        && key.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
 fn digest(body: &[u8]) -> String {

@@ -65,15 +65,23 @@ impl Vectors for FakeVectors {
                 }
         };
         let rows = lock(&self.rows);
-        let mut matches: Vec<VectorMatch> = rows
+        let actual = query.embedding.len();
+        let wrong = rows
             .values()
-            .filter(visible)
-            .map(|row| found(row, &query.embedding))
-            .collect();
+            .map(|row| row.embedding.len())
+            .find(|expected| *expected != actual);
+        let result = match wrong {
+            Some(expected) => Err(VectorError::Dimensions { expected, actual }),
+            None => {
+                let found = |row| found(row, &query.embedding);
+                let mut matches: Vec<VectorMatch> = rows.values().filter(visible).map(found).collect();
+                matches.sort_by(|a, b| b.score.total_cmp(&a.score));
+                matches.truncate(if self.forgetful { 0 } else { query.limit });
+                Ok(matches)
+            }
+        };
         drop(rows);
-        matches.sort_by(|a, b| b.score.total_cmp(&a.score));
-        matches.truncate(if self.forgetful { 0 } else { query.limit });
-        async move { Ok(matches) }.boxed()
+        async move { result }.boxed()
     }
 
     fn delete_run(
@@ -97,6 +105,12 @@ fn found(row: &VectorRow, embedding: &[f32]) -> VectorMatch {
         attempt: row.attempt,
         version: row.version,
         text: row.text.clone(),
-        score: row.embedding.iter().zip(embedding).map(|(a, b)| a * b).sum(),
+        score: cosine(&row.embedding, embedding),
     }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let length = (product(a, a) * product(b, b)).sqrt();
+    if length > 0.0 { product(a, b) / length } else { 0.0 }
 }

@@ -1,10 +1,7 @@
 //! One draft of a phase: a model call, and up to two more that are told what was wrong with the answer.
 
-use std::collections::BTreeSet;
-
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{
     context::{self, Gathered, live},
@@ -14,7 +11,7 @@ use super::{
 };
 use crate::{
     env::Env,
-    ports::{LiveUpdate, Model, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
+    ports::{LiveUpdate, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
     workflows::{Attempt, StepError, WorkError},
 };
 
@@ -34,6 +31,8 @@ pub(super) struct Draft {
     pub(super) profile: Profile,
     pub(super) model: String,
     pub(super) usage: Usage,
+    /// Whether writer and reviewer can be judged and judge. Kept with the draft: the configuration may change before a replay.
+    pub(super) reviewable: bool,
 }
 
 /// Writes a draft in the step `name`.
@@ -75,6 +74,7 @@ pub(super) async fn draft(
         deadline: plan.env.planning.model_deadline,
         idempotency_key: String::new(),
     };
+    let reviewable = info.profile == Profile::Full && plan.env.model.info(Slot::Reviewer).profile == Profile::Full;
     let (idea, fetched, profile) = (plan.idea().to_owned(), gathered.sources.urls(), info.profile);
     let accept = |text: &str| {
         let mut content = phase.accept(profile, &idea, text)?;
@@ -85,12 +85,13 @@ pub(super) async fn draft(
         let (env, params, request, accept) = (&plan.env, &plan.params, request.clone(), &accept);
         async move {
             live(env, params, id, "draft");
-            let (content, reply, usage) = converse(env, params, id, request, &attempt, accept).await?;
+            let (content, model, usage) = converse(env, params, id, request, &attempt, accept).await?;
             Ok(Draft {
                 content,
                 profile,
-                model: reply,
+                model,
                 usage,
+                reviewable,
             })
         }
     };

@@ -13,7 +13,7 @@ use super::{
     workflow::{Plan, Reviewed},
 };
 use crate::{
-    ports::{ModelRequest, Profile, Role, Slot, Turn, Usage},
+    ports::{ModelRequest, Role, Slot, Turn, Usage},
     records::{ReviewScore, ReviewVerdict},
     workflows::StepError,
 };
@@ -42,7 +42,7 @@ struct Scored {
 pub(super) async fn write(plan: &Plan, id: PhaseId, gathered: &Gathered) -> Result<Reviewed, StepError> {
     let mut draft = draft::draft(plan, id, gathered, &[], &plan.step(id, "draft")).await?;
     let judged = plan.params.config.require_review && id != PhaseId::KillTest;
-    if !judged || draft.profile == Profile::Embedded {
+    if !judged || !draft.reviewable {
         return Ok(Reviewed {
             draft,
             verdict: None,

@@ -78,15 +78,24 @@ async fn terminating_aborts_the_running_step() {
     bench.wait(2000).await;
     assert_eq!(bench.probe.names(), ["a"]);
     assert_eq!(bench.ask(Notes).await.unwrap(), ["terminated"]);
-    assert_eq!(bench.ask(Terminate).await.unwrap_err().code(), "instance.cannot-terminate");
-    let event = SendEvent { event_type: "go".to_owned(), payload: "1".to_owned() };
+    assert_eq!(
+        bench.ask(Terminate).await.unwrap_err().code(),
+        "instance.cannot-terminate"
+    );
+    let event = SendEvent {
+        event_type: "go".to_owned(),
+        payload: "1".to_owned(),
+    };
     assert_eq!(bench.ask(event).await.unwrap_err().code(), "instance.cannot-send-event");
 }
 
 #[tokio::test(start_paused = true)]
 async fn restarting_forgets_all_steps_and_events() {
     let bench = Bench::start(47, &[work("a"), note("b"), event("wait", "go", 60)]).await;
-    let go = SendEvent { event_type: "go".to_owned(), payload: "\"go\"".to_owned() };
+    let go = SendEvent {
+        event_type: "go".to_owned(),
+        payload: "\"go\"".to_owned(),
+    };
     bench.ask(go.clone()).await.unwrap();
     assert_eq!(bench.complete().await, ["a 1", "1", "go"]);
     assert_eq!(bench.ask(Restart).await.unwrap().output, None);
@@ -115,8 +124,22 @@ async fn an_instance_is_created_once_and_an_unknown_one_is_not_found() {
     ] {
         assert_eq!(code.code(), "instance.not-found");
     }
-    bench.ask(Create { params: "[]".to_owned() }).await.unwrap();
-    assert_eq!(bench.ask(Create { params: "[]".to_owned() }).await.unwrap_err().code(), "instance.exists");
+    bench
+        .ask(Create {
+            params: "[]".to_owned(),
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        bench
+            .ask(Create {
+                params: "[]".to_owned()
+            })
+            .await
+            .unwrap_err()
+            .code(),
+        "instance.exists"
+    );
     assert!(bench.complete().await.is_empty());
     assert_eq!(bench.ask(Pause).await.unwrap_err().code(), "instance.cannot-pause");
     assert_eq!(bench.ask(Resume).await.unwrap_err().code(), "instance.cannot-resume");
@@ -125,7 +148,12 @@ async fn an_instance_is_created_once_and_an_unknown_one_is_not_found() {
 #[tokio::test(start_paused = true)]
 async fn parameters_that_cannot_be_read_make_the_instance_err() {
     let bench = Bench::empty(50).await;
-    bench.ask(Create { params: "{}".to_owned() }).await.unwrap();
+    bench
+        .ask(Create {
+            params: "{}".to_owned(),
+        })
+        .await
+        .unwrap();
     let error = bench.until(Status::Errored).await.error.unwrap();
     assert!(error.starts_with("the parameters cannot be read"), "{error}");
 }

@@ -47,7 +47,10 @@ async fn no_finished_step_runs_again_wherever_a_crash_happens() {
         let mut bench = Bench::start(seed, &ops).await;
         for op in &ops {
             if matches!(op, Op::Event { .. }) {
-                let go = SendEvent { event_type: "go".to_owned(), payload: "\"go\"".to_owned() };
+                let go = SendEvent {
+                    event_type: "go".to_owned(),
+                    payload: "\"go\"".to_owned(),
+                };
                 bench.ask(go).await.unwrap();
             }
         }
@@ -65,8 +68,18 @@ async fn no_finished_step_runs_again_wherever_a_crash_happens() {
         // A step begins only after the one before it was finished, so any step out of order ran after it was finished.
         assert!(names.is_sorted(), "seed {seed}: {names:?}");
         let notes: Vec<String> = bench.ask(Notes).await.unwrap();
-        let expected = ops.iter().filter_map(|op| if let Op::Note { note, .. } = op { Some(note.clone()) } else { None });
-        assert_eq!(notes, expected.collect::<Vec<_>>(), "seed {seed}: effects happen once and in order");
+        let expected = ops.iter().filter_map(|op| {
+            if let Op::Note { note, .. } = op {
+                Some(note.clone())
+            } else {
+                None
+            }
+        });
+        assert_eq!(
+            notes,
+            expected.collect::<Vec<_>>(),
+            "seed {seed}: effects happen once and in order"
+        );
         assert_eq!(bench.status().await.status, Status::Complete);
     }
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::workflows::{
-    Attempt, Backoff, Change, Create, GetStatus, InstanceStatus, Retries, Status, StepError, StepPolicy, Steps, WorkError,
-    Workflow, WorkflowActor,
+    Attempt, Backoff, Change, Create, GetStatus, InstanceStatus, Retries, Status, StepError, StepPolicy, Steps,
+    WorkError, Workflow, WorkflowActor,
 };
 
 pub(super) type Scripted = WorkflowActor<Script>;
@@ -21,16 +21,44 @@ pub(super) type Scripted = WorkflowActor<Script>;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Op {
     /// Fails as often as told, then answers with the number of its execution.
-    Work { name: String, failures: u32, policy: StepPolicy },
+    Work {
+        name: String,
+        failures: u32,
+        policy: StepPolicy,
+    },
     /// Takes this long.
-    Slow { name: String, millis: u64, policy: StepPolicy },
-    Fatal { name: String },
-    Panic { name: String },
-    Big { name: String, bytes: usize },
-    Note { name: String, note: String },
-    Sleep { name: String, millis: u64 },
-    SleepUntil { name: String, at: i64 },
-    Event { name: String, event_type: String, timeout: Duration },
+    Slow {
+        name: String,
+        millis: u64,
+        policy: StepPolicy,
+    },
+    Fatal {
+        name: String,
+    },
+    Panic {
+        name: String,
+    },
+    Big {
+        name: String,
+        bytes: usize,
+    },
+    Note {
+        name: String,
+        note: String,
+    },
+    Sleep {
+        name: String,
+        millis: u64,
+    },
+    SleepUntil {
+        name: String,
+        at: i64,
+    },
+    Event {
+        name: String,
+        event_type: String,
+        timeout: Duration,
+    },
     /// Goes on if the step fails.
     Catch(Box<Op>),
     /// All at once.
@@ -38,33 +66,62 @@ pub(super) enum Op {
 }
 
 pub(super) fn work(name: &str) -> Op {
-    Op::Work { name: name.to_owned(), failures: 0, policy: quick(5) }
+    Op::Work {
+        name: name.to_owned(),
+        failures: 0,
+        policy: quick(5),
+    }
 }
 
 pub(super) fn failing(name: &str, failures: u32, policy: StepPolicy) -> Op {
-    Op::Work { name: name.to_owned(), failures, policy }
+    Op::Work {
+        name: name.to_owned(),
+        failures,
+        policy,
+    }
 }
 
 pub(super) fn slow(name: &str, seconds: u64) -> Op {
-    Op::Slow { name: name.to_owned(), millis: seconds * 1000, policy: quick(5) }
+    Op::Slow {
+        name: name.to_owned(),
+        millis: seconds * 1000,
+        policy: quick(5),
+    }
 }
 
 pub(super) fn note(name: &str) -> Op {
-    Op::Note { name: name.to_owned(), note: name.to_owned() }
+    Op::Note {
+        name: name.to_owned(),
+        note: name.to_owned(),
+    }
 }
 
 pub(super) fn sleep(name: &str, seconds: u64) -> Op {
-    Op::Sleep { name: name.to_owned(), millis: seconds * 1000 }
+    Op::Sleep {
+        name: name.to_owned(),
+        millis: seconds * 1000,
+    }
 }
 
 pub(super) fn event(name: &str, event_type: &str, seconds: u64) -> Op {
     let timeout = Duration::from_secs(seconds);
-    Op::Event { name: name.to_owned(), event_type: event_type.to_owned(), timeout }
+    Op::Event {
+        name: name.to_owned(),
+        event_type: event_type.to_owned(),
+        timeout,
+    }
 }
 
 pub(super) fn quick(limit: u32) -> StepPolicy {
-    let retries = Retries { limit, delay: Duration::from_secs(1), backoff: Backoff::Constant };
-    StepPolicy { retries, timeout: Duration::from_mins(10) }
+    let retries = Retries {
+        limit,
+        delay: Duration::from_secs(1),
+        backoff: Backoff::Constant,
+    };
+    StepPolicy {
+        retries,
+        timeout: Duration::from_mins(10),
+    }
 }
 
 /// Sees what is executed.
@@ -77,7 +134,11 @@ pub(super) struct Probe {
 
 impl Probe {
     fn new() -> Self {
-        Self { executed: Arc::default(), aborted: Arc::default(), begin: Instant::now() }
+        Self {
+            executed: Arc::default(),
+            aborted: Arc::default(),
+            begin: Instant::now(),
+        }
     }
 
     fn execute(&self, name: &str) -> usize {
@@ -88,13 +149,22 @@ impl Probe {
 
     /// Names in the order of their executions.
     pub(super) fn names(&self) -> Vec<String> {
-        self.executed.lock().unwrap().iter().map(|(name, _)| name.clone()).collect()
+        self.executed
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Seconds between the executions of a step.
     pub(super) fn gaps(&self, name: &str) -> Vec<u64> {
         let executed = self.executed.lock().unwrap();
-        let times: Vec<Duration> = executed.iter().filter(|(of, _)| of == name).map(|(_, at)| *at).collect();
+        let times: Vec<Duration> = executed
+            .iter()
+            .filter(|(of, _)| of == name)
+            .map(|(_, at)| *at)
+            .collect();
         times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect()
     }
 
@@ -113,7 +183,11 @@ struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended {
-            self.probe.aborted.lock().unwrap_or_else(PoisonError::into_inner).push(self.name.clone());
+            self.probe
+                .aborted
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(self.name.clone());
         }
     }
 }
@@ -171,7 +245,13 @@ impl Workflow for Script {
             Change::Restarted => state.clear(),
             Change::Completed => return Ok(()),
             Change::Paused | Change::Resumed | Change::Terminated | Change::Errored { .. } => {
-                state.push(format!("{change:?}").split(' ').next().unwrap_or_default().to_lowercase());
+                state.push(
+                    format!("{change:?}")
+                        .split(' ')
+                        .next()
+                        .unwrap_or_default()
+                        .to_lowercase(),
+                );
             }
         }
         ctx.storage().put(&NOTES, state)
@@ -196,7 +276,11 @@ fn follow<'a>(op: Op, probe: &'a Probe, steps: &'a Steps<Script>) -> BoxFuture<'
             Op::Slow { name, millis, policy } => {
                 let work = |_| {
                     let execution = probe.execute(&name);
-                    let mut running = Running { name: name.clone(), probe: probe.clone(), ended: false };
+                    let mut running = Running {
+                        name: name.clone(),
+                        probe: probe.clone(),
+                        ended: false,
+                    };
                     async move {
                         tokio::time::sleep(Duration::from_millis(millis)).await;
                         running.ended = true;
@@ -227,7 +311,10 @@ fn follow<'a>(op: Op, probe: &'a Probe, steps: &'a Steps<Script>) -> BoxFuture<'
                     probe.execute(&name);
                     async move { Ok("x".repeat(bytes)) }
                 };
-                steps.run(&name, quick(5), work).await.map(|text: String| text.len().to_string())
+                steps
+                    .run(&name, quick(5), work)
+                    .await
+                    .map(|text: String| text.len().to_string())
             }
             Op::Note { name, note } => steps.record(&name, &note).await.map(|notes| notes.to_string()),
             Op::Sleep { name, millis } => {
@@ -238,7 +325,11 @@ fn follow<'a>(op: Op, probe: &'a Probe, steps: &'a Steps<Script>) -> BoxFuture<'
                 steps.sleep_until(&name, Timestamp::from_millis(at)).await?;
                 Ok("slept".to_owned())
             }
-            Op::Event { name, event_type, timeout } => steps.wait_for_event(&name, &event_type, timeout).await,
+            Op::Event {
+                name,
+                event_type,
+                timeout,
+            } => steps.wait_for_event(&name, &event_type, timeout).await,
             Op::Catch(op) => match follow(*op, probe, steps).await {
                 Err(StepError::Failed { message, .. }) => Ok(format!("caught: {message}")),
                 other => other,
@@ -262,20 +353,30 @@ impl Bench {
     /// A cluster without an instance.
     pub(super) async fn empty(seed: u64) -> Self {
         let probe = Probe::new();
-        let cluster = TestCluster::builder(seed).actor::<Scripted>(probe.clone()).start().await;
+        let cluster = TestCluster::builder(seed)
+            .actor::<Scripted>(probe.clone())
+            .start()
+            .await;
         Self { cluster, probe }
     }
 
     /// A cluster with an instance that follows `ops`.
     pub(super) async fn start(seed: u64, ops: &[Op]) -> Self {
         let bench = Self::empty(seed).await;
-        bench.ask(Create { params: serde_json::to_string(ops).unwrap() }).await.unwrap();
+        bench
+            .ask(Create {
+                params: serde_json::to_string(ops).unwrap(),
+            })
+            .await
+            .unwrap();
         bench
     }
 
     pub(super) fn instance(&self) -> ActorRef<Scripted> {
         let tenant = TenantId::new("default").unwrap();
-        self.cluster.cluster().get(ActorId::from_name::<Scripted>(&tenant, "one"))
+        self.cluster
+            .cluster()
+            .get(ActorId::from_name::<Scripted>(&tenant, "one"))
     }
 
     pub(super) async fn ask<M: Message>(&self, message: M) -> Result<M::Reply>
@@ -296,7 +397,10 @@ impl Bench {
             if now.status == status {
                 return now;
             }
-            assert!(!now.status.is_final(), "the instance ended as {now:?} instead of {status:?}");
+            assert!(
+                !now.status.is_final(),
+                "the instance ended as {now:?} instead of {status:?}"
+            );
             self.cluster.advance(Duration::from_millis(100)).await;
         }
         panic!("the instance never was {status:?}: {:?}", self.status().await);

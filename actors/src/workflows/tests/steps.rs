@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::script::{Bench, Op, failing, note, quick, slow, work, Notes};
+use super::script::{Bench, Notes, Op, failing, note, quick, slow, work};
 use crate::workflows::{Backoff, Retries, Status, StepPolicy};
 
 #[tokio::test(start_paused = true)]
@@ -33,8 +33,16 @@ async fn a_step_is_tried_six_times_by_default_and_the_instance_errs_with_the_las
 
 #[tokio::test(start_paused = true)]
 async fn delays_follow_the_backoff_of_the_step() {
-    for (backoff, gaps) in [(Backoff::Constant, [7, 7, 7]), (Backoff::Linear, [7, 14, 21]), (Backoff::Exponential, [7, 14, 28])] {
-        let retries = Retries { limit: 3, delay: Duration::from_secs(7), backoff };
+    for (backoff, gaps) in [
+        (Backoff::Constant, [7, 7, 7]),
+        (Backoff::Linear, [7, 14, 21]),
+        (Backoff::Exponential, [7, 14, 28]),
+    ] {
+        let retries = Retries {
+            limit: 3,
+            delay: Duration::from_secs(7),
+            backoff,
+        };
         let bench = Bench::start(4, &[failing("a", 3, StepPolicy { retries, ..quick(3) })]).await;
         assert_eq!(bench.complete().await, ["a 4"]);
         assert_eq!(bench.probe.gaps("a"), gaps, "{backoff:?}");
@@ -43,7 +51,11 @@ async fn delays_follow_the_backoff_of_the_step() {
 
 #[tokio::test(start_paused = true)]
 async fn attempts_are_counted_across_crashes() {
-    let retries = Retries { limit: 2, delay: Duration::from_secs(60), backoff: Backoff::Constant };
+    let retries = Retries {
+        limit: 2,
+        delay: Duration::from_secs(60),
+        backoff: Backoff::Constant,
+    };
     let mut bench = Bench::start(5, &[failing("a", 99, StepPolicy { retries, ..quick(2) })]).await;
     for _ in 0..2 {
         bench.wait(30).await;
@@ -57,7 +69,10 @@ async fn attempts_are_counted_across_crashes() {
 #[tokio::test(start_paused = true)]
 async fn a_non_retryable_error_fails_the_step_at_once() {
     let bench = Bench::start(6, &[Op::Fatal { name: "a".to_owned() }]).await;
-    assert_eq!(bench.until(Status::Errored).await.error.as_deref(), Some("this never works"));
+    assert_eq!(
+        bench.until(Status::Errored).await.error.as_deref(),
+        Some("this never works")
+    );
     assert_eq!(bench.probe.names(), ["a"]);
 }
 
@@ -73,8 +88,19 @@ async fn a_caught_failure_is_the_same_when_the_run_is_replayed() {
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_takes_too_long_has_failed() {
-    let policy = StepPolicy { timeout: Duration::from_secs(5), ..quick(1) };
-    let bench = Bench::start(8, &[Op::Slow { name: "a".to_owned(), millis: 60_000, policy }]).await;
+    let policy = StepPolicy {
+        timeout: Duration::from_secs(5),
+        ..quick(1)
+    };
+    let bench = Bench::start(
+        8,
+        &[Op::Slow {
+            name: "a".to_owned(),
+            millis: 60_000,
+            policy,
+        }],
+    )
+    .await;
     let status = bench.until(Status::Errored).await;
     assert_eq!(status.error.as_deref(), Some("the step did not finish within 5 s"));
     assert_eq!(bench.probe.aborted(), ["a", "a"]);
@@ -88,8 +114,21 @@ async fn a_panicking_attempt_has_failed_and_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_output_of_more_than_one_mebibyte_fails_the_step() {
-    let fits = Op::Big { name: "fits".to_owned(), bytes: 1024 * 1024 - 2 };
-    let bench = Bench::start(10, &[fits, Op::Big { name: "a".to_owned(), bytes: 1024 * 1024 - 1 }]).await;
+    let fits = Op::Big {
+        name: "fits".to_owned(),
+        bytes: 1024 * 1024 - 2,
+    };
+    let bench = Bench::start(
+        10,
+        &[
+            fits,
+            Op::Big {
+                name: "a".to_owned(),
+                bytes: 1024 * 1024 - 1,
+            },
+        ],
+    )
+    .await;
     let error = bench.until(Status::Errored).await.error.unwrap();
     assert_eq!(error, "the output of the step has 1048577 bytes, the limit is 1048576");
     assert_eq!(bench.probe.names(), ["fits", "a"]);
@@ -117,7 +156,12 @@ async fn the_step_after_the_last_allowed_one_fails_and_sleeps_do_not_count() {
 
 #[tokio::test(start_paused = true)]
 async fn branches_run_side_by_side_and_keep_their_results() {
-    let both = Op::Both(vec![slow("a", 20), slow("b", 40), super::script::sleep("c", 30), work("d")]);
+    let both = Op::Both(vec![
+        slow("a", 20),
+        slow("b", 40),
+        super::script::sleep("c", 30),
+        work("d"),
+    ]);
     let mut bench = Bench::start(13, &[both]).await;
     bench.wait(25).await;
     bench.cluster.crash_and_restart().await;
@@ -135,8 +179,14 @@ async fn an_effect_is_applied_once_and_answers_from_the_cache() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_effect_fails_the_run() {
-    let refused = Op::Note { name: "a".to_owned(), note: "refused".to_owned() };
+    let refused = Op::Note {
+        name: "a".to_owned(),
+        note: "refused".to_owned(),
+    };
     let bench = Bench::start(15, &[refused, work("b")]).await;
-    assert_eq!(bench.until(Status::Errored).await.error.as_deref(), Some("this note is refused"));
+    assert_eq!(
+        bench.until(Status::Errored).await.error.as_deref(),
+        Some("this note is refused")
+    );
     assert!(bench.probe.names().is_empty());
 }

@@ -4,7 +4,10 @@ use super::script::{Bench, Op, event, sleep, slow, work};
 use crate::workflows::{SendEvent, Status};
 
 fn signal(event_type: &str, payload: &str) -> SendEvent {
-    SendEvent { event_type: event_type.to_owned(), payload: format!("\"{payload}\"") }
+    SendEvent {
+        event_type: event_type.to_owned(),
+        payload: format!("\"{payload}\""),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -25,7 +28,11 @@ async fn a_sleeping_instance_wakes_by_itself_after_a_crash() {
     bench.wait(3500).await;
     assert!(bench.probe.names().is_empty());
     bench.wait(60).await;
-    assert_eq!(bench.probe.names(), ["b"], "nobody has asked the instance since the crash");
+    assert_eq!(
+        bench.probe.names(),
+        ["b"],
+        "nobody has asked the instance since the crash"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,14 +46,24 @@ async fn a_long_sleep_needs_no_activation() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sleep_until_a_moment_that_has_passed_ends_at_once() {
-    let bench = Bench::start(24, &[Op::SleepUntil { name: "nap".to_owned(), at: 1 }]).await;
+    let bench = Bench::start(
+        24,
+        &[Op::SleepUntil {
+            name: "nap".to_owned(),
+            at: 1,
+        }],
+    )
+    .await;
     assert_eq!(bench.complete().await, ["slept"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sleep_of_more_than_365_days_fails() {
     let bench = Bench::start(25, &[sleep("nap", 365 * 24 * 3600 + 1)]).await;
-    assert_eq!(bench.until(Status::Errored).await.error.as_deref(), Some("a sleep is at most 365 days"));
+    assert_eq!(
+        bench.until(Status::Errored).await.error.as_deref(),
+        Some("a sleep is at most 365 days")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +93,10 @@ async fn a_wait_without_an_event_times_out_and_may_be_caught() {
     let bench = Bench::start(28, &[caught, work("b")]).await;
     bench.wait(99).await;
     assert_eq!(bench.status().await.status, Status::Waiting);
-    assert_eq!(bench.complete().await, ["caught: no event of type go came in time", "b 1"]);
+    assert_eq!(
+        bench.complete().await,
+        ["caught: no event of type go came in time", "b 1"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,8 +105,17 @@ async fn events_nobody_waits_for_are_bounded() {
     for _ in 0..100 {
         bench.ask(signal("go", "x")).await.unwrap();
     }
-    assert_eq!(bench.ask(signal("go", "x")).await.unwrap_err().code(), "workflow.events");
-    let big = SendEvent { event_type: "go".to_owned(), payload: "x".repeat(1024 * 1024 + 1) };
+    assert_eq!(
+        bench.ask(signal("go", "x")).await.unwrap_err().code(),
+        "workflow.events"
+    );
+    let big = SendEvent {
+        event_type: "go".to_owned(),
+        payload: "x".repeat(1024 * 1024 + 1),
+    };
     assert_eq!(bench.ask(big).await.unwrap_err().code(), "workflow.too-large");
-    assert_eq!(bench.ask(signal("a b", "x")).await.unwrap_err().code(), "workflow.event-type");
+    assert_eq!(
+        bench.ask(signal("a b", "x")).await.unwrap_err().code(),
+        "workflow.event-type"
+    );
 }

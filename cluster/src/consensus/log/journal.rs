@@ -98,9 +98,10 @@ impl Journal {
     /// The index up to which everything is durable, as far as it is remembered.
     pub(crate) fn durable_end(&self) -> u64 {
         let durable = self.tail.partition_point(|recent| recent.write <= self.durable);
-        self.tail
-            .get(durable)
-            .map_or(self.range().end, |recent| recent.entry.log_id.index)
+        match self.tail.get(durable) {
+            Some(recent) => recent.entry.log_id.index,
+            None => self.range().end,
+        }
     }
 
     /// Takes in entries that follow, or replace, the last ones. Returns the bytes they take.
@@ -222,4 +223,103 @@ impl Journal {
 
 fn size_of_front(tail: &VecDeque<Recent>) -> usize {
     tail.front().map_or(0, |recent| size(&recent.entry))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::consensus::types::LeaderId;
+    use crate::shard::Epoch;
+
+    fn id(index: u64) -> LogId {
+        LogId {
+            leader_id: LeaderId { term: 1, node_id: 1 },
+            index,
+        }
+    }
+
+    fn entry(index: u64, bytes: usize) -> Entry {
+        let command = Command::Write {
+            epoch: Epoch(0),
+            round: 0,
+            ops: Bytes::from(vec![0; bytes]),
+        };
+        Entry {
+            log_id: id(index),
+            payload: EntryPayload::Normal(command),
+        }
+    }
+
+    fn append(journal: &mut Journal, indexes: Range<u64>, bytes: usize) -> u64 {
+        let write = journal.next_write();
+        let entries = indexes.map(|index| entry(index, bytes)).collect::<Vec<_>>();
+        journal.append(&entries, write);
+        write
+    }
+
+    fn recent(journal: &Journal) -> Vec<u64> {
+        journal
+            .recent(0..u64::MAX)
+            .iter()
+            .map(|entry| entry.log_id.index)
+            .collect()
+    }
+
+    #[test]
+    fn entries_that_are_not_durable_are_never_forgotten() {
+        let mut journal = Journal::default();
+        let first = append(&mut journal, 0..5, TAIL_BYTES);
+        append(&mut journal, 5..8, TAIL_BYTES);
+        assert_eq!(recent(&journal), (0..8).collect::<Vec<_>>());
+        assert_eq!(journal.durable_end(), 0);
+        journal.written(first);
+        assert_eq!(journal.durable_end(), 5);
+        let last = append(&mut journal, 8..9, 1);
+        assert_eq!(recent(&journal), [5, 6, 7, 8]);
+        journal.written(last);
+        assert_eq!(journal.durable_end(), 9);
+    }
+
+    #[test]
+    fn a_purge_beyond_the_end_empties_the_log() {
+        let mut journal = Journal::default();
+        append(&mut journal, 0..5, 10);
+        assert_eq!(journal.purge(id(9)), 0..5);
+        assert_eq!((journal.purged(), journal.last()), (Some(id(9)), Some(id(9))));
+        assert_eq!((journal.range(), journal.bytes()), (10..10, 0));
+        assert_eq!(journal.purge(id(3)), 10..10, "a purge never goes back");
+        append(&mut journal, 10..12, 10);
+        assert_eq!((journal.range(), recent(&journal)), (10..12, vec![10, 11]));
+    }
+
+    #[test]
+    fn a_truncated_end_is_replaced() {
+        let mut journal = Journal::default();
+        append(&mut journal, 0..10, 10);
+        assert_eq!(journal.truncate(Some(id(20))), 10..10);
+        assert_eq!(journal.truncate(Some(id(6))), 7..10);
+        assert_eq!((journal.last(), journal.range()), (Some(id(6)), 0..7));
+        append(&mut journal, 7..8, 10);
+        assert_eq!(recent(&journal), (0..8).collect::<Vec<_>>());
+        assert_eq!(journal.truncate(None), 0..8);
+        assert_eq!((journal.last(), journal.bytes()), (None, 0));
+    }
+
+    #[test]
+    fn the_size_follows_appends_and_purges() {
+        let mut journal = Journal::default();
+        append(&mut journal, 0..100, 100_000);
+        let whole = journal.bytes();
+        assert!(whole >= 10_000_000);
+        journal.purge(id(49));
+        let half = journal.bytes();
+        assert!(
+            half >= whole / 2 && half <= whole / 2 + 2 * SIZE_STEP,
+            "{half} of {whole}"
+        );
+        journal.purge(id(99));
+        assert_eq!(journal.bytes(), 0);
+    }
 }

@@ -35,7 +35,7 @@ struct Medium {
     marks: Arc<Mutex<Vec<u8>>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Log {
     entries: BTreeMap<u64, Bytes>,
     vote: Option<Vote>,
@@ -59,11 +59,13 @@ impl MemoryDisk {
     }
 
     /// Sets how long a sync takes.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn set_sync(&self, sync: RangeInclusive<Duration>) {
         self.0.lock().sync = sync;
     }
 
     /// Makes every sync fail until the next crash.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn fail_syncs(&self) {
         self.0.lock().failing = true;
     }
@@ -87,7 +89,28 @@ impl MemoryDisk {
         medium.marks = Arc::new(Mutex::new(marks));
     }
 
+    /// What a kill at this moment would leave, with the state as last flushed.
+    #[cfg(test)]
+    pub(crate) fn fork(&self) -> Self {
+        let medium = self.0.lock();
+        let fork = Self::new(0);
+        {
+            let mut forked = fork.0.lock();
+            forked.shards = medium.shards;
+            forked.trees = medium
+                .trees
+                .iter()
+                .map(|(group, tree)| (*group, Arc::new(tree.fork())))
+                .collect();
+            forked.images = Arc::new(Mutex::new(medium.images.lock().clone()));
+            forked.marks = Arc::new(Mutex::new(medium.marks.lock().clone()));
+            forked.logs = medium.logs.clone();
+        }
+        fork
+    }
+
     /// Loses the state alone.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn lose_state(&self) {
         self.0.lock().trees.clear();
     }

@@ -84,6 +84,12 @@ impl LogStore {
         self.0.journal.lock().last()
     }
 
+    /// Whether nothing was ever written to it.
+    pub(crate) fn is_new(&self) -> bool {
+        let journal = self.0.journal.lock();
+        journal.vote.is_none() && journal.last().is_none()
+    }
+
     fn submit(&self, write: LogWrite, number: u64, done: impl FnOnce(io::Result<()>) + Send + 'static) {
         let inner = Arc::clone(&self.0);
         let done = Box::new(move |result: io::Result<()>| {

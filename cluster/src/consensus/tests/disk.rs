@@ -188,6 +188,24 @@ async fn a_log_directory_that_was_emptied_is_refused() {
     assert!(error.to_string().contains("entries were lost"), "{error}");
 }
 
+/// fjall drops what it cannot decode at the end of its journal without a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_was_cut_short_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    fill(&engine).await;
+    engine.shutdown().await;
+    let journals = fs::read_dir(directory.path().join("log"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let journal = journals.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let bytes = fs::read(&journal).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    fs::write(&journal, &bytes[..used / 2]).unwrap();
+    let error = open(stores(&directory), 2).await.unwrap_err();
+    assert!(matches!(error, OpenError::Marks(_)), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_in_use_is_refused_by_name() {
     let directory = TempDir::new().unwrap();

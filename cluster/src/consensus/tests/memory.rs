@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::*;
 use crate::consensus::snapshotter::LogLimits;
-use crate::shard::table;
+use crate::store::StateLimits;
 
 fn everything() -> (Bound<Bytes>, Bound<Bytes>) {
     (Bound::Included(Bytes::from_static(&[1])), Bound::Unbounded)
@@ -103,6 +103,45 @@ async fn the_state_machine_rejects_another_epoch_and_a_gap_in_the_rounds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_without_success_costs_the_epoch() {
+    use crate::consensus::types::Command;
+    let engine = start(&MemoryDisk::new(1)).await;
+    let group = engine.meta_group();
+    let former = epoch(&**group);
+    // A round that the proposer does not know of makes its next one fail.
+    let stray = Command::Write {
+        epoch: former,
+        round: 0,
+        ops: Bytes::new(),
+    };
+    group.raft().client_write(stray).await.unwrap();
+    let (failed, late) = (
+        propose(&**group, former, vec![put("a", "1")]),
+        propose(&**group, former, vec![put("b", "1")]),
+    );
+    assert_eq!(failed.await.unwrap(), Outcome::Unknown);
+    assert!(matches!(late.await.unwrap(), Outcome::Unknown | Outcome::NotProposed));
+    assert_eq!(
+        propose(&**group, former, vec![put("c", "1")]).await.unwrap(),
+        Outcome::NotProposed
+    );
+    let later = group
+        .ownership()
+        .wait_for(|owned| owned.is_some_and(|owned| owned > former))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(matches!(
+        propose(&**group, later, vec![put("d", "1")]).await.unwrap(),
+        Outcome::Committed { .. }
+    ));
+    for lost in ["a", "b", "c"] {
+        assert_eq!(group.get(&key(lost)).unwrap(), None);
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_relinquished_shard_gets_a_later_epoch_and_refuses_the_former() {
     let engine = start(&MemoryDisk::new(1)).await;
     let shard = &engine.shards()[0];
@@ -173,7 +212,7 @@ async fn durable_sends_are_keyed_by_entry_and_ordinal() {
     }
     sent.dedup();
     assert_eq!(sent.len(), 3);
-    let range = (Bound::Included(Bytes::from_static(&[table::OUTBOX])), Bound::Unbounded);
+    let range = (Bound::Included(Bytes::from_static(&[3])), Bound::Unbounded);
     assert_eq!(shard.scan(range, false, 10).unwrap().len(), 3);
     engine.shutdown().await;
 }
@@ -251,18 +290,12 @@ async fn proposals_after_shutdown_are_refused_and_those_before_are_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tick_of_a_sole_voter_rests_once_it_leads() {
+async fn a_sole_voter_stays_the_owner() {
     let engine = start(&MemoryDisk::new(1)).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let group = engine.meta_group();
-    let before = group.raft().metrics();
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    use openraft::async_runtime::watch::WatchReceiver;
-    assert_eq!(
-        before.borrow_watched().current_term,
-        group.raft().metrics().borrow_watched().current_term
-    );
-    commit(&**group, vec![put("a", "1")]).await;
+    let before = engine.status();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(engine.status(), before);
+    commit(&*engine.meta(), vec![put("a", "1")]).await;
     engine.shutdown().await;
 }
 
@@ -362,6 +395,61 @@ async fn long_logs_are_cut_without_being_asked() {
     let status = engine.status().remove(1);
     assert!(status.snapshot.is_some() && status.log_bytes < 6 << 20, "{status:?}");
     engine.shutdown().await;
+}
+
+/// Longer than what is kept in memory, than one read of the log, and than the overlays may be.
+#[tokio::test(start_paused = true)]
+async fn a_long_log_is_replayed_in_pieces() {
+    let disk = MemoryDisk::new(1);
+    let engine = start_one(&disk).await;
+    for n in 0..100_u32 {
+        commit(
+            &*engine.shards()[0],
+            vec![put(&format!("{n:03}"), vec![n as u8; 100_000])],
+        )
+        .await;
+    }
+    let rows = engine.shards()[0].scan(everything(), false, 1000).unwrap();
+    assert_eq!(rows.len(), 100);
+    engine.shutdown().await;
+    disk.lose_state();
+    let state = StateLimits {
+        node_bytes: 1 << 20,
+        ..StateLimits::default()
+    };
+    let limits = Limits {
+        state,
+        ..Limits::default()
+    };
+    let stores = Stores::Memory(disk);
+    let config = EngineConfig {
+        shards: 1,
+        stores,
+        raft: Handle::current(),
+        on_fatal: unfailing(),
+    };
+    let engine = Engine::open_within(config, limits).await.unwrap();
+    engine.ready().await;
+    assert_eq!(engine.shards()[0].scan(everything(), false, 1000).unwrap(), rows);
+    engine.shutdown().await;
+}
+
+/// A kill leaves no fresh marks, but the flushed state remembers what was applied.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_ends_before_the_state_is_refused() {
+    let disk = MemoryDisk::new(3);
+    let engine = start_one(&disk).await;
+    for n in 0..10 {
+        commit(&*engine.shards()[0], vec![put("a", n.to_string())]).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let applied = engine.status()[1].applied.unwrap();
+    let flushed = disk.fork();
+    engine.shutdown().await;
+    let disk = flushed;
+    disk.cut_log(1, applied);
+    let error = open(Stores::Memory(disk), 1).await.unwrap_err();
+    assert!(matches!(error, OpenError::Marks(_)), "{error}");
 }
 
 /// Many schedules: random writes, snapshots and crashes; what was acknowledged is there, in order.

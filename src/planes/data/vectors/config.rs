@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct VectorsConfig {
     /// Directory of the index; a relative one lies below the data directory.
     pub path: PathBuf,
+    /// Most memory for what is known of the table's files, in bytes.
+    pub cache_bytes: usize,
     /// Number of writes after which small files are merged and old versions removed.
     pub compact_after_writes: NonZeroU32,
     /// Longest time one such pass may take, in seconds; what it did not finish is left to the next one.
@@ -25,6 +27,7 @@ impl Default for VectorsConfig {
     fn default() -> Self {
         Self {
             path: PathBuf::from("vectors"),
+            cache_bytes: 128 * 1024 * 1024,
             compact_after_writes: NonZeroU32::new(64).expect("64 is not zero"),
             compact_seconds: 60,
             keep_versions_seconds: 600,
@@ -39,10 +42,17 @@ mod tests {
 
     #[test]
     fn settings_are_read_in_kebab_case() {
-        let text = "path = 'index'\ncompact-after-writes = 2\ncompact-seconds = 3\nkeep-versions-seconds = 4\n\
+        let text = "path = 'index'\ncache-bytes = 1\ncompact-after-writes = 2\ncompact-seconds = 3\nkeep-versions-seconds = 4\n\
                     rebuild-batch = 5";
         let config: VectorsConfig = toml::from_str(text).unwrap();
-        assert_eq!((config.compact_after_writes.get(), config.rebuild_batch.get()), (2, 5));
+        assert_eq!(
+            (
+                config.cache_bytes,
+                config.compact_after_writes.get(),
+                config.rebuild_batch.get()
+            ),
+            (1, 2, 5)
+        );
         assert_eq!(toml::from_str::<VectorsConfig>("").unwrap(), VectorsConfig::default());
         assert!(toml::from_str::<VectorsConfig>("compact-after-writes = 0").is_err());
         assert!(

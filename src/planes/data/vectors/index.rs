@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use lancedb::arrow::arrow_array::{RecordBatch, RecordBatchIterator};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use lancedb::table::{CompactionOptions, Duration as Age, OptimizeAction};
-use lancedb::{Connection, DistanceType, Table};
+use lancedb::{Connection, DistanceType, ObjectStoreRegistry, Session, Table};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
@@ -171,7 +171,14 @@ impl Shared {
         let uri = directory
             .to_str()
             .ok_or_else(|| failed("the path is not valid UTF-8".into()))?;
-        let connection = lancedb::connect(uri).execute().await.map_err(lance)?;
+        // Lance's own bounds are seven gigabytes.
+        let half = config.cache_bytes / 2;
+        let session = Session::new(half, half, Arc::new(ObjectStoreRegistry::default()));
+        let connection = lancedb::connect(uri)
+            .session(Arc::new(session))
+            .execute()
+            .await
+            .map_err(lance)?;
 
         let mut current = Current::read(directory)?;
         if let Some(known) = &current {

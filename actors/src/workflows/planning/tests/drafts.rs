@@ -16,8 +16,14 @@ use crate::{
 /// A model whose answers to the first phase are scripted by attempt of the step and call.
 fn scripted(script: impl Fn(usize, usize) -> Option<Reply> + Send + Sync + 'static) -> FakeModel {
     FakeModel::new(move |request, _| {
-        let Asked { phase, number, call, .. } = asked(request);
-        let scripted = if phase == PhaseId::Opportunity { script(number, call) } else { None };
+        let Asked {
+            phase, number, call, ..
+        } = asked(request);
+        let scripted = if phase == PhaseId::Opportunity {
+            script(number, call)
+        } else {
+            None
+        };
         scripted.unwrap_or_else(|| good(request, &[GO]))
     })
 }
@@ -32,18 +38,37 @@ async fn an_invalid_answer_is_refused_with_its_errors_up_to_twice() {
     bench.start("r1", RunConfig::default()).await;
     let detail = bench.until("r1", RunStatus::Completed).await;
     let requests: Vec<_> = bench.model.requests().into_iter().take(3).collect();
-    assert_eq!(requests.iter().map(|request| request.turns.len()).collect::<Vec<_>>(), [1, 3, 3]);
-    assert!(requests[1].turns[2].text.contains("is missing"), "{}", requests[1].turns[2].text);
-    assert_eq!(detail.usage.output_tokens, 17 * 10, "refused answers are paid for as well");
+    assert_eq!(
+        requests.iter().map(|request| request.turns.len()).collect::<Vec<_>>(),
+        [1, 3, 3]
+    );
+    assert!(
+        requests[1].turns[2].text.contains("is missing"),
+        "{}",
+        requests[1].turns[2].text
+    );
+    assert_eq!(
+        detail.usage.output_tokens,
+        17 * 10,
+        "refused answers are paid for as well"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn three_invalid_answers_are_a_failed_attempt_and_the_step_is_tried_again() {
-    let bench = Bench::new(2, scripted(|number, _| if number < 3 { text("no JSON at all") } else { None })).await;
+    let bench = Bench::new(
+        2,
+        scripted(|number, _| if number < 3 { text("no JSON at all") } else { None }),
+    )
+    .await;
     bench.start("r1", RunConfig::default()).await;
     bench.until("r1", RunStatus::Completed).await;
     assert_eq!(bench.model.requests().len(), 6 + 15);
-    assert_eq!(bench.model.requests()[3].turns.len(), 1, "a new attempt begins with the task alone");
+    assert_eq!(
+        bench.model.requests()[3].turns.len(),
+        1,
+        "a new attempt begins with the task alone"
+    );
 }
 
 /// P4: a phase that fails for good makes the run failed, with its error and an event.
@@ -52,31 +77,51 @@ async fn a_model_that_never_answers_well_makes_the_run_fail() {
     let bench = Bench::new(3, scripted(|_, _| text("{}"))).await;
     bench.start("r1", RunConfig::default()).await;
     let detail = bench.until("r1", RunStatus::Failed).await;
-    assert!(detail.error.as_ref().unwrap().starts_with("the model gave no valid answer in 3 calls: "));
+    assert!(
+        detail
+            .error
+            .as_ref()
+            .unwrap()
+            .starts_with("the model gave no valid answer in 3 calls: ")
+    );
     assert_eq!(bench.model.requests().len(), 6 * 3);
     assert_eq!(detail.phases[0].status, PhaseStatus::Failed);
     let event = bench.events_of("r1").await.pop().unwrap();
-    assert_eq!((event.kind, event.phase.as_deref()), (RunEventKind::RunFailed, Some("opportunity")));
+    assert_eq!(
+        (event.kind, event.phase.as_deref()),
+        (RunEventKind::RunFailed, Some("opportunity"))
+    );
     assert_eq!(event.reason, detail.error);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_request_fails_at_once() {
-    let bench = Bench::new(4, scripted(|_, _| Some(Reply::Error(ModelError::Refused("bad key".to_owned()))))).await;
+    let bench = Bench::new(
+        4,
+        scripted(|_, _| Some(Reply::Error(ModelError::Refused("bad key".to_owned())))),
+    )
+    .await;
     bench.start("r1", RunConfig::default()).await;
     let detail = bench.until("r1", RunStatus::Failed).await;
-    assert_eq!(detail.error.as_deref(), Some("the model endpoint refused the request: bad key"));
+    assert_eq!(
+        detail.error.as_deref(),
+        Some("the model endpoint refused the request: bad key")
+    );
     assert_eq!(bench.model.requests().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_fails_for_a_while_is_asked_again() {
-    let bench = Bench::new(5, scripted(|number, _| match number {
-        1 => Some(Reply::Error(ModelError::Unavailable("500".to_owned()))),
-        2 => Some(Reply::Cut),
-        3 => Some(Reply::Error(ModelError::Timeout)),
-        _ => None,
-    })).await;
+    let bench = Bench::new(
+        5,
+        scripted(|number, _| match number {
+            1 => Some(Reply::Error(ModelError::Unavailable("500".to_owned()))),
+            2 => Some(Reply::Cut),
+            3 => Some(Reply::Error(ModelError::Timeout)),
+            _ => None,
+        }),
+    )
+    .await;
     bench.start("r1", RunConfig::default()).await;
     bench.until("r1", RunStatus::Completed).await;
     assert_eq!(bench.model.requests().len(), 3 + 15);
@@ -84,7 +129,11 @@ async fn an_endpoint_that_fails_for_a_while_is_asked_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_asks_to_slow_down_is_given_the_time() {
-    let slow = || Some(Reply::Error(ModelError::RateLimited { retry_after_secs: Some(300) }));
+    let slow = || {
+        Some(Reply::Error(ModelError::RateLimited {
+            retry_after_secs: Some(300),
+        }))
+    };
     let bench = Bench::new(6, scripted(move |number, _| if number == 1 { slow() } else { None })).await;
     bench.start("r1", RunConfig::default()).await;
     bench.cluster.advance(Duration::from_secs(299)).await;
@@ -103,15 +152,24 @@ async fn an_object_store_that_fails_for_a_while_costs_no_model_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_attempt_has_another_idempotency_key_and_a_repeated_step_the_same() {
-    let mut bench = Bench::new(8, scripted(|number, _| match number {
-        1 => Some(Reply::Error(ModelError::Timeout)),
-        _ => Some(Reply::After(Duration::from_secs(60), "{}".to_owned())),
-    })).await;
+    let mut bench = Bench::new(
+        8,
+        scripted(|number, _| match number {
+            1 => Some(Reply::Error(ModelError::Timeout)),
+            _ => Some(Reply::After(Duration::from_secs(60), "{}".to_owned())),
+        }),
+    )
+    .await;
     bench.start("r1", RunConfig::default()).await;
     bench.cluster.advance(Duration::from_secs(30)).await;
     bench.cluster.crash_and_restart().await;
     bench.cluster.advance(Duration::from_secs(30)).await;
-    let keys: Vec<String> = bench.model.requests().into_iter().map(|request| request.idempotency_key).collect();
+    let keys: Vec<String> = bench
+        .model
+        .requests()
+        .into_iter()
+        .map(|request| request.idempotency_key)
+        .collect();
     assert_eq!(keys[0], "run/default/r1/0/opportunity/draft/1/1/1");
     assert_eq!(keys[1], "run/default/r1/0/opportunity/draft/1/2/1");
     assert_eq!(keys[2], keys[1]);

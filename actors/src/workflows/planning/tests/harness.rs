@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cluster::{prelude::*, testing::TestCluster};
+use cluster::{
+    prelude::*,
+    testing::{Faults, TestCluster},
+};
 
 use crate::{
     env::{Env, PlanningSettings},
@@ -53,14 +56,22 @@ pub(super) fn asked(request: &ModelRequest) -> Asked {
 
 /// A good answer: the kill test of each attempt with these scores, the last ones for all that follow.
 pub(super) fn good(request: &ModelRequest, scores: &[[f64; 6]]) -> Reply {
-    let Asked { attempt, phase, step, occurrence, .. } = asked(request);
+    let Asked {
+        attempt,
+        phase,
+        step,
+        occurrence,
+        ..
+    } = asked(request);
     let seed = 1 + attempt * 40 + phase.number() as usize + occurrence * 400;
-    Reply::Text(match (step.as_str(), phase) {
-        ("draft", PhaseId::KillTest) => sample::kill_test(scores[attempt.min(scores.len() - 1)], seed),
-        ("draft", phase) => sample::full(phase.phase(), seed),
-        (_, phase) => sample::review(phase.phase(), 8.0, seed),
-    }
-    .to_string())
+    Reply::Text(
+        match (step.as_str(), phase) {
+            ("draft", PhaseId::KillTest) => sample::kill_test(scores[attempt.min(scores.len() - 1)], seed),
+            ("draft", phase) => sample::full(phase.phase(), seed),
+            (_, phase) => sample::review(phase.phase(), 8.0, seed),
+        }
+        .to_string(),
+    )
 }
 
 /// A model whose kill tests have these scores.
@@ -93,7 +104,16 @@ impl Bench {
         Self::with(seed, model, FakeVectors::default(), FakeSearch::default()).await
     }
 
+    /// A cluster whose commits take time, or have no definite outcome.
+    pub(super) async fn faulty(seed: u64, model: FakeModel, faults: Faults) -> Self {
+        Self::build(seed, model, FakeVectors::default(), FakeSearch::default(), faults).await
+    }
+
     pub(super) async fn with(seed: u64, model: FakeModel, vectors: FakeVectors, search: FakeSearch) -> Self {
+        Self::build(seed, model, vectors, search, Faults::default()).await
+    }
+
+    async fn build(seed: u64, model: FakeModel, vectors: FakeVectors, search: FakeSearch, faults: Faults) -> Self {
         let (model, vectors, search) = (Arc::new(model), Arc::new(vectors), Arc::new(search));
         let (objects, events) = (Arc::new(FakeObjects::default()), Arc::new(FakeEvents::default()));
         let env = Env {
@@ -103,11 +123,25 @@ impl Bench {
             objects: Arc::<FakeObjects>::clone(&objects),
             search: Arc::<FakeSearch>::clone(&search) as Arc<dyn Search>,
             events: Arc::<FakeEvents>::clone(&events),
-            planning: PlanningSettings { min_similarity: 0.0, ..PlanningSettings::default() },
+            planning: PlanningSettings {
+                min_similarity: 0.0,
+                ..PlanningSettings::default()
+            },
         };
-        let builder = TestCluster::builder(seed).actor::<Run>(env.clone()).actor::<Tenant>(env.clone());
+        let builder = TestCluster::builder(seed)
+            .simulated(faults)
+            .actor::<Run>(env.clone())
+            .actor::<Tenant>(env.clone());
         let cluster = builder.actor::<EventLog>(env.clone()).start().await;
-        Self { cluster, env, model, vectors, objects, search, events }
+        Self {
+            cluster,
+            env,
+            model,
+            vectors,
+            objects,
+            search,
+            events,
+        }
     }
 
     pub(super) fn run(&self, id: &str) -> ActorRef<Run> {
@@ -115,20 +149,24 @@ impl Bench {
     }
 
     pub(super) fn run_of(&self, tenant: &str, id: &str) -> ActorRef<Run> {
-        self.cluster.cluster().get(ActorId::from_name::<Run>(&TenantId::new(tenant).unwrap(), id))
+        self.cluster
+            .cluster()
+            .get(ActorId::from_name::<Run>(&TenantId::new(tenant).unwrap(), id))
     }
 
     pub(super) fn tenant(&self) -> ActorRef<Tenant> {
         let tenant = TenantId::new("default").unwrap();
-        self.cluster.cluster().get(ActorId::from_name::<Tenant>(&tenant, tenant::NAME))
+        self.cluster
+            .cluster()
+            .get(ActorId::from_name::<Tenant>(&tenant, tenant::NAME))
     }
 
     pub(super) async fn start(&self, id: &str, config: RunConfig) -> Started {
-        self.run(id).ask(request(IDEA, config)).await.unwrap()
+        patiently(async || self.run(id).ask(request(IDEA, config)).await).await
     }
 
     pub(super) async fn detail(&self, id: &str) -> RunDetail {
-        self.run(id).ask(GetRunDetail).await.unwrap()
+        patiently(async || self.run(id).ask(GetRunDetail).await).await
     }
 
     /// Lets time pass until the run has this status.
@@ -139,7 +177,11 @@ impl Bench {
                 return detail;
             }
             let end = detail.run.status;
-            assert!(!end.is_final(), "the run is {end:?} instead of {status:?}: {:?}", detail.error);
+            assert!(
+                !end.is_final(),
+                "the run is {end:?} instead of {status:?}: {:?}",
+                detail.error
+            );
             self.cluster.advance(Duration::from_millis(200)).await;
         }
         panic!("the run never was {status:?}: {:?}", self.detail(id).await.run);
@@ -151,7 +193,7 @@ impl Bench {
     }
 
     pub(super) async fn events_of(&self, id: &str) -> Vec<RunEvent> {
-        self.run(id).ask(ListRunEvents { after: 0, limit: 200 }).await.unwrap()
+        patiently(async || self.run(id).ask(ListRunEvents { after: 0, limit: 200 }).await).await
     }
 
     pub(super) async fn kinds(&self, id: &str) -> Vec<RunEventKind> {
@@ -165,20 +207,35 @@ impl Bench {
             let about = asked(request);
             about.phase == phase && about.attempt == attempt && about.step == "draft"
         };
-        requests.iter().filter(of).map(|request| request.turns.last().unwrap().text.clone()).collect()
+        requests
+            .iter()
+            .filter(of)
+            .map(|request| request.turns.last().unwrap().text.clone())
+            .collect()
     }
 }
 
 pub(super) fn request(idea: &str, config: RunConfig) -> StartRun {
-    StartRun { idea: idea.to_owned(), mode: Mode::Cloud, config, origin: None }
+    StartRun {
+        idea: idea.to_owned(),
+        mode: Mode::Cloud,
+        config,
+        origin: None,
+    }
 }
 
 pub(super) fn reviewed() -> RunConfig {
-    RunConfig { require_review: true, ..RunConfig::default() }
+    RunConfig {
+        require_review: true,
+        ..RunConfig::default()
+    }
 }
 
 pub(super) fn gated() -> RunConfig {
-    RunConfig { require_approval: true, ..RunConfig::default() }
+    RunConfig {
+        require_approval: true,
+        ..RunConfig::default()
+    }
 }
 
 /// Checks that events have no gaps and were published in the same order, each at least once.
@@ -187,6 +244,28 @@ pub(super) fn check_events(seed: u64, stored: &[RunEvent], published: &[RunEvent
     assert_eq!(numbers, (1..=stored.len() as u64).collect::<Vec<_>>(), "seed {seed}");
     let mut seen = std::collections::BTreeSet::new();
     let first: Vec<&RunEvent> = published.iter().filter(|event| seen.insert(event.id.clone())).collect();
-    assert_eq!(first, stored.iter().collect::<Vec<_>>(), "seed {seed}: published in the order of the run");
+    assert_eq!(
+        first,
+        stored.iter().collect::<Vec<_>>(),
+        "seed {seed}: published in the order of the run"
+    );
 }
 
+/// Repeats a call that a fault of the cluster kept from an answer.
+async fn patiently<T>(call: impl AsyncFn() -> Result<T>) -> T {
+    for _ in 0..1_000 {
+        match call().await {
+            Ok(value) => return value,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Unknown | ErrorKind::Retryable | ErrorKind::Overloaded
+                ) =>
+            {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => panic!("the call failed: {error}"),
+        }
+    }
+    panic!("a call never was answered")
+}

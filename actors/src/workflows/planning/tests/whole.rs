@@ -22,13 +22,30 @@ async fn an_idea_goes_through_fifteen_phases_and_becomes_a_package() {
     let detail = bench.until("r1", RunStatus::Completed).await;
 
     let run = &detail.run;
-    assert_eq!((run.idea.as_str(), run.pivot_count, run.kill_verdict), (IDEA, 0, Some(KillVerdict::Go)));
+    assert_eq!(
+        (run.idea.as_str(), run.pivot_count, run.kill_verdict),
+        (IDEA, 0, Some(KillVerdict::Go))
+    );
     assert_eq!(run.current_phase.as_deref(), Some("synthesis"));
     assert_eq!(run.workflow_instance_id, "r1");
     assert!((run.quality_score.unwrap() - 8.0).abs() < 1e-9);
-    assert!(run.revenue_potential.is_some_and(|potential| potential != RevenuePotential::NotAssessed));
-    assert!(detail.phases.iter().all(|phase| phase.status == PhaseStatus::Completed && phase.version == Some(1)));
-    assert_eq!(detail.usage, Usage { input_tokens: 1500, output_tokens: 150 });
+    assert!(
+        run.revenue_potential
+            .is_some_and(|potential| potential != RevenuePotential::NotAssessed)
+    );
+    assert!(
+        detail
+            .phases
+            .iter()
+            .all(|phase| phase.status == PhaseStatus::Completed && phase.version == Some(1))
+    );
+    assert_eq!(
+        detail.usage,
+        Usage {
+            input_tokens: 1500,
+            output_tokens: 150
+        }
+    );
     assert_eq!(detail.model.as_deref(), Some("fake-writer"));
 
     let mut kinds = vec![RunEventKind::RunStarted];
@@ -38,7 +55,14 @@ async fn an_idea_goes_through_fifteen_phases_and_becomes_a_package() {
     bench.settle().await;
     check_events(1, &bench.events_of("r1").await, &bench.events.published("default"));
 
-    let page = bench.tenant().ask(ListRuns { limit: 10, ..ListRuns::default() }).await.unwrap();
+    let page = bench
+        .tenant()
+        .ask(ListRuns {
+            limit: 10,
+            ..ListRuns::default()
+        })
+        .await
+        .unwrap();
     assert_eq!(page.items.len(), 1);
     assert_eq!((&page.items[0].run, page.items[0].phases_done), (run, 15));
     assert_eq!(bench.tenant().ask(Timings).await.unwrap().len(), 15);
@@ -54,19 +78,34 @@ async fn every_artifact_is_stored_with_a_checksum_and_can_be_read_back() {
     assert_eq!(artifacts.len(), 15);
     let mut ids = BTreeSet::new();
     for (artifact, id) in artifacts.iter().zip(PhaseId::ALL) {
-        assert_eq!((artifact.phase.as_str(), artifact.version, artifact.attempt), (id.as_str(), 1, 0));
-        let get = GetArtifact { phase: artifact.phase.clone(), version: None };
+        assert_eq!(
+            (artifact.phase.as_str(), artifact.version, artifact.attempt),
+            (id.as_str(), 1, 0)
+        );
+        let get = GetArtifact {
+            phase: artifact.phase.clone(),
+            version: None,
+        };
         let read = bench.run("r1").ask(get).await.unwrap();
         let (meta, body) = bench.objects.get(read.object_key.clone()).await.unwrap();
         assert_eq!(meta.sha256, read.sha256);
         assert_eq!(body, read.content.as_bytes());
-        assert_eq!(read.object_key, format!("tenants/default/runs/r1/artifacts/{}/v1.json", id.as_str()));
-        assert_eq!((read.profile, read.schema_version), (Profile::Full, id.phase().schema_version));
+        assert_eq!(
+            read.object_key,
+            format!("tenants/default/runs/r1/artifacts/{}/v1.json", id.as_str())
+        );
+        assert_eq!(
+            (read.profile, read.schema_version),
+            (Profile::Full, id.phase().schema_version)
+        );
         assert!(read.created_at > 0 && read.review_iterations == 1);
         ids.insert(read.id);
     }
     assert_eq!(ids.len(), 15);
-    let opportunity = GetArtifact { phase: "opportunity".to_owned(), version: Some(1) };
+    let opportunity = GetArtifact {
+        phase: "opportunity".to_owned(),
+        version: Some(1),
+    };
     let content: Value = serde_json::from_str(&bench.run("r1").ask(opportunity).await.unwrap().content).unwrap();
     assert_eq!(detail.run.refined_idea, Some(opportunity::refined_idea(&content)));
 }
@@ -75,7 +114,10 @@ async fn every_artifact_is_stored_with_a_checksum_and_can_be_read_back() {
 async fn the_package_is_json_and_markdown_in_the_object_store() {
     let bench = Bench::new(3, model(&[GO])).await;
     bench.start("r1", RunConfig::default()).await;
-    assert_eq!(bench.run("r1").ask(GetPackage).await.unwrap_err().code(), "run.no-package");
+    assert_eq!(
+        bench.run("r1").ask(GetPackage).await.unwrap_err().code(),
+        "run.no-package"
+    );
     let detail = bench.until("r1", RunStatus::Completed).await;
     let keys = bench.run("r1").ask(GetPackage).await.unwrap();
     assert_eq!(keys.json_key, "tenants/default/runs/r1/planning-package.json");
@@ -100,12 +142,18 @@ async fn watchers_see_the_steps_and_the_draft_of_each_phase() {
     let live = bench.events.live_of("default", "r1");
     for id in PhaseId::ALL {
         for step in ["context", "draft", "schema", "store", "index"] {
-            let update = LiveUpdate::Step { phase: id.as_str().to_owned(), step: step.to_owned() };
+            let update = LiveUpdate::Step {
+                phase: id.as_str().to_owned(),
+                step: step.to_owned(),
+            };
             assert!(live.contains(&update), "{update:?}");
         }
     }
     assert!(live.iter().any(|update| matches!(update, LiveUpdate::Draft { .. })));
-    assert!(live.iter().any(|update| matches!(update, LiveUpdate::Queued { position: 0, .. })));
+    assert!(
+        live.iter()
+            .any(|update| matches!(update, LiveUpdate::Queued { position: 0, .. }))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +161,10 @@ async fn a_small_model_makes_a_plan_that_says_it_was_not_assessed() {
     let bench = Bench::new(5, small_model()).await;
     bench.start("r1", super::harness::reviewed()).await;
     let detail = bench.until("r1", RunStatus::Completed).await;
-    assert_eq!((detail.run.kill_verdict, detail.run.quality_score), (Some(KillVerdict::Go), None));
+    assert_eq!(
+        (detail.run.kill_verdict, detail.run.quality_score),
+        (Some(KillVerdict::Go), None)
+    );
     assert!(!detail.kill.unwrap().assessed);
     assert_eq!(detail.profile, Some(Profile::Embedded));
     assert!(detail.phases.iter().all(|phase| phase.overall_score.is_none()));

@@ -304,3 +304,36 @@ fn queries_from_another_runtime_run_on_the_given_one() {
         assert_eq!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 8).await.len(), 1);
     });
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_meet_all_take_effect_while_compactions_run() {
+    let data = tempfile::tempdir().unwrap();
+    let config = VectorsConfig {
+        compact_after_writes: NonZeroU32::new(2).unwrap(),
+        ..VectorsConfig::default()
+    };
+    let vectors = open_with(data.path(), config, Directions::new("one", 4)).await.unwrap();
+    let writes = (0..16).map(|run| {
+        let vectors = vectors.clone();
+        async move {
+            vectors
+                .upsert(vec![row("acme", &format!("r{run}"), 0, "intake", run % 4)])
+                .await
+                .unwrap();
+            let scope = VectorScope::Attempt {
+                run_id: format!("r{run}"),
+                attempt: 0,
+            };
+            assert_eq!(
+                nearest(&vectors, "acme", scope, 0, 8).await.len(),
+                1,
+                "a write is seen by what follows it"
+            );
+        }
+    });
+    futures_util::future::join_all(writes).await;
+    assert_eq!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 100).await.len(), 16);
+    drop(vectors);
+    let vectors = open(data.path(), Directions::new("one", 4)).await;
+    assert_eq!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 100).await.len(), 16);
+}
