@@ -16,7 +16,15 @@ pub(crate) const LIVE_UPDATES_DROPPED_TOTAL: &str = "foundation_live_updates_dro
 
 pub(crate) fn describe() {
     describe_counter!(HTTP_REQUESTS_TOTAL, Unit::Count, "Requests answered");
-    describe_histogram!(HTTP_REQUEST_SECONDS, Unit::Seconds, "Time to the first byte of the answer");
+    describe_histogram!(
+        HTTP_REQUEST_SECONDS,
+        Unit::Seconds,
+        "Time to the first byte of the answer"
+    );
     describe_gauge!(EVENT_STREAMS, Unit::Count, "Event streams that are open");
-    describe_counter!(LIVE_UPDATES_DROPPED_TOTAL, Unit::Count, "Live updates that a slow watcher missed");
+    describe_counter!(
+        LIVE_UPDATES_DROPPED_TOTAL,
+        Unit::Count,
+        "Live updates that a slow watcher missed"
+    );
 }

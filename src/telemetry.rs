@@ -12,7 +12,9 @@ use crate::{
 };
 
 /// Upper bounds of the buckets of durations, in seconds.
-const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const SECONDS: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
 
 /// The installed recorder.
 #[derive(Clone)]
@@ -50,7 +52,9 @@ impl Telemetry {
             LogFormat::Json => registry
                 .with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
                 .try_init(),
-            LogFormat::Pretty => registry.with(fmt::layer().with_target(false).with_writer(std::io::stderr)).try_init(),
+            LogFormat::Pretty => registry
+                .with(fmt::layer().with_target(false).with_writer(std::io::stderr))
+                .try_init(),
         };
         installed.map_err(|error| TelemetryError::Installed(error.to_string()))?;
         let recorder = recorder();
@@ -63,7 +67,9 @@ impl Telemetry {
     /// A recorder that nothing reports to, for several servers in one test process.
     #[must_use]
     pub fn detached() -> Self {
-        Self { metrics: recorder().handle() }
+        Self {
+            metrics: recorder().handle(),
+        }
     }
 
     /// The metrics as Prometheus text.
@@ -79,5 +85,8 @@ impl Telemetry {
 }
 
 fn recorder() -> metrics_exporter_prometheus::PrometheusRecorder {
-    PrometheusBuilder::new().set_buckets(&SECONDS).expect("the list of buckets is not empty").build_recorder()
+    PrometheusBuilder::new()
+        .set_buckets(&SECONDS)
+        .expect("the list of buckets is not empty")
+        .build_recorder()
 }

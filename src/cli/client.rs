@@ -75,7 +75,11 @@ fn fields(errors: &[String]) -> String {
 }
 
 fn request(id: &str) -> String {
-    if id.is_empty() { String::new() } else { format!("\n  request {id}") }
+    if id.is_empty() {
+        String::new()
+    } else {
+        format!("\n  request {id}")
+    }
 }
 
 impl Client {
@@ -92,14 +96,24 @@ impl Client {
         // The operator's token is for the server that wrote it, never for an address from elsewhere.
         let token = match (token, &url) {
             (Some(token), _) => Some(token.to_owned()),
-            (None, None) => std::fs::read_to_string(&token_file).ok().map(|text| text.trim().to_owned()),
-            (None, Some(url)) if is_loopback(url) => {
-                std::fs::read_to_string(&token_file).ok().map(|text| text.trim().to_owned())
-            },
+            (None, None) => std::fs::read_to_string(&token_file)
+                .ok()
+                .map(|text| text.trim().to_owned()),
+            (None, Some(url)) if is_loopback(url) => std::fs::read_to_string(&token_file)
+                .ok()
+                .map(|text| text.trim().to_owned()),
             (None, Some(_)) => None,
         };
-        let base = url.unwrap_or_else(|| config.server.local_url()).trim_end_matches('/').to_owned();
-        Ok(Self { http, base, token, token_file })
+        let base = url
+            .unwrap_or_else(|| config.server.local_url())
+            .trim_end_matches('/')
+            .to_owned();
+        Ok(Self {
+            http,
+            base,
+            token,
+            token_file,
+        })
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value, ClientError> {
@@ -116,11 +130,19 @@ impl Client {
 
     /// Posts under an idempotency key, so that a lost answer can be asked for again.
     pub(super) async fn post_once(&self, path: &str, body: &Value, key: &str) -> Result<Value, ClientError> {
-        self.json(self.send(Method::POST, path, Some(body), &[("idempotency-key", key)]).await?).await
+        self.json(
+            self.send(Method::POST, path, Some(body), &[("idempotency-key", key)])
+                .await?,
+        )
+        .await
     }
 
     pub(super) async fn bytes(&self, path: &str) -> Result<Bytes, ClientError> {
-        self.send(Method::GET, path, None, &[]).await?.bytes().await.map_err(ClientError::Broken)
+        self.send(Method::GET, path, None, &[])
+            .await?
+            .bytes()
+            .await
+            .map_err(ClientError::Broken)
     }
 
     /// Opens an event stream after event `after`. `None` means that the run is over and nothing is left to send.
@@ -144,9 +166,13 @@ impl Client {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Result<Response, ClientError> {
-        let token =
-            self.token.as_ref().ok_or_else(|| ClientError::NoToken { path: self.token_file.clone() })?;
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(token);
+        let token = self.token.as_ref().ok_or_else(|| ClientError::NoToken {
+            path: self.token_file.clone(),
+        })?;
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(token);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -156,10 +182,10 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request
-            .send()
-            .await
-            .map_err(|source| ClientError::Unreachable { url: self.base.clone(), source: source.without_url() })?;
+        let response = request.send().await.map_err(|source| ClientError::Unreachable {
+            url: self.base.clone(),
+            source: source.without_url(),
+        })?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -189,10 +215,16 @@ async fn refused(response: Response) -> ClientError {
         .and_then(|kind| kind.to_str().ok())
         .is_some_and(|kind| kind.contains("json"));
     let body = response.bytes().await.unwrap_or_default();
-    let document: Value = if is_json { serde_json::from_slice(&body).unwrap_or_default() } else { Value::Null };
+    let document: Value = if is_json {
+        serde_json::from_slice(&body).unwrap_or_default()
+    } else {
+        Value::Null
+    };
     let text = |name: &str| super::output::plain(document[name].as_str().unwrap_or_default());
     if document["code"].is_null() {
-        return ClientError::Unexpected(format!("status {status} without a problem; is this a foundation server?"));
+        return ClientError::Unexpected(format!(
+            "status {status} without a problem; is this a foundation server?"
+        ));
     }
     let errors = document["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     let errors = errors
@@ -206,7 +238,13 @@ async fn refused(response: Response) -> ClientError {
     if let Some(state) = document["state"].as_str() {
         detail = format!("{detail} (it is {})", super::output::plain(state));
     }
-    ClientError::Refused { status, code: text("code"), detail, errors, request_id: text("request_id") }
+    ClientError::Refused {
+        status,
+        code: text("code"),
+        detail,
+        errors,
+        request_id: text("request_id"),
+    }
 }
 
 #[cfg(test)]
@@ -218,7 +256,12 @@ mod tests {
         for local in ["http://127.0.0.1:8788", "http://localhost:1", "http://[::1]:2"] {
             assert!(is_loopback(local), "{local}");
         }
-        for other in ["http://10.0.0.1", "https://plans.example", "http://localhost.example", "nonsense"] {
+        for other in [
+            "http://10.0.0.1",
+            "https://plans.example",
+            "http://localhost.example",
+            "nonsense",
+        ] {
             assert!(!is_loopback(other), "{other}");
         }
     }

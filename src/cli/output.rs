@@ -42,7 +42,10 @@ impl Output {
             return self.json(value);
         }
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_header(head);
         table.add_rows(rows);
         line(&table.to_string());
     }
@@ -84,11 +87,18 @@ impl Output {
 
     /// A bar of `length` bytes on standard error, hidden where the result is JSON.
     pub(super) fn download(self, length: u64) -> ProgressBar {
-        self.bar(length, "{prefix} {bar:30} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {wide_msg}")
+        self.bar(
+            length,
+            "{prefix} {bar:30} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {wide_msg}",
+        )
     }
 
     fn bar(self, length: u64, template: &str) -> ProgressBar {
-        let target = if self.is_json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target = if self.is_json {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
         let style = ProgressStyle::with_template(template).expect("the template is a literal that parses");
         ProgressBar::with_draw_target(Some(length), target).with_style(style.progress_chars("=> "))
     }
@@ -101,7 +111,9 @@ fn line(text: &str) {
 
 /// Makes text of a server safe for a terminal: no control characters, so no escape sequences.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    text.chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
 }
 
 /// Shortens text to one line of at most `length` characters.

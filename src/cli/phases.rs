@@ -32,7 +32,14 @@ pub(super) fn run(output: &Output) {
         .collect();
     let table = rows
         .iter()
-        .map(|row| vec![row.number.to_string(), row.phase.to_owned(), row.stage.to_owned(), row.purpose.to_owned()])
+        .map(|row| {
+            vec![
+                row.number.to_string(),
+                row.phase.to_owned(),
+                row.stage.to_owned(),
+                row.purpose.to_owned(),
+            ]
+        })
         .collect();
     output.table(&rows, &["#", "phase", "stage", "what it is for"], table);
 }

@@ -142,15 +142,15 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> R
         Command::Cancel { run } => act(&run, "cancel", json!({}), client, output).await,
         Command::Approve(Decision { run, comment }) => {
             act(&run, "approve", json!({ "comment": comment }), client, output).await
-        },
+        }
         Command::Reject(Decision { run, comment }) => {
             act(&run, "reject", json!({ "comment": comment }), client, output).await
-        },
+        }
         Command::Delete { run } => {
             let answer = client.delete(&path(&run, "")?).await?;
             output.result(&answer, || format!("{run} is deleted"));
             Ok(())
-        },
+        }
     }
 }
 
@@ -162,8 +162,10 @@ pub(super) fn path(run: &str, rest: &str) -> Result<String, CliError> {
 
 async fn create(create: Create, client: &Client, output: &Output) -> Result<(), CliError> {
     let idea = if create.idea == "-" {
-        std::io::read_to_string(std::io::stdin())
-            .map_err(|source| CliError::File { path: PathBuf::from("standard input"), source })?
+        std::io::read_to_string(std::io::stdin()).map_err(|source| CliError::File {
+            path: PathBuf::from("standard input"),
+            source,
+        })?
     } else {
         create.idea
     };
@@ -205,7 +207,10 @@ async fn list(list: &List, client: &Client, output: &Output) -> Result<(), CliEr
     let rows = items(&answer)
         .iter()
         .map(|run| {
-            let idea = run["refined_idea"].as_str().or(run["idea"].as_str()).unwrap_or_default();
+            let idea = run["refined_idea"]
+                .as_str()
+                .or_else(|| run["idea"].as_str())
+                .unwrap_or_default();
             vec![
                 text(run, "id"),
                 text(run, "status"),
@@ -229,11 +234,19 @@ async fn status(run: &str, client: &Client, output: &Output) -> Result<(), CliEr
         output.json(&json!({ "run": columns, "phases": phases["phases"] }));
         return Ok(());
     }
-    let facts = ["id", "status", "current_phase", "kill_verdict", "pivot_count", "quality_score", "error"]
-        .into_iter()
-        .filter(|name| !columns[*name].is_null())
-        .map(|name| vec![name.replace('_', " "), scalar(&columns[name])])
-        .collect();
+    let facts = [
+        "id",
+        "status",
+        "current_phase",
+        "kill_verdict",
+        "pivot_count",
+        "quality_score",
+        "error",
+    ]
+    .into_iter()
+    .filter(|name| !columns[*name].is_null())
+    .map(|name| vec![name.replace('_', " "), scalar(&columns[name])])
+    .collect();
     output.table(&columns, &["run", ""], facts);
     let rows = phases["phases"]
         .as_array()
@@ -242,10 +255,18 @@ async fn status(run: &str, client: &Client, output: &Output) -> Result<(), CliEr
         .iter()
         .map(|phase| {
             let columns = ["phase", "status", "version", "review_verdict", "overall_score"];
-            columns.into_iter().map(|name| scalar(&phase[name])).chain([time(&phase["created_at"])]).collect()
+            columns
+                .into_iter()
+                .map(|name| scalar(&phase[name]))
+                .chain([time(&phase["created_at"])])
+                .collect()
         })
         .collect();
-    output.table(&phases, &["phase", "status", "version", "verdict", "score", "accepted"], rows);
+    output.table(
+        &phases,
+        &["phase", "status", "version", "verdict", "score", "accepted"],
+        rows,
+    );
     Ok(())
 }
 
@@ -255,32 +276,59 @@ async fn artifacts(artifacts: &Artifacts, client: &Client, output: &Output) -> R
         if !is_name {
             return Err(CliError::Usage(format!("{phase:?} is not the name of a phase")));
         }
-        let version = artifacts.version.map(|version| format!("?version={version}")).unwrap_or_default();
-        let answer = client.get(&path(&artifacts.run, &format!("/artifacts/{phase}{version}"))?).await?;
-        output.result(&answer, || serde_json::to_string_pretty(&answer["content"]).unwrap_or_default());
+        let version = artifacts
+            .version
+            .map(|version| format!("?version={version}"))
+            .unwrap_or_default();
+        let answer = client
+            .get(&path(&artifacts.run, &format!("/artifacts/{phase}{version}"))?)
+            .await?;
+        output.result(&answer, || {
+            serde_json::to_string_pretty(&answer["content"]).unwrap_or_default()
+        });
         return Ok(());
     }
     let attempts = if artifacts.all { "?attempts=all" } else { "" };
-    let answer = client.get(&path(&artifacts.run, &format!("/artifacts{attempts}"))?).await?;
-    let columns = ["phase", "version", "attempt", "review_verdict", "overall_score", "model"];
+    let answer = client
+        .get(&path(&artifacts.run, &format!("/artifacts{attempts}"))?)
+        .await?;
+    let columns = [
+        "phase",
+        "version",
+        "attempt",
+        "review_verdict",
+        "overall_score",
+        "model",
+    ];
     let rows = items(&answer)
         .iter()
         .map(|artifact| columns.into_iter().map(|name| scalar(&artifact[name])).collect())
         .collect();
-    output.table(&answer, &["phase", "version", "attempt", "verdict", "score", "model"], rows);
+    output.table(
+        &answer,
+        &["phase", "version", "attempt", "verdict", "score", "model"],
+        rows,
+    );
     Ok(())
 }
 
 async fn package(package: Package, client: &Client, output: &Output) -> Result<(), CliError> {
     let format = if package.markdown { "markdown" } else { "json" };
-    let bytes = client.bytes(&path(&package.run, &format!("/package?format={format}"))?).await?;
+    let bytes = client
+        .bytes(&path(&package.run, &format!("/package?format={format}"))?)
+        .await?;
     let Some(file) = package.output else {
         output.bytes(&bytes);
         return Ok(());
     };
-    std::fs::write(&file, &bytes).map_err(|source| CliError::File { path: file.clone(), source })?;
+    std::fs::write(&file, &bytes).map_err(|source| CliError::File {
+        path: file.clone(),
+        source,
+    })?;
     let shown = file.display().to_string();
-    output.result(&json!({ "file": shown, "bytes": bytes.len() }), || format!("saved to {shown}"));
+    output.result(&json!({ "file": shown, "bytes": bytes.len() }), || {
+        format!("saved to {shown}")
+    });
     Ok(())
 }
 

@@ -26,7 +26,11 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, client: &Client, output: &Output) -> Result<(), CliError> {
     let mut body = Map::new();
-    for (name, value) in [("user", &arguments.user), ("tenant", &arguments.tenant), ("role", &arguments.role)] {
+    for (name, value) in [
+        ("user", &arguments.user),
+        ("tenant", &arguments.tenant),
+        ("role", &arguments.role),
+    ] {
         if let Some(value) = value {
             body.insert(name.to_owned(), json!(value));
         }
@@ -34,8 +38,11 @@ pub(super) async fn run(arguments: &Arguments, client: &Client, output: &Output)
     if let Some(hours) = arguments.hours {
         body.insert("hours".to_owned(), json!(hours));
     }
-    let (path, field) =
-        if arguments.link { ("/api/auth/sign-in-links", "url") } else { ("/api/auth/tokens", "token") };
+    let (path, field) = if arguments.link {
+        ("/api/auth/sign-in-links", "url")
+    } else {
+        ("/api/auth/tokens", "token")
+    };
     let answer = client.post(path, &Value::Object(body)).await?;
     output.result(&answer, || answer[field].as_str().unwrap_or_default().to_owned());
     Ok(())

@@ -44,9 +44,9 @@ pub(super) async fn run(client: &Client, run: &str, output: &Output) -> Result<(
                         }
                     }
                 }
-            },
+            }
             Err(error @ ClientError::Unreachable { .. }) if failures >= RECONNECTS_MAX => return Err(error.into()),
-            Err(ClientError::Unreachable { .. } | ClientError::Broken(_)) => {},
+            Err(ClientError::Unreachable { .. } | ClientError::Broken(_)) => {}
             Err(error) => return Err(error.into()),
         }
         failures += 1;
@@ -60,8 +60,13 @@ async fn end(client: &Client, run: &str, view: &View, output: &Output) -> Result
     let status = text(&columns, "status");
     view.bar.finish_and_clear();
     if !output.is_json() {
-        let verdict = columns["kill_verdict"].as_str().map(|verdict| format!(", kill test {verdict}"));
-        output.note(&format!("run {run} is {status}{}", output::plain(&verdict.unwrap_or_default())));
+        let verdict = columns["kill_verdict"]
+            .as_str()
+            .map(|verdict| format!(", kill test {verdict}"));
+        output.note(&format!(
+            "run {run} is {status}{}",
+            output::plain(&verdict.unwrap_or_default())
+        ));
         if let Some(error) = columns["error"].as_str() {
             output.note(&output::plain(error));
         }
@@ -72,7 +77,9 @@ async fn end(client: &Client, run: &str, view: &View, output: &Output) -> Result
         "failed" => Err(CliError::RunEnded("failed")),
         "cancelled" => Err(CliError::RunEnded("cancelled")),
         "deleted" => Err(CliError::RunEnded("deleted")),
-        _ => Err(CliError::Client(ClientError::Unexpected(format!("the stream ended while the run is {status}")))),
+        _ => Err(CliError::Client(ClientError::Unexpected(format!(
+            "the stream ended while the run is {status}"
+        )))),
     }
 }
 
@@ -85,7 +92,10 @@ struct View {
 
 impl View {
     fn new(output: &Output) -> Self {
-        let titles = PhaseId::ALL.into_iter().map(|id| (id.as_str(), id.phase().title)).collect();
+        let titles = PhaseId::ALL
+            .into_iter()
+            .map(|id| (id.as_str(), id.phase().title))
+            .collect();
         let bar = output.steps(PhaseId::ALL.len() as u64);
         bar.enable_steady_tick(Duration::from_millis(500));
         Self { bar, titles, done: 0 }
@@ -105,24 +115,26 @@ impl View {
                 self.done += 1;
                 self.bar.set_position(self.done);
                 self.bar.suspend(|| output.note(&format!("{:>2} {title}", self.done)));
-            },
+            }
             "pivot_triggered" => {
                 self.done = 0;
                 self.bar.set_position(0);
                 let reason = text(&frame.data, "reason");
                 self.bar.suspend(|| output.note(&format!("pivot: {reason}")));
-            },
+            }
             "step" => self.bar.set_message(format!("{title}: {}", text(&frame.data, "step"))),
             "queued" => {
                 let ahead = frame.data["position"].as_u64().unwrap_or_default();
-                self.bar.set_message(format!("{title}: waits for the model, {ahead} ahead"));
-            },
+                self.bar
+                    .set_message(format!("{title}: waits for the model, {ahead} ahead"));
+            }
             "approval_requested" => {
-                self.bar.suspend(|| output.note(&"waits for approval: foundation run approve or reject"));
-            },
+                self.bar
+                    .suspend(|| output.note(&"waits for approval: foundation run approve or reject"));
+            }
             "run_paused" => self.bar.set_message("paused"),
             "end" => return true,
-            _ => {},
+            _ => {}
         }
         false
     }
@@ -159,7 +171,11 @@ impl Frames {
 
 /// Reads one frame; comments and frames without data are none.
 fn parse(text: &str) -> Option<Frame> {
-    let mut frame = Frame { id: None, event: "message".to_owned(), data: Value::Null };
+    let mut frame = Frame {
+        id: None,
+        event: "message".to_owned(),
+        data: Value::Null,
+    };
     for line in text.lines() {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -167,7 +183,7 @@ fn parse(text: &str) -> Option<Frame> {
             "id" => frame.id = value.parse().ok(),
             "event" => value.clone_into(&mut frame.event),
             "data" => frame.data = serde_json::from_str(value).ok()?,
-            _ => {},
+            _ => {}
         }
     }
     (!frame.data.is_null()).then_some(frame)
@@ -183,8 +199,16 @@ mod tests {
     fn frames_survive_any_cut_of_the_stream() {
         let stream = b"retry: 2000\n\nid: 7\nevent: phase_started\ndata: {\"phase\":\"strategy\"}\n\n: keep-alive\n\nevent: end\ndata: {\"status\":\"completed\"}\n\n";
         let expected = vec![
-            Frame { id: Some(7), event: "phase_started".to_owned(), data: json!({ "phase": "strategy" }) },
-            Frame { id: None, event: "end".to_owned(), data: json!({ "status": "completed" }) },
+            Frame {
+                id: Some(7),
+                event: "phase_started".to_owned(),
+                data: json!({ "phase": "strategy" }),
+            },
+            Frame {
+                id: None,
+                event: "end".to_owned(),
+                data: json!({ "status": "completed" }),
+            },
         ];
         for cut in 0..stream.len() {
             let mut frames = Frames::default();

@@ -104,7 +104,10 @@ impl ConfigError {
 }
 
 fn suggestion(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|key| format!("; did you mean {key:?}?")).unwrap_or_default()
+    nearest
+        .as_ref()
+        .map(|key| format!("; did you mean {key:?}?"))
+        .unwrap_or_default()
 }
 
 /// Loads the configuration and checks it.
@@ -115,8 +118,10 @@ fn suggestion(nearest: &Option<String>) -> String {
 pub fn load(layers: &Layers) -> Result<Config, ConfigError> {
     let mut merge = Merge::new();
     if let Some(path) = file_to_read(layers) {
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable {
+            path: path.clone(),
+            source,
+        })?;
         let table = text.parse::<Table>().map_err(|error| ConfigError::Syntax {
             path: path.clone(),
             message: error.to_string().trim_end().to_owned(),
@@ -137,7 +142,10 @@ pub fn load(layers: &Layers) -> Result<Config, ConfigError> {
 
 fn file_to_read(layers: &Layers) -> Option<PathBuf> {
     let default = Path::new(DEFAULT_PATH);
-    layers.file.clone().or_else(|| default.exists().then(|| default.to_path_buf()))
+    layers
+        .file
+        .clone()
+        .or_else(|| default.exists().then(|| default.to_path_buf()))
 }
 
 /// The merged tree, which starts as the defaults and takes one leaf after the other, so that the leaf at fault is known.
@@ -149,7 +157,10 @@ struct Merge {
 impl Merge {
     fn new() -> Self {
         let tree = Table::try_from(Config::default()).expect("the defaults have string keys only");
-        Self { tree, origins: Vec::new() }
+        Self {
+            tree,
+            origins: Vec::new(),
+        }
     }
 
     fn file(&mut self, table: &Table, path: &Path) -> Result<(), ConfigError> {
@@ -157,14 +168,18 @@ impl Merge {
         let mut pending = vec![(String::new(), table)];
         while let Some((prefix, table)) = pending.pop() {
             for (name, value) in table {
-                let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                let key = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}.{name}")
+                };
                 match value {
                     Value::Table(inner) => {
                         if !matches!(find(&self.tree, &key), Some(Value::Table(_))) {
                             return Err(self.unknown(key, origin));
                         }
                         pending.push((key, inner));
-                    },
+                    }
                     Value::String(_)
                     | Value::Integer(_)
                     | Value::Float(_)
@@ -178,15 +193,21 @@ impl Merge {
     }
 
     fn text(&mut self, key: &str, text: &str, origin: &Origin) -> Result<(), ConfigError> {
-        let bad = |message: String| ConfigError::BadValue { key: key.to_owned(), origin: origin.clone(), message };
+        let bad = |message: String| ConfigError::BadValue {
+            key: key.to_owned(),
+            origin: origin.clone(),
+            message,
+        };
         let value = match find(&self.tree, key) {
             None | Some(Value::Table(_)) => return Err(self.unknown(key.to_owned(), origin.clone())),
-            Some(Value::Boolean(_)) => {
-                Value::Boolean(text.parse().map_err(|_| bad(format!("{text:?} is neither true nor false")))?)
-            },
-            Some(Value::Integer(_)) => {
-                Value::Integer(text.parse().map_err(|_| bad(format!("{text:?} is not a whole number")))?)
-            },
+            Some(Value::Boolean(_)) => Value::Boolean(
+                text.parse()
+                    .map_err(|_| bad(format!("{text:?} is neither true nor false")))?,
+            ),
+            Some(Value::Integer(_)) => Value::Integer(
+                text.parse()
+                    .map_err(|_| bad(format!("{text:?} is not a whole number")))?,
+            ),
             Some(Value::Float(_)) => Value::Float(text.parse().map_err(|_| bad(format!("{text:?} is not a number")))?),
             Some(Value::Array(default)) => {
                 let are_numbers = default.iter().any(Value::is_integer);
@@ -200,7 +221,7 @@ impl Merge {
                         })
                         .collect(),
                 )
-            },
+            }
             Some(Value::String(_) | Value::Datetime(_)) => Value::String(text.to_owned()),
         };
         self.set(key, value, origin)
@@ -215,8 +236,8 @@ impl Merge {
                     origin: origin.clone(),
                     message: "is a section, not a key".to_owned(),
                 });
-            },
-            Some(_) => {},
+            }
+            Some(_) => {}
         }
         *find_mut(&mut self.tree, key).expect("the key was just found") = value;
         Config::deserialize(self.tree.clone()).map_err(|error| ConfigError::BadValue {
@@ -249,8 +270,12 @@ impl Merge {
                     .into_iter()
                     .find_map(|(known, origin)| (known == key).then_some(origin))
                     .unwrap_or(Origin::Merged);
-                Err(ConfigError::BadValue { key: key.to_owned(), origin, message })
-            },
+                Err(ConfigError::BadValue {
+                    key: key.to_owned(),
+                    origin,
+                    message,
+                })
+            }
         }
     }
 }
@@ -263,7 +288,10 @@ impl Config {
         self.log.check()?;
         self.db.check()?;
         self.ai.validate().map_err(|error| (error.key(), error.to_string()))?;
-        self.search.base().map(drop).map_err(|error| ("search.base-url", error.to_string()))
+        self.search
+            .base()
+            .map(drop)
+            .map_err(|error| ("search.base-url", error.to_string()))
     }
 }
 
@@ -291,7 +319,11 @@ fn leaves(tree: &Table) -> Vec<String> {
     let mut pending = vec![(String::new(), tree)];
     while let Some((prefix, table)) = pending.pop() {
         for (name, value) in table {
-            let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+            let key = if prefix.is_empty() {
+                name.clone()
+            } else {
+                format!("{prefix}.{name}")
+            };
             match value.as_table() {
                 Some(inner) => pending.push((key, inner)),
                 None => keys.push(key),
@@ -327,14 +359,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("foundation.toml");
         std::fs::write(&path, text).unwrap();
-        (directory, Layers { file: Some(path), ..Layers::default() })
+        (
+            directory,
+            Layers {
+                file: Some(path),
+                ..Layers::default()
+            },
+        )
     }
 
     #[test]
     fn the_file_in_the_repository_equals_the_defaults() {
         let file: Table = DEFAULT_FILE.parse().unwrap();
         let code = Table::try_from(Config::default()).unwrap();
-        assert_eq!(leaves(&file), leaves(&code), "every key stands in config/foundation.toml");
+        assert_eq!(
+            leaves(&file),
+            leaves(&code),
+            "every key stands in config/foundation.toml"
+        );
         assert_eq!(file, code, "every value in config/foundation.toml is the default");
     }
 
@@ -344,7 +386,10 @@ mod tests {
         for (index, line) in lines.iter().enumerate() {
             let is_key = line.starts_with(|first: char| first.is_ascii_lowercase()) && line.contains('=');
             if is_key {
-                assert!(index > 0 && lines[index - 1].starts_with('#'), "no comment above {line:?}");
+                assert!(
+                    index > 0 && lines[index - 1].starts_with('#'),
+                    "no comment above {line:?}"
+                );
             }
         }
     }
@@ -355,7 +400,10 @@ mod tests {
         let error = load(&layers).unwrap_err();
         assert_eq!(error.key(), Some("server.bnd"));
         let text = error.to_string();
-        assert!(text.contains("foundation.toml") && text.contains("server.bind"), "{text}");
+        assert!(
+            text.contains("foundation.toml") && text.contains("server.bind"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -366,7 +414,11 @@ mod tests {
 
     #[test]
     fn a_bad_value_is_named_with_its_file() {
-        for text in ["[server]\nbind = 7\n", "[server]\nbind = \"nowhere\"\n", "[server]\nworkers = \"two\"\n"] {
+        for text in [
+            "[server]\nbind = 7\n",
+            "[server]\nbind = \"nowhere\"\n",
+            "[server]\nworkers = \"two\"\n",
+        ] {
             let (_directory, layers) = with_file(text);
             let error = load(&layers).unwrap_err();
             assert!(matches!(error, ConfigError::BadValue { .. }), "{error}");
@@ -394,7 +446,10 @@ mod tests {
 
     #[test]
     fn a_named_file_must_exist() {
-        let layers = Layers { file: Some(PathBuf::from("/nowhere/foundation.toml")), ..Layers::default() };
+        let layers = Layers {
+            file: Some(PathBuf::from("/nowhere/foundation.toml")),
+            ..Layers::default()
+        };
         assert!(matches!(load(&layers), Err(ConfigError::Unreadable { .. })));
     }
 
@@ -408,7 +463,10 @@ mod tests {
         ];
         layers.flags = vec![("server.workers".to_owned(), "3".to_owned())];
         let server = load(&layers).unwrap().server;
-        assert_eq!((server.workers, server.body_limit_bytes, server.drain_seconds), (3, 4096, 5));
+        assert_eq!(
+            (server.workers, server.body_limit_bytes, server.drain_seconds),
+            (3, 4096, 5)
+        );
     }
 
     #[test]
@@ -416,6 +474,9 @@ mod tests {
         let environment = vec![("FOUNDATION__SERVER__COLOUR".to_owned(), "blue".to_owned())];
         let (_directory, layers) = with_file("");
         let text = load(&Layers { environment, ..layers }).unwrap_err().to_string();
-        assert!(text.contains("FOUNDATION__SERVER__COLOUR") && text.contains("server.colour"), "{text}");
+        assert!(
+            text.contains("FOUNDATION__SERVER__COLOUR") && text.contains("server.colour"),
+            "{text}"
+        );
     }
 }

@@ -80,11 +80,17 @@ impl ServerConfig {
         if !self.public_url.is_empty() {
             let url = url::Url::parse(&self.public_url).map_err(|error| ("server.public-url", error.to_string()))?;
             if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
-                return Err(("server.public-url", "must be http:// or https:// and a host, without a path".to_owned()));
+                return Err((
+                    "server.public-url",
+                    "must be http:// or https:// and a host, without a path".to_owned(),
+                ));
             }
         }
         if !(1024..=16 * 1024 * 1024).contains(&self.body_limit_bytes) {
-            return Err(("server.body-limit-bytes", "must be between 1024 and 16777216".to_owned()));
+            return Err((
+                "server.body-limit-bytes",
+                "must be between 1024 and 16777216".to_owned(),
+            ));
         }
         if self.watchers_per_tenant == 0 {
             return Err(("server.watchers-per-tenant", "must be at least 1".to_owned()));
@@ -116,7 +122,11 @@ pub struct AuthConfig {
 
 impl Default for AuthConfig {
     fn default() -> Self {
-        Self { session_hours: 168, sign_in_link_hours: 24, token_hours_max: 8760 }
+        Self {
+            session_hours: 168,
+            sign_in_link_hours: 24,
+            token_hours_max: 8760,
+        }
     }
 }
 
@@ -157,7 +167,10 @@ pub enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Json, filter: "info".to_owned() }
+        Self {
+            format: LogFormat::Json,
+            filter: "warn,foundation=info,actors=info,cluster=info".to_owned(),
+        }
     }
 }
 
@@ -183,7 +196,11 @@ pub struct DbConfig {
 
 impl Default for DbConfig {
     fn default() -> Self {
-        Self { path: PathBuf::from("data"), shards: 16, threads: 0 }
+        Self {
+            path: PathBuf::from("data"),
+            shards: 16,
+            threads: 0,
+        }
     }
 }
 

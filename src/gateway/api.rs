@@ -174,13 +174,18 @@ impl From<ParkedIdea> for ParkedBody {
 /// Reads the fields of a run to create, from a body or a form.
 pub(crate) fn new_run(fields: &mut Fields) -> NewRun {
     let idea = fields.text("idea", IDEA_MAX);
-    let mode = fields.choice("mode", &[("cloud", Mode::Cloud), ("local", Mode::Local)]).unwrap_or(Mode::Cloud);
+    let mode = fields
+        .choice("mode", &[("cloud", Mode::Cloud), ("local", Mode::Local)])
+        .unwrap_or(Mode::Cloud);
     let config = fields.object("config", run_config);
     NewRun { idea, mode, config }
 }
 
 fn run_config(fields: &mut Fields) -> RunConfig {
-    RunConfig { require_review: fields.flag("requireReview"), require_approval: fields.flag("requireApproval") }
+    RunConfig {
+        require_review: fields.flag("requireReview"),
+        require_approval: fields.flag("requireApproval"),
+    }
 }
 
 /// All statuses by their names.
@@ -196,7 +201,9 @@ pub(crate) const STATUSES: [(&str, RunStatus); 8] = [
 ];
 
 fn page_query(fields: &mut Fields, list: &str) -> Result<(usize, Option<String>), Problem> {
-    let limit = fields.integer("limit", 1..=PAGE_MAX as u64).and_then(|limit| usize::try_from(limit).ok());
+    let limit = fields
+        .integer("limit", 1..=PAGE_MAX as u64)
+        .and_then(|limit| usize::try_from(limit).ok());
     let after = match fields.optional_text("cursor", PAGE_MAX * 8) {
         Some(text) => Some(cursor::decode(list, &text)?),
         None => None,
@@ -222,7 +229,11 @@ pub(crate) async fn create_run(request: HttpRequest, payload: web::Payload, call
         status: started.status,
         mode: started.mode,
         workflow_instance_id: &started.workflow_instance_id,
-        message: if started.created { "the run was created" } else { "the run existed already" },
+        message: if started.created {
+            "the run was created"
+        } else {
+            "the run existed already"
+        },
     }))
 }
 
@@ -236,15 +247,32 @@ pub(crate) async fn list_runs(request: HttpRequest, caller: Caller, gateway: Sha
     let items = page
         .items
         .into_iter()
-        .map(|item| RunBody { run: item.run, config: item.config, error: item.error })
+        .map(|item| RunBody {
+            run: item.run,
+            config: item.config,
+            error: item.error,
+        })
         .collect();
-    Ok(etag::json(&request, &Page::<RunBody> { items, next_cursor: page.next.map(|next| cursor::encode(RUNS, &next)) }))
+    Ok(etag::json(
+        &request,
+        &Page::<RunBody> {
+            items,
+            next_cursor: page.next.map(|next| cursor::encode(RUNS, &next)),
+        },
+    ))
 }
 
 /// `GET /runs/{id}`.
 pub(crate) async fn get_run(request: HttpRequest, caller: Caller, gateway: Shared, id: web::Path<String>) -> Answer {
     let detail = gateway.planning.detail(&caller, Planning::run_id(&id)?).await?;
-    Ok(etag::json(&request, &RunBody { run: detail.run, config: detail.config, error: detail.error }))
+    Ok(etag::json(
+        &request,
+        &RunBody {
+            run: detail.run,
+            config: detail.config,
+            error: detail.error,
+        },
+    ))
 }
 
 /// `DELETE /runs/{id}`.
@@ -285,7 +313,9 @@ fn state(state: &RunState) -> HttpResponse {
 
 /// Reads a body that may be absent and has no fields.
 async fn nothing(request: &HttpRequest, payload: web::Payload, gateway: &Gateway) -> Result<(), Problem> {
-    body::json(request, payload, gateway.server.body_limit_bytes).await?.finish()
+    body::json(request, payload, gateway.server.body_limit_bytes)
+        .await?
+        .finish()
 }
 
 /// `POST /runs/{id}/cancel`.
@@ -324,11 +354,7 @@ pub(crate) async fn resume(
     Ok(state(&gateway.planning.resume(&caller, Planning::run_id(&id)?).await?))
 }
 
-async fn comment(
-    request: &HttpRequest,
-    payload: web::Payload,
-    gateway: &Gateway,
-) -> Result<Option<String>, Problem> {
+async fn comment(request: &HttpRequest, payload: web::Payload, gateway: &Gateway) -> Result<Option<String>, Problem> {
     let mut fields = body::json(request, payload, gateway.server.body_limit_bytes).await?;
     let comment = fields.optional_text("comment", COMMENT_MAX);
     fields.finish()?;
@@ -344,7 +370,10 @@ pub(crate) async fn approve(
     id: web::Path<String>,
 ) -> Answer {
     let comment = comment(&request, payload, &gateway).await?;
-    let state = gateway.planning.approve(&caller, Planning::run_id(&id)?, comment).await?;
+    let state = gateway
+        .planning
+        .approve(&caller, Planning::run_id(&id)?, comment)
+        .await?;
     Ok(HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status, "message": "the run was approved" })))
 }
 
@@ -357,7 +386,10 @@ pub(crate) async fn reject(
     id: web::Path<String>,
 ) -> Answer {
     let comment = comment(&request, payload, &gateway).await?;
-    let state = gateway.planning.reject(&caller, Planning::run_id(&id)?, comment).await?;
+    let state = gateway
+        .planning
+        .reject(&caller, Planning::run_id(&id)?, comment)
+        .await?;
     Ok(HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status, "message": "the run was rejected" })))
 }
 
@@ -369,11 +401,25 @@ pub(crate) async fn list_artifacts(
     id: web::Path<String>,
 ) -> Answer {
     let mut query = body::query(&request)?;
-    let all_attempts = query.choice("attempts", &[("present", false), ("all", true)]).unwrap_or(false);
+    let all_attempts = query
+        .choice("attempts", &[("present", false), ("all", true)])
+        .unwrap_or(false);
     query.finish_query()?;
-    let artifacts = gateway.planning.artifacts(&caller, Planning::run_id(&id)?, all_attempts).await?;
-    let items = artifacts.iter().map(|artifact| ArtifactBody::new(artifact, None)).collect();
-    Ok(etag::json(&request, &Page { items, next_cursor: None }))
+    let artifacts = gateway
+        .planning
+        .artifacts(&caller, Planning::run_id(&id)?, all_attempts)
+        .await?;
+    let items = artifacts
+        .iter()
+        .map(|artifact| ArtifactBody::new(artifact, None))
+        .collect();
+    Ok(etag::json(
+        &request,
+        &Page {
+            items,
+            next_cursor: None,
+        },
+    ))
 }
 
 /// `GET /runs/{id}/artifacts/{phase}`: the latest version, or the one of the query.
@@ -385,10 +431,15 @@ pub(crate) async fn get_artifact(
 ) -> Answer {
     let (id, phase) = path.into_inner();
     let mut query = body::query(&request)?;
-    let version = query.integer("version", 1..=u64::from(u32::MAX)).and_then(|version| u32::try_from(version).ok());
+    let version = query
+        .integer("version", 1..=u64::from(u32::MAX))
+        .and_then(|version| u32::try_from(version).ok());
     query.finish_query()?;
     let phase: PhaseId = planning::phase(&phase)?;
-    let artifact = gateway.planning.artifact(&caller, Planning::run_id(&id)?, phase, version).await?;
+    let artifact = gateway
+        .planning
+        .artifact(&caller, Planning::run_id(&id)?, phase, version)
+        .await?;
     let content: &RawValue = serde_json::from_str(&artifact.content).map_err(|error| {
         tracing::error!(%error, run = id, phase = phase.as_str(), "a stored artifact is not JSON");
         Problem::internal()
@@ -421,13 +472,20 @@ pub(crate) async fn context(
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
     let query = fields.text("query", QUERY_MAX);
-    let limit = fields.integer("topK", 1..=TOP_K_MAX as u64).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(5);
+    let limit = fields
+        .integer("topK", 1..=TOP_K_MAX as u64)
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(5);
     fields.finish()?;
     let run = gateway.planning.run(&caller, Planning::run_id(&id)?).await?;
     let found = gateway.planning.similar(&caller, &run, &query, limit).await?;
     let results = found
         .into_iter()
-        .map(|artifact| ContextResult { phase: artifact.phase, content: artifact.content, score: artifact.score })
+        .map(|artifact| ContextResult {
+            phase: artifact.phase,
+            content: artifact.content,
+            score: artifact.score,
+        })
         .collect();
     Ok(HttpResponse::Ok().json(ContextBody {
         run_id: run.id,
@@ -440,7 +498,10 @@ pub(crate) async fn context(
 /// `GET /runs/{id}/package`: the finished plan as JSON, or as Markdown by `format=markdown` or `Accept`.
 pub(crate) async fn package(request: HttpRequest, caller: Caller, gateway: Shared, id: web::Path<String>) -> Answer {
     let mut query = body::query(&request)?;
-    let asked = query.choice("format", &[("json", PackageFormat::Json), ("markdown", PackageFormat::Markdown)]);
+    let asked = query.choice(
+        "format",
+        &[("json", PackageFormat::Json), ("markdown", PackageFormat::Markdown)],
+    );
     query.finish_query()?;
     let format = asked.unwrap_or_else(|| accepted_format(&request));
     let run = Planning::run_id(&id)?;
@@ -452,7 +513,9 @@ pub(crate) async fn package(request: HttpRequest, caller: Caller, gateway: Share
     let mut response = etag::bytes(&request, kind, body.to_vec());
     let disposition = ContentDisposition {
         disposition: DispositionType::Attachment,
-        parameters: vec![DispositionParam::Filename(format!("planning-package-{run}.{extension}"))],
+        parameters: vec![DispositionParam::Filename(format!(
+            "planning-package-{run}.{extension}"
+        ))],
     };
     if let Ok(value) = header::TryIntoHeaderValue::try_into_value(disposition) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
@@ -461,9 +524,21 @@ pub(crate) async fn package(request: HttpRequest, caller: Caller, gateway: Share
 }
 
 fn accepted_format(request: &HttpRequest) -> PackageFormat {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let wants = |kind: &str| accept.split(',').any(|part| part.split(';').next().unwrap_or_default().trim() == kind);
-    if wants("text/markdown") && !wants("application/json") { PackageFormat::Markdown } else { PackageFormat::Json }
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let wants = |kind: &str| {
+        accept
+            .split(',')
+            .any(|part| part.split(';').next().unwrap_or_default().trim() == kind)
+    };
+    if wants("text/markdown") && !wants("application/json") {
+        PackageFormat::Markdown
+    } else {
+        PackageFormat::Json
+    }
 }
 
 /// `GET /parked-ideas`.
@@ -515,7 +590,9 @@ mod tests {
             ("application/json, text/markdown", PackageFormat::Json),
             ("*/*", PackageFormat::Json),
         ] {
-            let request = TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request();
+            let request = TestRequest::default()
+                .insert_header((header::ACCEPT, accept))
+                .to_http_request();
             assert_eq!(accepted_format(&request), format, "{accept}");
         }
     }

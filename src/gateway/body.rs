@@ -46,8 +46,11 @@ pub(crate) async fn json(request: &HttpRequest, payload: web::Payload, limit: us
         Ok(Value::Object(values)) => Ok(Fields::new(values, false)),
         Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
             Err(Problem::unprocessable("body.invalid", "the body must be a JSON object"))
-        },
-        Err(error) => Err(Problem::bad_request("body.invalid-json", format!("the body is not valid JSON: {error}"))),
+        }
+        Err(error) => Err(Problem::bad_request(
+            "body.invalid-json",
+            format!("the body is not valid JSON: {error}"),
+        )),
     }
 }
 
@@ -89,12 +92,19 @@ fn pairs(bytes: &[u8], code: &'static str) -> Result<Fields, Problem> {
 fn utf8(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body).map_err(|error| {
         let position = error.valid_up_to();
-        Problem::bad_request("body.invalid-utf8", format!("the body is not valid UTF-8 after byte {position}"))
+        Problem::bad_request(
+            "body.invalid-utf8",
+            format!("the body is not valid UTF-8 after byte {position}"),
+        )
     })
 }
 
 fn expect_type(request: &HttpRequest, expected: &str) -> Result<(), Problem> {
-    let actual = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let actual = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = actual.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case(expected) {
         return Ok(());
@@ -109,7 +119,11 @@ fn expect_type(request: &HttpRequest, expected: &str) -> Result<(), Problem> {
 async fn read(payload: web::Payload, limit: usize) -> Result<BytesMut, Problem> {
     match tokio::time::timeout(READ_TIME_MAX, collect(payload, limit)).await {
         Ok(body) => body,
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body.timeout", "the body took too long to arrive")),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body.timeout",
+            "the body took too long to arrive",
+        )),
     }
 }
 
@@ -138,13 +152,21 @@ async fn collect(mut payload: web::Payload, limit: usize) -> Result<BytesMut, Pr
 
 impl Fields {
     fn new(values: Map<String, Value>, is_text: bool) -> Self {
-        Self { values, errors: Vec::new(), prefix: String::new(), is_text }
+        Self {
+            values,
+            errors: Vec::new(),
+            prefix: String::new(),
+            is_text,
+        }
     }
 
     fn fail(&mut self, name: &str, detail: impl Into<String>) {
         if self.errors.len() < ERRORS_MAX {
             let escaped = name.replace('~', "~0").replace('/', "~1");
-            self.errors.push(FieldError { pointer: format!("{}/{escaped}", self.prefix), detail: detail.into() });
+            self.errors.push(FieldError {
+                pointer: format!("{}/{escaped}", self.prefix),
+                detail: detail.into(),
+            });
         }
     }
 
@@ -158,11 +180,15 @@ impl Fields {
         match self.optional_text(name, max) {
             Some(text) => text,
             None => {
-                if !self.errors.iter().any(|error| error.pointer == format!("{}/{name}", self.prefix)) {
+                if !self
+                    .errors
+                    .iter()
+                    .any(|error| error.pointer == format!("{}/{name}", self.prefix))
+                {
                     self.fail(name, "is required");
                 }
                 String::new()
-            },
+            }
         }
     }
 
@@ -172,16 +198,16 @@ impl Fields {
             Value::String(text) if text.chars().count() > max => {
                 self.fail(name, format!("must have at most {max} characters"));
                 None
-            },
+            }
             Value::String(text) if text.contains('\0') => {
                 self.fail(name, "must not contain the character U+0000");
                 None
-            },
+            }
             Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
             other => {
                 self.fail(name, format!("must be a text, not {}", kind(&other)));
                 None
-            },
+            }
         }
     }
 
@@ -196,11 +222,11 @@ impl Fields {
                     self.fail(name, format!("must be one of: {}", names()));
                 }
                 found
-            },
+            }
             other => {
                 self.fail(name, format!("must be a text, not {}", kind(&other)));
                 None
-            },
+            }
         }
     }
 
@@ -214,7 +240,7 @@ impl Fields {
             Some(other) => {
                 self.fail(name, format!("must be true or false, not {}", kind(&other)));
                 false
-            },
+            }
         }
     }
 
@@ -229,7 +255,10 @@ impl Fields {
         if let Some(number) = number.filter(|number| range.contains(number)) {
             return Some(number);
         }
-        self.fail(name, format!("must be a whole number from {} to {}", range.start(), range.end()));
+        self.fail(
+            name,
+            format!("must be a whole number from {} to {}", range.start(), range.end()),
+        );
         None
     }
 
@@ -249,11 +278,11 @@ impl Fields {
                 self.errors.append(&mut inner.errors);
                 self.errors.truncate(ERRORS_MAX);
                 value
-            },
+            }
             Some(other) => {
                 self.fail(name, format!("must be an object, not {}", kind(&other)));
                 T::default()
-            },
+            }
         }
     }
 
@@ -285,7 +314,9 @@ impl Fields {
 
     fn end(mut self, code: &'static str, what: &str) -> Result<(), Problem> {
         self.leftovers();
-        let Some(first) = self.errors.first() else { return Ok(()) };
+        let Some(first) = self.errors.first() else {
+            return Ok(());
+        };
         let detail = format!("{what}: {} {}", first.pointer, first.detail);
         Err(Problem::unprocessable(code, detail).with_errors(self.errors))
     }
@@ -309,13 +340,16 @@ mod tests {
     use super::*;
 
     fn fields(value: Value) -> Fields {
-        let Value::Object(values) = value else { panic!("an object") };
+        let Value::Object(values) = value else {
+            panic!("an object")
+        };
         Fields::new(values, false)
     }
 
     #[test]
     fn all_faults_are_listed_with_their_pointers() {
-        let mut fields = fields(json!({ "idea": 7, "mode": "moon", "config": { "x/y": 1, "flag": "yes" }, "extra": [] }));
+        let mut fields =
+            fields(json!({ "idea": 7, "mode": "moon", "config": { "x/y": 1, "flag": "yes" }, "extra": [] }));
         fields.text("idea", 10);
         fields.choice("mode", &[("cloud", 1)]);
         fields.object("config", |config| config.flag("flag"));
@@ -330,7 +364,12 @@ mod tests {
         let mut good = fields(json!({ "idea": "  öö  " }));
         assert_eq!(good.text("idea", 6), "öö");
         good.finish().unwrap();
-        for bad in [json!({}), json!({ "idea": null }), json!({ "idea": " \n" }), json!({ "idea": "abcdefg" })] {
+        for bad in [
+            json!({}),
+            json!({ "idea": null }),
+            json!({ "idea": " \n" }),
+            json!({ "idea": "abcdefg" }),
+        ] {
             let mut fields = fields(bad);
             fields.text("idea", 6);
             assert_eq!(fields.finish().unwrap_err().errors().len(), 1);
@@ -339,7 +378,12 @@ mod tests {
 
     #[test]
     fn numbers_are_bounded() {
-        for (value, expected) in [(json!(5), Some(5)), (json!(0), None), (json!(2.5), None), (json!("5"), None)] {
+        for (value, expected) in [
+            (json!(5), Some(5)),
+            (json!(0), None),
+            (json!(2.5), None),
+            (json!("5"), None),
+        ] {
             let mut fields = fields(json!({ "topK": value }));
             assert_eq!(fields.integer("topK", 1..=20), expected);
             assert_eq!(fields.finish().is_ok(), expected.is_some());
@@ -358,6 +402,9 @@ mod tests {
 
     #[test]
     fn escapes_that_are_no_utf8_are_refused() {
-        assert_eq!(pairs(b"idea=%ff", "body.invalid-utf8").unwrap_err().code(), "body.invalid-utf8");
+        assert_eq!(
+            pairs(b"idea=%ff", "body.invalid-utf8").unwrap_err().code(),
+            "body.invalid-utf8"
+        );
     }
 }

@@ -34,7 +34,12 @@ pub(crate) struct Caller {
 impl Caller {
     fn from_claims(claims: Claims) -> Result<Self, Problem> {
         let tenant = TenantId::new(&claims.tid).map_err(|_| invalid_token())?;
-        Ok(Self { tenant, user: claims.sub, role: claims.role, expires_at: claims.exp })
+        Ok(Self {
+            tenant,
+            user: claims.sub,
+            role: claims.role,
+            expires_at: claims.exp,
+        })
     }
 
     fn read(request: &HttpRequest) -> Result<Self, Problem> {
@@ -44,8 +49,11 @@ impl Caller {
             None => match request.cookie(SESSION_COOKIE) {
                 Some(cookie) => (cookie.value().to_owned(), true),
                 None => {
-                    return Err(Problem::unauthorized("auth.required", "this needs a bearer token or a session"));
-                },
+                    return Err(Problem::unauthorized(
+                        "auth.required",
+                        "this needs a bearer token or a session",
+                    ));
+                }
             },
         };
         let claims = gateway.signer.verify(&token, Purpose::Session).map_err(refused)?;
@@ -78,15 +86,18 @@ pub(crate) fn refused(error: TokenError) -> Problem {
 }
 
 fn bearer(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+    let Some(value) = request.headers().get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
     let text = value.to_str().map_err(|_| invalid_token())?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
             Ok(Some(token.trim().to_owned()))
-        },
-        Some(_) | None => {
-            Err(Problem::unauthorized("auth.scheme", "the Authorization header must be \"Bearer\" and a token"))
-        },
+        }
+        Some(_) | None => Err(Problem::unauthorized(
+            "auth.scheme",
+            "the Authorization header must be \"Bearer\" and a token",
+        )),
     }
 }
 
@@ -102,13 +113,21 @@ fn is_unsafe(method: &Method) -> bool {
 /// Fails when the origin is absent or not this server's.
 pub(crate) fn check_origin(request: &HttpRequest, gateway: &Gateway) -> Result<(), Problem> {
     let refuse = || Problem::forbidden("auth.origin", "this request does not come from a page of this server");
-    let origin = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok()).ok_or_else(refuse)?;
+    let origin = request
+        .headers()
+        .get(header::ORIGIN)
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(refuse)?;
     let origin = Url::parse(origin).map_err(|_| refuse())?.origin();
     if !origin.is_tuple() {
         return Err(refuse());
     }
     let own = if gateway.server.public_url.is_empty() {
-        let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).ok_or_else(refuse)?;
+        let host = request
+            .headers()
+            .get(header::HOST)
+            .and_then(|value| value.to_str().ok())
+            .ok_or_else(refuse)?;
         Url::parse(&format!("http://{host}")).map_err(|_| refuse())?.origin()
     } else {
         Url::parse(&gateway.server.public_url).map_err(|_| refuse())?.origin()

@@ -62,7 +62,13 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_list_or_an_invented_one_is_refused() {
-        for cursor in [encode("parked", "1"), encode("runs", ""), String::new(), "%%%".to_owned(), "A".repeat(600)] {
+        for cursor in [
+            encode("parked", "1"),
+            encode("runs", ""),
+            String::new(),
+            "%%%".to_owned(),
+            "A".repeat(600),
+        ] {
             assert_eq!(decode("runs", &cursor).unwrap_err().code(), "query.cursor", "{cursor}");
         }
     }

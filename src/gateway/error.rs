@@ -12,9 +12,12 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// Prefix of the `type` member; the code follows. A URN needs no host to exist.
 const TYPE_PREFIX: &str = "urn:foundation:problem:";
 
-/// What went wrong with a request.
+/// What went wrong with a request. Boxed, because every handler returns it and few ever do.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
+pub struct Problem(Box<Members>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Members {
     status: StatusCode,
     code: Cow<'static, str>,
     detail: String,
@@ -52,7 +55,7 @@ struct Document<'a> {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Members {
             status,
             code: code.into(),
             detail: detail.into(),
@@ -60,7 +63,7 @@ impl Problem {
             state: None,
             retry_after: None,
             allow: None,
-        }
+        }))
     }
 
     pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -88,7 +91,11 @@ impl Problem {
     }
 
     pub(crate) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed to handle this; its log says why")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the server failed to handle this; its log says why",
+        )
     }
 
     pub(crate) fn method_not_allowed(allow: &str) -> Self {
@@ -97,60 +104,60 @@ impl Problem {
             "method-not-allowed",
             format!("this address answers {allow} only"),
         );
-        problem.allow = Some(allow.to_owned());
+        problem.0.allow = Some(allow.to_owned());
         problem
     }
 
     pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
     /// Adds the state that a conflicting request met.
     pub(crate) fn with_state(mut self, state: &str) -> Self {
-        self.state = Some(state.to_owned());
+        self.0.state = Some(state.to_owned());
         self
     }
 
     pub(crate) fn with_retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after = Some(seconds);
+        self.0.retry_after = Some(seconds);
         self
     }
 
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     pub(crate) fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     pub(crate) fn title(&self) -> &'static str {
-        self.status.canonical_reason().unwrap_or("Error")
+        self.0.status.canonical_reason().unwrap_or("Error")
     }
 
     pub(crate) fn errors(&self) -> &[FieldError] {
-        &self.errors
+        &self.0.errors
     }
 
     /// The response without the members that only the request knows.
     fn head(&self) -> actix_web::HttpResponseBuilder {
-        let mut response = HttpResponse::build(self.status);
-        if let Some(seconds) = self.retry_after {
+        let mut response = HttpResponse::build(self.0.status);
+        if let Some(seconds) = self.0.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
-        if let Some(allow) = &self.allow {
+        if let Some(allow) = &self.0.allow {
             response.insert_header((header::ALLOW, allow.as_str()));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.0.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"foundation\""));
         }
         response.insert_header((header::CACHE_CONTROL, "no-store"));
@@ -160,14 +167,14 @@ impl Problem {
     /// The response for a program.
     pub(crate) fn to_json(&self, instance: &str, request_id: &str) -> HttpResponse {
         let document = Document {
-            kind: format!("{TYPE_PREFIX}{}", self.code),
+            kind: format!("{TYPE_PREFIX}{}", self.0.code),
             title: self.title(),
-            status: self.status.as_u16(),
-            detail: &self.detail,
+            status: self.0.status.as_u16(),
+            detail: &self.0.detail,
             instance,
-            code: &self.code,
-            errors: &self.errors,
-            state: self.state.as_deref(),
+            code: &self.0.code,
+            errors: &self.0.errors,
+            state: self.0.state.as_deref(),
             request_id,
         };
         let body = serde_json::to_vec(&document).expect("a problem has string keys only");
@@ -182,7 +189,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.code, self.detail)
+        write!(formatter, "{}: {}", self.0.code, self.0.detail)
     }
 }
 
@@ -190,7 +197,7 @@ impl std::error::Error for Problem {}
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -212,7 +219,7 @@ impl From<ActorError> for Problem {
             ErrorKind::Internal => {
                 tracing::error!(code = error.code(), message = error.message(), "an actor failed");
                 return Self::internal();
-            },
+            }
         };
         let problem = Self::new(status, error.code().to_owned(), error.message());
         match status {
@@ -236,7 +243,10 @@ mod tests {
     #[actix_web::test]
     async fn a_problem_has_the_members_of_rfc_9457_and_ours() {
         let problem = Problem::unprocessable("body.invalid", "two fields do not fit")
-            .with_errors(vec![FieldError { pointer: "/idea".to_owned(), detail: "is required".to_owned() }])
+            .with_errors(vec![FieldError {
+                pointer: "/idea".to_owned(),
+                detail: "is required".to_owned(),
+            }])
             .with_state("paused");
         let response = problem.to_json("/api/planning/runs", "0198");
         assert_eq!(response.headers().get("content-type").unwrap(), PROBLEM_JSON);

@@ -34,7 +34,12 @@ fn tag(content_type: &str, body: &[u8]) -> EntityTag {
     hash.update(content_type.as_bytes());
     hash.update([0]);
     hash.update(body);
-    let hex: String = hash.finalize().iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = hash
+        .finalize()
+        .iter()
+        .take(TAG_BYTES)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     EntityTag::new_weak(hex)
 }
 
@@ -60,7 +65,9 @@ mod tests {
         let first = json(&TestRequest::default().to_http_request(), &["a"]);
         assert_eq!(first.status(), StatusCode::OK);
         let tag = first.headers().get(header::ETAG).unwrap().to_str().unwrap().to_owned();
-        let again = TestRequest::default().insert_header((header::IF_NONE_MATCH, tag.as_str())).to_http_request();
+        let again = TestRequest::default()
+            .insert_header((header::IF_NONE_MATCH, tag.as_str()))
+            .to_http_request();
         let second = json(&again, &["a"]);
         assert_eq!(second.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(second.headers().get(header::ETAG).unwrap().to_str().unwrap(), tag);
@@ -77,7 +84,9 @@ mod tests {
             ("*".to_owned(), StatusCode::NOT_MODIFIED),
             ("rubbish".to_owned(), StatusCode::OK),
         ] {
-            let request = TestRequest::default().insert_header((header::IF_NONE_MATCH, header_value)).to_http_request();
+            let request = TestRequest::default()
+                .insert_header((header::IF_NONE_MATCH, header_value))
+                .to_http_request();
             assert_eq!(json(&request, &1).status(), status);
         }
     }

@@ -23,7 +23,10 @@ pub(crate) fn secure(headers: &mut HeaderMap, is_tls: bool) {
         (header::X_FRAME_OPTIONS, "DENY"),
         // `no-referrer` would make browsers send `Origin: null` with our own forms.
         (header::REFERRER_POLICY, "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), microphone=(), geolocation=()",
+        ),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
@@ -50,7 +53,12 @@ mod tests {
         for forbidden in ["unsafe-inline", "unsafe-eval", "http:", "https:", "*", "blob:"] {
             assert!(!CONTENT_SECURITY_POLICY.contains(forbidden), "{forbidden}");
         }
-        for needed in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+        for needed in [
+            "default-src 'none'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        ] {
             assert!(CONTENT_SECURITY_POLICY.contains(needed), "{needed}");
         }
     }
@@ -67,9 +75,19 @@ mod tests {
     #[test]
     fn a_cache_rule_of_the_handler_stays() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+        headers.insert(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        );
         secure(&mut headers, true);
-        assert!(headers.get(header::CACHE_CONTROL).unwrap().to_str().unwrap().contains("immutable"));
+        assert!(
+            headers
+                .get(header::CACHE_CONTROL)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .contains("immutable")
+        );
         assert!(headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
     }
 }

@@ -28,12 +28,14 @@ struct Ready<'a> {
 }
 
 fn alive(service: &'static str) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Alive {
-        status: "ok",
-        service,
-        version: env!("CARGO_PKG_VERSION"),
-        timestamp: Timestamp::now().as_millisecond(),
-    })
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(Alive {
+            status: "ok",
+            service,
+            version: env!("CARGO_PKG_VERSION"),
+            timestamp: Timestamp::now().as_millisecond(),
+        })
 }
 
 /// `GET /health`: the process is alive.
@@ -54,8 +56,14 @@ pub(crate) async fn ready(gateway: web::Data<Gateway>) -> Result<HttpResponse, P
     if !gateway.cluster.ready() {
         return Err(Problem::unavailable("not-ready", "not every shard has an owner"));
     }
-    let ready = Ready { status: "ready", model: &gateway.model, cluster: gateway.cluster.status() };
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(ready))
+    let ready = Ready {
+        status: "ready",
+        model: &gateway.model,
+        cluster: gateway.cluster.status(),
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(ready))
 }
 
 /// `GET /metrics`: Prometheus text.

@@ -20,7 +20,9 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_93f4_7a02_5c1e_8e52_1d4b_90aa_37c
 ///
 /// Fails for an empty key, one that is too long, and one with characters outside visible ASCII.
 pub(crate) fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
+    let Some(value) = request.headers().get(HEADER) else {
+        return Ok(None);
+    };
     let text = value.as_bytes();
     let is_valid = !text.is_empty() && text.len() <= KEY_BYTES_MAX && text.iter().all(u8::is_ascii_graphic);
     match (is_valid, value.to_str()) {
@@ -61,7 +63,10 @@ mod tests {
 
     #[test]
     fn the_id_of_a_key_never_changes() {
-        assert_eq!(id("default", "admin", "run", "a").to_string(), "ea152d97-4a61-5880-bd37-0e15bdd3d8e8");
+        assert_eq!(
+            id("default", "admin", "run", "a").to_string(),
+            "ea152d97-4a61-5880-bd37-0e15bdd3d8e8"
+        );
     }
 
     #[test]
@@ -70,7 +75,9 @@ mod tests {
             let request = TestRequest::default().insert_header((HEADER, bad)).to_http_request();
             assert_eq!(key(&request).unwrap_err().code(), "idempotency.key", "{bad:?}");
         }
-        let request = TestRequest::default().insert_header((HEADER, "a-good.key_1")).to_http_request();
+        let request = TestRequest::default()
+            .insert_header((HEADER, "a-good.key_1"))
+            .to_http_request();
         assert_eq!(key(&request).unwrap().as_deref(), Some("a-good.key_1"));
         assert_eq!(key(&TestRequest::default().to_http_request()).unwrap(), None);
     }

@@ -69,7 +69,12 @@ impl Planning {
             Some(key) => idempotency::id(caller.tenant.as_str(), &caller.user, "run", key),
             None => Uuid::now_v7(),
         };
-        let start = StartRun { idea: run.idea, mode: run.mode, config: run.config, origin: None };
+        let start = StartRun {
+            idea: run.idea,
+            mode: run.mode,
+            config: run.config,
+            origin: None,
+        };
         match self.actor(caller, id).ask(start).await {
             Err(error) if error.kind() == ErrorKind::Conflict && key.is_some() => Err(Problem::unprocessable(
                 "idempotency.mismatch",
@@ -123,12 +128,7 @@ impl Planning {
         self.change(caller, id, ApproveRun { comment }).await
     }
 
-    pub(crate) async fn reject(
-        &self,
-        caller: &Caller,
-        id: Uuid,
-        comment: Option<String>,
-    ) -> Result<RunState, Problem> {
+    pub(crate) async fn reject(&self, caller: &Caller, id: Uuid, comment: Option<String>) -> Result<RunState, Problem> {
         self.change(caller, id, RejectRun { comment }).await
     }
 
@@ -148,7 +148,15 @@ impl Planning {
         phase: PhaseId,
         version: Option<u32>,
     ) -> Result<PlanningArtifact, Problem> {
-        self.ask(caller, id, GetArtifact { phase: phase.as_str().to_owned(), version }).await
+        self.ask(
+            caller,
+            id,
+            GetArtifact {
+                phase: phase.as_str().to_owned(),
+                version,
+            },
+        )
+        .await
     }
 
     pub(crate) async fn events(
@@ -187,11 +195,17 @@ impl Planning {
         };
         let (meta, body) = self.env.objects.get(key).await.map_err(|error| {
             tracing::error!(%error, run = %id, "a package could not be read");
-            Problem::unavailable("package.unreadable", "the package exists, but the object store did not give it")
+            Problem::unavailable(
+                "package.unreadable",
+                "the package exists, but the object store did not give it",
+            )
         })?;
         if meta.sha256 != sha256 {
             tracing::error!(run = %id, "a package is not the one that was made");
-            return Err(Problem::unavailable("package.changed", "the stored package is not the one that was made"));
+            return Err(Problem::unavailable(
+                "package.changed",
+                "the stored package is not the one that was made",
+            ));
         }
         Ok((body, sha256))
     }
@@ -220,7 +234,7 @@ impl Planning {
                     Some(run) => problem.with_state(&format!("promoted to {run}")),
                     None => problem,
                 })
-            },
+            }
             answer => Ok(answer?),
         }
     }
@@ -230,11 +244,13 @@ impl Planning {
     }
 
     fn tenant(&self, caller: &Caller) -> ActorRef<Tenant> {
-        self.cluster.get(ActorId::from_name::<Tenant>(&caller.tenant, tenant::NAME))
+        self.cluster
+            .get(ActorId::from_name::<Tenant>(&caller.tenant, tenant::NAME))
     }
 
     fn actor(&self, caller: &Caller, id: Uuid) -> ActorRef<Run> {
-        self.cluster.get(ActorId::from_name::<Run>(&caller.tenant, &id.to_string()))
+        self.cluster
+            .get(ActorId::from_name::<Run>(&caller.tenant, &id.to_string()))
     }
 
     async fn ask<M: Message>(&self, caller: &Caller, id: Uuid, message: M) -> Result<M::Reply, Problem>
@@ -253,7 +269,7 @@ impl Planning {
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 let status = self.run(caller, id).await?.status;
                 Err(Problem::from(error).with_state(status.as_str()))
-            },
+            }
             answer => Ok(answer?),
         }
     }
@@ -261,7 +277,10 @@ impl Planning {
 
 /// The refusal of everything that belongs to mode `local`.
 pub(crate) fn local_mode() -> Problem {
-    Problem::unprocessable("run.local-mode", "local mode is not available yet; create the run with mode \"cloud\"")
+    Problem::unprocessable(
+        "run.local-mode",
+        "local mode is not available yet; create the run with mode \"cloud\"",
+    )
 }
 
 fn unknown_run(id: &str) -> Problem {

@@ -48,7 +48,9 @@ pub(crate) async fn wrap(
         None => response,
         Some(problem) => render(&request, &problem, &id),
     };
-    let is_tls = request.app_data::<web::Data<Gateway>>().is_some_and(|gateway| gateway.server.is_secure());
+    let is_tls = request
+        .app_data::<web::Data<Gateway>>()
+        .is_some_and(|gateway| gateway.server.is_secure());
     headers::secure(response.headers_mut(), is_tls);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(CORRELATION_ID, value);
@@ -75,11 +77,19 @@ fn problem(response: &HttpResponse) -> Option<Problem> {
         return Some(problem.clone());
     }
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    // A form that comes back with what was typed is a page with an error status.
+    if is_page || (!status.is_client_error() && !status.is_server_error()) {
         return None;
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        let allow = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok());
+        let allow = response
+            .headers()
+            .get(header::ALLOW)
+            .and_then(|allow| allow.to_str().ok());
         return Some(Problem::method_not_allowed(allow.unwrap_or_default()));
     }
     if status.is_server_error() {
@@ -94,13 +104,18 @@ fn render(request: &HttpRequest, problem: &Problem, id: &str) -> HttpResponse {
         return problem.to_json(request.path(), id);
     }
     if problem.status() == StatusCode::UNAUTHORIZED && request.method() == Method::GET {
-        return HttpResponse::SeeOther().insert_header((header::LOCATION, "/sign-in")).finish();
+        return HttpResponse::SeeOther()
+            .insert_header((header::LOCATION, "/sign-in"))
+            .finish();
     }
     problem.to_page(pages::fault(request, problem, id))
 }
 
 fn is_for_programs(path: &str) -> bool {
-    let is_below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_below = |root: &str| {
+        path.strip_prefix(root)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     ["/api", "/health", "/ready", "/metrics"].into_iter().any(is_below)
 }
 

@@ -47,8 +47,16 @@ fn planning(config: &mut ServiceConfig) {
     let at = |path: &str| web::resource(format!("/api/planning{path}"));
     config
         .service(at("/health").route(web::get().to(health::planning)))
-        .service(at("/runs").route(web::get().to(api::list_runs)).route(web::post().to(api::create_run)))
-        .service(at("/runs/{id}").route(web::get().to(api::get_run)).route(web::delete().to(api::delete_run)))
+        .service(
+            at("/runs")
+                .route(web::get().to(api::list_runs))
+                .route(web::post().to(api::create_run)),
+        )
+        .service(
+            at("/runs/{id}")
+                .route(web::get().to(api::get_run))
+                .route(web::delete().to(api::delete_run)),
+        )
         .service(at("/runs/{id}/phases").route(web::get().to(api::phases)))
         .service(at("/runs/{id}/cancel").route(web::post().to(api::cancel)))
         .service(at("/runs/{id}/pause").route(web::post().to(api::pause)))
@@ -74,7 +82,11 @@ fn page_routes(config: &mut ServiceConfig) {
         .service(web::resource("/sign-in").route(web::get().to(pages::sign_in)))
         .service(web::resource("/sign-in/{token}").route(web::get().to(session::sign_in_by_link)))
         .service(web::resource("/sign-out").route(web::post().to(session::sign_out)))
-        .service(web::resource("/runs").route(web::get().to(pages::runs)).route(web::post().to(pages::create_run)))
+        .service(
+            web::resource("/runs")
+                .route(web::get().to(pages::runs))
+                .route(web::post().to(pages::create_run)),
+        )
         .service(web::resource("/runs/new").route(web::get().to(pages::new_run)))
         .service(web::resource("/runs/{id}").route(web::get().to(pages::run)))
         .service(web::resource("/runs/{id}/plan").route(web::get().to(pages::plan)))

@@ -64,7 +64,10 @@ fn link(gateway: &Gateway, tenant: &TenantId, user: &str, role: Role) -> Link {
     let life = Duration::from_secs(gateway.auth.sign_in_link_hours * HOUR);
     let claims = Signer::claims(tenant, user, role, Purpose::SignIn, life);
     let url = format!("{}/sign-in/{}", gateway.server.base_url(), gateway.signer.sign(&claims));
-    Link { url, expires_at: claims.exp }
+    Link {
+        url,
+        expires_at: claims.exp,
+    }
 }
 
 /// `GET /sign-in/{token}`: exchanges a sign-in token for a session.
@@ -76,10 +79,15 @@ pub(crate) async fn sign_in_by_link(
     if is_speculative(&request) {
         return Ok(HttpResponse::NoContent().finish());
     }
-    let claims = gateway.signer.verify(&token, Purpose::SignIn).map_err(|error| match error {
-        token::TokenError::Expired => Problem::forbidden("auth.link-expired", "this sign-in link has expired"),
-        token::TokenError::Invalid => Problem::forbidden("auth.link-invalid", "this is not a sign-in link of this server"),
-    })?;
+    let claims = gateway
+        .signer
+        .verify(&token, Purpose::SignIn)
+        .map_err(|error| match error {
+            token::TokenError::Expired => Problem::forbidden("auth.link-expired", "this sign-in link has expired"),
+            token::TokenError::Invalid => {
+                Problem::forbidden("auth.link-invalid", "this is not a sign-in link of this server")
+            }
+        })?;
     exchange(&gateway, &claims).await?;
     let tenant = TenantId::new(&claims.tid)?;
     let life = Duration::from_secs(gateway.auth.session_hours * HOUR);
@@ -111,10 +119,17 @@ async fn exchange(gateway: &Gateway, claims: &Claims) -> Result<(), Problem> {
     let name = format!("{USED_PREFIX}{}", claims.jti);
     let winner = gateway.cluster.settings().put_if_absent(&name, ours.clone()).await?;
     if winner == ours {
-        gateway.cluster.settings().put_if_absent(SIGNED_IN, Vec::from(*b"1")).await?;
+        gateway
+            .cluster
+            .settings()
+            .put_if_absent(SIGNED_IN, Vec::from(*b"1"))
+            .await?;
         return Ok(());
     }
-    Err(Problem::forbidden("auth.link-used", "this sign-in link has been used; ask for a new one"))
+    Err(Problem::forbidden(
+        "auth.link-used",
+        "this sign-in link has been used; ask for a new one",
+    ))
 }
 
 /// `POST /sign-out`: forgets the session of this browser.
@@ -123,7 +138,10 @@ pub(crate) async fn sign_out(request: HttpRequest, gateway: web::Data<Gateway>) 
     let mut cookie = caller::session_cookie(String::new(), 0, gateway.server.is_secure());
     cookie.make_removal();
     debug_assert_eq!(cookie.name(), SESSION_COOKIE);
-    Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, "/sign-in")).finish())
+    Ok(HttpResponse::SeeOther()
+        .cookie(cookie)
+        .insert_header((header::LOCATION, "/sign-in"))
+        .finish())
 }
 
 /// `GET /api/auth/me`: says who the caller is.
@@ -150,9 +168,14 @@ pub(crate) async fn mint(
     let (tenant, user, role) = subject.allowed_to(&caller)?;
     let life = Duration::from_secs(hours.unwrap_or(gateway.auth.session_hours) * HOUR);
     let claims = Signer::claims(&tenant, &user, role, Purpose::Session, life);
-    let minted = Minted { token: gateway.signer.sign(&claims), expires_at: claims.exp };
+    let minted = Minted {
+        token: gateway.signer.sign(&claims),
+        expires_at: claims.exp,
+    };
     tracing::info!(tenant = %tenant, role = role.as_str(), "a token was made");
-    Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(minted))
+    Ok(HttpResponse::Created()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(minted))
 }
 
 /// `POST /api/auth/sign-in-links`: makes a link that signs a person in once.
@@ -168,7 +191,9 @@ pub(crate) async fn mint_link(
     let (tenant, user, role) = subject.allowed_to(&caller)?;
     tracing::info!(tenant = %tenant, role = role.as_str(), "a sign-in link was made");
     let link = link(&gateway, &tenant, &user, role);
-    Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(link))
+    Ok(HttpResponse::Created()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(link))
 }
 
 /// For whom a token is asked.
@@ -197,7 +222,10 @@ impl Subject {
         };
         let user = self.user.unwrap_or_else(|| "admin".to_owned());
         if !token::is_user(&user) {
-            return Err(Problem::unprocessable("auth.user", "a user has visible ASCII characters only"));
+            return Err(Problem::unprocessable(
+                "auth.user",
+                "a user has visible ASCII characters only",
+            ));
         }
         let is_allowed = match caller.role {
             Role::Operator => true,
@@ -205,7 +233,10 @@ impl Subject {
             Role::Member => false,
         };
         if !is_allowed {
-            return Err(Problem::forbidden("auth.role", "tokens are made by an admin of the tenant or by the operator"));
+            return Err(Problem::forbidden(
+                "auth.role",
+                "tokens are made by an admin of the tenant or by the operator",
+            ));
         }
         Ok((tenant, user, self.role.unwrap_or(Role::Admin)))
     }
@@ -216,26 +247,46 @@ mod tests {
     use super::*;
 
     fn caller(role: Role) -> Caller {
-        Caller { tenant: TenantId::new("acme").unwrap(), user: "ann".to_owned(), role, expires_at: 0 }
+        Caller {
+            tenant: TenantId::new("acme").unwrap(),
+            user: "ann".to_owned(),
+            role,
+            expires_at: 0,
+        }
     }
 
     fn subject(tenant: Option<&str>, user: Option<&str>) -> Subject {
-        Subject { user: user.map(str::to_owned), tenant: tenant.map(str::to_owned), role: None }
+        Subject {
+            user: user.map(str::to_owned),
+            tenant: tenant.map(str::to_owned),
+            role: None,
+        }
     }
 
     #[test]
     fn only_the_operator_makes_tokens_of_other_tenants() {
-        subject(Some("other"), None).allowed_to(&caller(Role::Operator)).unwrap();
+        subject(Some("other"), None)
+            .allowed_to(&caller(Role::Operator))
+            .unwrap();
         subject(Some("acme"), None).allowed_to(&caller(Role::Admin)).unwrap();
         subject(None, None).allowed_to(&caller(Role::Admin)).unwrap();
-        for (tenant, role) in [(Some("other"), Role::Admin), (None, Role::Member), (Some("acme"), Role::Member)] {
-            assert_eq!(subject(tenant, None).allowed_to(&caller(role)).unwrap_err().code(), "auth.role");
+        for (tenant, role) in [
+            (Some("other"), Role::Admin),
+            (None, Role::Member),
+            (Some("acme"), Role::Member),
+        ] {
+            assert_eq!(
+                subject(tenant, None).allowed_to(&caller(role)).unwrap_err().code(),
+                "auth.role"
+            );
         }
     }
 
     #[test]
     fn a_user_with_strange_characters_is_refused() {
-        let problem = subject(None, Some("a b")).allowed_to(&caller(Role::Operator)).unwrap_err();
+        let problem = subject(None, Some("a b"))
+            .allowed_to(&caller(Role::Operator))
+            .unwrap_err();
         assert_eq!(problem.code(), "auth.user");
     }
 }

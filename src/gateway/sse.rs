@@ -34,7 +34,12 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 impl From<TooManyWatchers> for Problem {
     fn from(error: TooManyWatchers) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "events.too-many-watchers", error.to_string()).with_retry_after(5)
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "events.too-many-watchers",
+            error.to_string(),
+        )
+        .with_retry_after(5)
     }
 }
 
@@ -72,7 +77,10 @@ pub(crate) async fn events(
         // Tells the compressor and proxies to pass each frame on at once.
         .insert_header((header::CONTENT_ENCODING, "identity"))
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(tokio_stream::StreamExt::map(ReceiverStream::new(stream), Ok::<Bytes, Infallible>)))
+        .streaming(tokio_stream::StreamExt::map(
+            ReceiverStream::new(stream),
+            Ok::<Bytes, Infallible>,
+        )))
 }
 
 /// The number after which events are wanted: from the header that browsers send, or from the query.
@@ -80,12 +88,19 @@ fn last_event_id(request: &HttpRequest) -> Result<u64, Problem> {
     let mut query = body::query(request)?;
     let from_query = query.integer("last_event_id", 0..=u64::MAX);
     query.finish_query()?;
-    let Some(header) = request.headers().get(LAST_EVENT_ID) else { return Ok(from_query.unwrap_or(0)) };
+    let Some(header) = request.headers().get(LAST_EVENT_ID) else {
+        return Ok(from_query.unwrap_or(0));
+    };
     header
         .to_str()
         .ok()
         .and_then(|text| text.trim().parse().ok())
-        .ok_or_else(|| Problem::bad_request("events.last-event-id", "the Last-Event-ID header must be a whole number"))
+        .ok_or_else(|| {
+            Problem::bad_request(
+                "events.last-event-id",
+                "the Last-Event-ID header must be a whole number",
+            )
+        })
 }
 
 /// One client's stream.
@@ -122,7 +137,7 @@ impl Feed {
         let mut page = Some(first);
         loop {
             match self.send_durable(page.take()).await {
-                Ok(None) => {},
+                Ok(None) => {}
                 Ok(Some(status)) => return End::Final(status),
                 Err(()) => return End::Closed,
             }
@@ -155,12 +170,16 @@ impl Feed {
         loop {
             let events = match page.take() {
                 Some(events) => events,
-                None => match self.planning.events(&self.caller, self.run, self.after, EVENTS_PAGE).await {
+                None => match self
+                    .planning
+                    .events(&self.caller, self.run, self.after, EVENTS_PAGE)
+                    .await
+                {
                     Ok(events) => events,
                     Err(problem) => {
                         tracing::debug!(code = problem.code(), "an event stream could not be read");
                         return Err(());
-                    },
+                    }
                 },
             };
             let is_last_page = events.len() < EVENTS_PAGE;
@@ -182,8 +201,11 @@ impl Feed {
     /// The status was read after the events: those written in between are sent before the end.
     async fn final_events(&mut self, status: RunStatus) -> Result<Option<RunStatus>, ()> {
         loop {
-            let events =
-                self.planning.events(&self.caller, self.run, self.after, EVENTS_PAGE).await.map_err(|_| ())?;
+            let events = self
+                .planning
+                .events(&self.caller, self.run, self.after, EVENTS_PAGE)
+                .await
+                .map_err(|_| ())?;
             if events.is_empty() {
                 return Ok(Some(status));
             }
@@ -204,8 +226,14 @@ impl Feed {
 
 fn event_frame(event: &RunEvent) -> Bytes {
     let data = serde_json::to_string(event).expect("an event has string keys only");
-    let name = serde_json::to_value(event.kind).ok().and_then(|name| name.as_str().map(str::to_owned));
-    Bytes::from(format!("id: {}\nevent: {}\ndata: {data}\n\n", event.seq, name.unwrap_or_default()))
+    let name = serde_json::to_value(event.kind)
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned));
+    Bytes::from(format!(
+        "id: {}\nevent: {}\ndata: {data}\n\n",
+        event.seq,
+        name.unwrap_or_default()
+    ))
 }
 
 fn live_frame(update: &LiveUpdate) -> Bytes {
@@ -230,7 +258,10 @@ mod tests {
 
     #[test]
     fn text_with_line_breaks_stays_one_frame() {
-        let update = LiveUpdate::Draft { phase: "strategy".to_owned(), text: "a\n\nevent: end\ndata: {}".to_owned() };
+        let update = LiveUpdate::Draft {
+            phase: "strategy".to_owned(),
+            text: "a\n\nevent: end\ndata: {}".to_owned(),
+        };
         let frame = String::from_utf8(live_frame(&update).to_vec()).unwrap();
         assert_eq!(frame.matches('\n').count(), 3, "{frame}");
         assert!(frame.starts_with("event: draft\ndata: {") && frame.ends_with("\n\n"));
@@ -238,11 +269,21 @@ mod tests {
 
     #[test]
     fn the_last_id_comes_from_the_header_or_the_query() {
-        let header = TestRequest::with_uri("/x?last_event_id=3").insert_header((LAST_EVENT_ID, "7")).to_http_request();
+        let header = TestRequest::with_uri("/x?last_event_id=3")
+            .insert_header((LAST_EVENT_ID, "7"))
+            .to_http_request();
         assert_eq!(last_event_id(&header).unwrap(), 7);
-        assert_eq!(last_event_id(&TestRequest::with_uri("/x?last_event_id=3").to_http_request()).unwrap(), 3);
-        assert_eq!(last_event_id(&TestRequest::with_uri("/x").to_http_request()).unwrap(), 0);
-        let bad = TestRequest::with_uri("/x").insert_header((LAST_EVENT_ID, "abc")).to_http_request();
+        assert_eq!(
+            last_event_id(&TestRequest::with_uri("/x?last_event_id=3").to_http_request()).unwrap(),
+            3
+        );
+        assert_eq!(
+            last_event_id(&TestRequest::with_uri("/x").to_http_request()).unwrap(),
+            0
+        );
+        let bad = TestRequest::with_uri("/x")
+            .insert_header((LAST_EVENT_ID, "abc"))
+            .to_http_request();
         assert_eq!(last_event_id(&bad).unwrap_err().code(), "events.last-event-id");
     }
 }

@@ -110,7 +110,10 @@ impl Signer {
     /// Makes a signer from the key of the cluster.
     #[must_use]
     pub fn new(key: &[u8]) -> Self {
-        Self { encoding: EncodingKey::from_secret(key), decoding: DecodingKey::from_secret(key) }
+        Self {
+            encoding: EncodingKey::from_secret(key),
+            decoding: DecodingKey::from_secret(key),
+        }
     }
 
     /// Makes claims that start now.
@@ -152,12 +155,11 @@ impl Signer {
         validation.leeway = LEEWAY_SECONDS;
         validation.set_audience(&[purpose.as_str()]);
         validation.set_required_spec_claims(&["exp", "sub", "aud"]);
-        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|error| {
-            match error.kind() {
+        let data =
+            jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|error| match error.kind() {
                 jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
                 _ => TokenError::Invalid,
-            }
-        })?;
+            })?;
         let claims = data.claims;
         let is_sound = claims.iat <= now() + LEEWAY_SECONDS
             && claims.iat < claims.exp
@@ -206,7 +208,10 @@ mod tests {
     fn a_sign_in_token_is_no_session_and_the_other_way_round() {
         let signer = Signer::new(&KEY);
         for (made, used) in [(Purpose::SignIn, Purpose::Session), (Purpose::Session, Purpose::SignIn)] {
-            assert_eq!(signer.verify(&signer.sign(&claims(made)), used), Err(TokenError::Invalid));
+            assert_eq!(
+                signer.verify(&signer.sign(&claims(made)), used),
+                Err(TokenError::Invalid)
+            );
         }
     }
 
@@ -218,10 +223,16 @@ mod tests {
         let (head, signature) = good.rsplit_once('.').unwrap();
         let mut parts = head.split('.');
         let (header, body) = (parts.next().unwrap(), parts.next().unwrap());
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap().replace("acme", "evil");
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(body).unwrap())
+            .unwrap()
+            .replace("acme", "evil");
         let forged = format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(text));
         for token in [foreign, forged, String::new(), "a.b.c".to_owned(), "x".repeat(5000)] {
-            assert_eq!(signer.verify(&token, Purpose::Session), Err(TokenError::Invalid), "{token}");
+            assert_eq!(
+                signer.verify(&token, Purpose::Session),
+                Err(TokenError::Invalid),
+                "{token}"
+            );
         }
     }
 
@@ -231,10 +242,17 @@ mod tests {
         let claims = serde_json::to_value(claims(Purpose::Session)).unwrap();
         for algorithm in ["none", "None", "HS512", "RS256"] {
             let token = unsigned(&json!({ "alg": algorithm, "typ": "JWT" }), &claims);
-            assert_eq!(signer.verify(&token, Purpose::Session), Err(TokenError::Invalid), "{algorithm}");
+            assert_eq!(
+                signer.verify(&token, Purpose::Session),
+                Err(TokenError::Invalid),
+                "{algorithm}"
+            );
         }
         let hs512 = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims, &EncodingKey::from_secret(&KEY));
-        assert_eq!(signer.verify(&hs512.unwrap(), Purpose::Session), Err(TokenError::Invalid));
+        assert_eq!(
+            signer.verify(&hs512.unwrap(), Purpose::Session),
+            Err(TokenError::Invalid)
+        );
     }
 
     #[test]
@@ -243,17 +261,33 @@ mod tests {
         let mut old = claims(Purpose::Session);
         old.iat -= 120;
         old.exp = old.iat + 60;
-        assert_eq!(signer.verify(&signer.sign(&old), Purpose::Session), Err(TokenError::Expired));
+        assert_eq!(
+            signer.verify(&signer.sign(&old), Purpose::Session),
+            Err(TokenError::Expired)
+        );
     }
 
     #[test]
     fn a_token_from_the_future_or_with_strange_names_is_refused() {
         let signer = Signer::new(&KEY);
-        let future = Claims { iat: now() + 600, exp: now() + 1200, ..claims(Purpose::Session) };
-        let tenant = Claims { tid: "../etc".to_owned(), ..claims(Purpose::Session) };
-        let user = Claims { sub: "a\nb".to_owned(), ..claims(Purpose::Session) };
+        let future = Claims {
+            iat: now() + 600,
+            exp: now() + 1200,
+            ..claims(Purpose::Session)
+        };
+        let tenant = Claims {
+            tid: "../etc".to_owned(),
+            ..claims(Purpose::Session)
+        };
+        let user = Claims {
+            sub: "a\nb".to_owned(),
+            ..claims(Purpose::Session)
+        };
         for claims in [future, tenant, user] {
-            assert_eq!(signer.verify(&signer.sign(&claims), Purpose::Session), Err(TokenError::Invalid));
+            assert_eq!(
+                signer.verify(&signer.sign(&claims), Purpose::Session),
+                Err(TokenError::Invalid)
+            );
         }
     }
 }

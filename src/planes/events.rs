@@ -51,7 +51,10 @@ impl Watchers {
     /// Makes an empty set that admits `per_tenant` watchers of each tenant.
     #[must_use]
     pub fn new(per_tenant: usize) -> Self {
-        Self { rooms: Arc::default(), per_tenant }
+        Self {
+            rooms: Arc::default(),
+            per_tenant,
+        }
     }
 
     /// Starts to watch a run. What is published from now on is heard.
@@ -67,10 +70,17 @@ impl Watchers {
         }
         *count += 1;
         let key = (tenant.to_owned(), run.to_owned());
-        let room = rooms.runs.entry(key.clone()).or_insert_with(|| broadcast::channel(BACKLOG).0);
+        let room = rooms
+            .runs
+            .entry(key.clone())
+            .or_insert_with(|| broadcast::channel(BACKLOG).0);
         let receiver = room.subscribe();
         ::metrics::gauge!(metrics::EVENT_STREAMS).increment(1.0);
-        Ok(Watch { receiver: Some(receiver), key, rooms: Arc::clone(&self.rooms) })
+        Ok(Watch {
+            receiver: Some(receiver),
+            key,
+            rooms: Arc::clone(&self.rooms),
+        })
     }
 
     fn send(&self, tenant: &str, run: &str, signal: Signal) {
@@ -101,20 +111,25 @@ pub struct Watch {
 
 impl fmt::Debug for Watch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Watch").field("run", &self.key.1).finish_non_exhaustive()
+        formatter
+            .debug_struct("Watch")
+            .field("run", &self.key.1)
+            .finish_non_exhaustive()
     }
 }
 
 impl Watch {
     /// Waits for the next signal. Whoever was too slow misses live updates and is told to read the durable ones.
     pub async fn next(&mut self) -> Signal {
-        let Some(receiver) = self.receiver.as_mut() else { return std::future::pending().await };
+        let Some(receiver) = self.receiver.as_mut() else {
+            return std::future::pending().await;
+        };
         match receiver.recv().await {
             Ok(signal) => signal,
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 ::metrics::counter!(metrics::LIVE_UPDATES_DROPPED_TOTAL).increment(missed);
                 Signal::Durable
-            },
+            }
             // The room lives as long as this watcher, so its sender does too.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
@@ -145,7 +160,10 @@ mod tests {
     use super::*;
 
     fn step(text: &str) -> LiveUpdate {
-        LiveUpdate::Step { phase: "strategy".to_owned(), step: text.to_owned() }
+        LiveUpdate::Step {
+            phase: "strategy".to_owned(),
+            step: text.to_owned(),
+        }
     }
 
     #[test]
@@ -180,6 +198,9 @@ mod tests {
         watchers.watch("acme", "r1").unwrap();
         drop(second);
         let rooms = watchers.rooms.lock();
-        assert!(rooms.runs.is_empty() && rooms.tenants.is_empty(), "nothing is left of watchers who went");
+        assert!(
+            rooms.runs.is_empty() && rooms.tenants.is_empty(),
+            "nothing is left of watchers who went"
+        );
     }
 }

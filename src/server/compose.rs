@@ -77,7 +77,11 @@ impl Runtimes {
         if config.db.threads > 0 {
             actors.worker_threads(config.db.threads);
         }
-        let actors = actors.thread_name("actors").enable_all().build().map_err(ComposeError::Runtime)?;
+        let actors = actors
+            .thread_name("actors")
+            .enable_all()
+            .build()
+            .map_err(ComposeError::Runtime)?;
         let raft = Builder::new_multi_thread()
             .worker_threads(RAFT_THREADS)
             .thread_name("raft")
@@ -104,7 +108,10 @@ pub(super) async fn adapters(
     watchers: &Watchers,
 ) -> Result<(Env, ModelStatus), ComposeError> {
     let data = &config.db.path;
-    let key = config.ai.api_key(|name| environment.get(name).map(str::to_owned)).map_err(ConnectError::from)?;
+    let key = config
+        .ai
+        .api_key(|name| environment.get(name).map(str::to_owned))
+        .map_err(ConnectError::from)?;
     let ai = ai::connect(&config.ai, &config.models_dir(), key)?;
     let search_key = config
         .search
@@ -129,7 +136,11 @@ pub(super) async fn adapters(
 
 fn model_status(ai: &ai::Ai) -> ModelStatus {
     let info = ai.model.info(Slot::Generator);
-    ModelStatus { id: info.id, is_embedded: info.profile == Profile::Embedded, notices: ai.notices.clone() }
+    ModelStatus {
+        id: info.id,
+        is_embedded: info.profile == Profile::Embedded,
+        notices: ai.notices.clone(),
+    }
 }
 
 /// Opens the cluster with every class registered.

@@ -44,7 +44,7 @@ impl FailureNote {
     pub(super) fn take(&self) -> Option<String> {
         let text = fs::read_to_string(&self.path).ok()?;
         match fs::remove_file(&self.path) {
-            Ok(()) => {},
+            Ok(()) => {}
             Err(error) => tracing::warn!(%error, "failed to remove the note about the last failure"),
         }
         Some(text.trim().to_owned())

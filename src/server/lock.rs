@@ -38,8 +38,15 @@ pub enum LockError {
 impl DataLock {
     /// Makes the directory where it is missing, readable by its owner only, and locks it.
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
-        let unusable = |source| LockError::Unusable { path: path.to_path_buf(), source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+        let unusable = |source| LockError::Unusable {
+            path: path.to_path_buf(),
+            source,
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(unusable)?;
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -49,7 +56,9 @@ impl DataLock {
             .map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Locked { path: path.to_path_buf() }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Locked {
+                path: path.to_path_buf(),
+            }),
             Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
     }

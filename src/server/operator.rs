@@ -56,9 +56,13 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A file left by a killed process may have other rights.
     match fs::remove_file(&staged) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {},
+        Ok(()) | Err(_) => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&staged)?;
     file.write_all(bytes)?;
     file.write_all(b"\n")?;
     drop(file);

@@ -9,8 +9,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{
     compose::{self, ComposeError, Runtimes},
     failure::{FailureNote, Fault},
-    lock::{DataLock, LockError},
     first_start,
+    lock::{DataLock, LockError},
     operator::{self, TokenFile},
 };
 use crate::{
@@ -60,11 +60,18 @@ impl fmt::Display for Note {
             Self::LastFailure(text) => write!(formatter, "the last run of the server ended with an error: {text}"),
             Self::Model(text) => formatter.write_str(text),
             Self::Listening { url, data } => {
-                write!(formatter, "foundation listens on {url} and keeps its data in {}", data.display())
-            },
+                write!(
+                    formatter,
+                    "foundation listens on {url} and keeps its data in {}",
+                    data.display()
+                )
+            }
             Self::SignInLink { url, hours } => {
-                write!(formatter, "sign in as admin with this link (once, within {hours} hours):\n  {url}")
-            },
+                write!(
+                    formatter,
+                    "sign in as admin with this link (once, within {hours} hours):\n  {url}"
+                )
+            }
             Self::Draining => formatter.write_str("stopping: running requests are finished first"),
             Self::Stopped => formatter.write_str("stopped"),
         }
@@ -163,7 +170,10 @@ fn open_and_serve(
         let stores = Stores::disk(&directory);
         let cluster = compose::cluster(runtimes.cluster_config(config, &fault), stores, env.clone())
             .await
-            .map_err(|source| ComposeError::Cluster { path: directory, source })?;
+            .map_err(|source| ComposeError::Cluster {
+                path: directory,
+                source,
+            })?;
         let gateway = compose::gateway(config, cluster.clone(), env, model, watchers.clone(), telemetry)
             .await
             .map_err(ComposeError::Settings)?;
@@ -177,7 +187,9 @@ fn open_and_serve(
         announce(&Note::Model(notice.clone()));
     }
     let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce));
-    let closed = runtimes.actors.block_on(async { tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()).await });
+    let closed = runtimes
+        .actors
+        .block_on(async { tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()).await });
     if closed.is_err() {
         tracing::warn!("the engine did not close in time; what was acknowledged is in its log");
     }
@@ -186,12 +198,7 @@ fn open_and_serve(
     Ok(())
 }
 
-async fn http(
-    config: &Config,
-    gateway: &Gateway,
-    fault: &Fault,
-    announce: &dyn Fn(&Note),
-) -> Result<(), ServeError> {
+async fn http(config: &Config, gateway: &Gateway, fault: &Fault, announce: &dyn Fn(&Note)) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Http)?;
     let shared = gateway.clone();
     let mut server = HttpServer::new(move || app(shared.clone()))
@@ -201,16 +208,25 @@ async fn http(
         server = server.workers(config.server.workers);
     }
     let address = config.server.bind;
-    let server = server.bind(address).map_err(|source| ServeError::Bind { address, source })?.run();
+    let server = server
+        .bind(address)
+        .map_err(|source| ServeError::Bind { address, source })?
+        .run();
     let handle = server.handle();
     let mut server = actix_web::rt::spawn(server);
 
     let operator = operator_token(config, gateway)?;
-    announce(&Note::Listening { url: config.server.base_url(), data: config.db.path.clone() });
+    announce(&Note::Listening {
+        url: config.server.base_url(),
+        data: config.db.path.clone(),
+    });
     tracing::info!(%address, "the server listens");
     let link = first_start::first_link(gateway).await.map_err(ComposeError::Settings)?;
     if let Some(url) = link {
-        announce(&Note::SignInLink { url, hours: config.auth.sign_in_link_hours });
+        announce(&Note::SignInLink {
+            url,
+            hours: config.auth.sign_in_link_hours,
+        });
     }
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
@@ -238,7 +254,10 @@ struct Signals {
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) {
@@ -261,7 +280,8 @@ fn operator_token(config: &Config, gateway: &Gateway) -> Result<TokenFile, Serve
     let path = config.db.operator_token_file();
     let tenant = TenantId::new(first_start::DEFAULT_TENANT).map_err(ComposeError::Settings)?;
     let file = TokenFile::new(path.clone(), tenant, gateway.signer.clone());
-    file.renew().map_err(|source| ServeError::OperatorToken { path, source })?;
+    file.renew()
+        .map_err(|source| ServeError::OperatorToken { path, source })?;
     Ok(file)
 }
 

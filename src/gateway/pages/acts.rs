@@ -39,21 +39,36 @@ const PREFERENCES_DAYS: i64 = 365;
 pub(crate) async fn create_run(request: HttpRequest, payload: web::Payload, caller: Caller, gateway: Shared) -> Answer {
     let mut fields = body::form(&request, payload, gateway.server.body_limit_bytes).await?;
     // The actor judges the length, so that a refused text comes back to the form instead of getting lost here.
-    let idea = fields.optional_text("idea", gateway.server.body_limit_bytes).unwrap_or_default();
+    let idea = fields
+        .optional_text("idea", gateway.server.body_limit_bytes)
+        .unwrap_or_default();
     let key = fields.optional_text("key", KEY_MAX);
     let require_review = fields.flag("requireReview");
     let require_approval = fields.flag("requireApproval");
     fields.finish()?;
-    let config = RunConfig { require_review, require_approval };
-    let run = NewRun { idea: idea.clone(), mode: Mode::Cloud, config };
+    let config = RunConfig {
+        require_review,
+        require_approval,
+    };
+    let run = NewRun {
+        idea: idea.clone(),
+        mode: Mode::Cloud,
+        config,
+    };
     match gateway.planning.create(&caller, run, key.as_deref()).await {
         Ok(started) => Ok(see_other(&format!("/runs/{}", started.id), Some(Said::Created))),
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
             let error = Some(sentence(problem.detail()));
-            let form = NewRunView { idea, require_review, require_approval, error, ..empty_form(&gateway) };
+            let form = NewRunView {
+                idea,
+                require_review,
+                require_approval,
+                error,
+                ..empty_form(&gateway)
+            };
             let shell = shell(&request, &gateway, &caller, Section::Runs).await?;
             Ok(page(&request, problem.status(), ui::new_run_page(&shell, &form)))
-        },
+        }
         Err(problem) => Err(problem),
     }
 }
@@ -81,7 +96,11 @@ pub(crate) async fn act(
         "delete" => planning.delete(&caller, id).await.map(|_| Said::Deleted),
         _ => Err(Problem::not_found("not-found", "there is nothing at this address")),
     }?;
-    let path = if said == Said::Deleted { "/runs".to_owned() } else { format!("/runs/{id}") };
+    let path = if said == Said::Deleted {
+        "/runs".to_owned()
+    } else {
+        format!("/runs/{id}")
+    };
     Ok(see_other(&path, Some(said)))
 }
 
@@ -93,9 +112,14 @@ pub(crate) async fn promote(
     gateway: Shared,
     id: web::Path<String>,
 ) -> Answer {
-    body::form(&request, payload, gateway.server.body_limit_bytes).await?.finish()?;
+    body::form(&request, payload, gateway.server.body_limit_bytes)
+        .await?
+        .finish()?;
     let promoted = gateway.planning.promote(&caller, &id, RunConfig::default()).await?;
-    Ok(see_other(&format!("/runs/{}", promoted.new_run_id), Some(Said::Promoted)))
+    Ok(see_other(
+        &format!("/runs/{}", promoted.new_run_id),
+        Some(Said::Promoted),
+    ))
 }
 
 /// `POST /theme`: works before sign-in too.

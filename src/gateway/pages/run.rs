@@ -88,7 +88,9 @@ pub(crate) async fn artifact(
 ) -> Answer {
     let (run, phase) = path.into_inner();
     let mut query = body::query(&request)?;
-    let version = query.integer("version", 1..=u64::from(u32::MAX)).and_then(|version| u32::try_from(version).ok());
+    let version = query
+        .integer("version", 1..=u64::from(u32::MAX))
+        .and_then(|version| u32::try_from(version).ok());
     query.finish_query()?;
     let (id, phase) = (Planning::run_id(&run)?, planning::phase(&phase)?);
     let detail = gateway.planning.detail(&caller, id).await?;
@@ -131,5 +133,17 @@ pub(crate) async fn plan(request: HttpRequest, caller: Caller, gateway: Shared, 
     });
     let run = view::summary(&detail, &timings, gateway.model.is_embedded);
     let shell = shell(&request, &gateway, &caller, Section::Runs).await?;
-    Ok(page(&request, StatusCode::OK, ui::plan_page(&shell, &PlanView { run, chapters, models, seal })))
+    Ok(page(
+        &request,
+        StatusCode::OK,
+        ui::plan_page(
+            &shell,
+            &PlanView {
+                run,
+                chapters,
+                models,
+                seal,
+            },
+        ),
+    ))
 }

@@ -78,9 +78,15 @@ pub(super) async fn shell(
     caller: &Caller,
     section: Section,
 ) -> Result<Shell, Problem> {
-    let waiting = gateway.planning.list(caller, Some(RunStatus::AwaitingApproval), None, 100).await?;
+    let waiting = gateway
+        .planning
+        .list(caller, Some(RunStatus::AwaitingApproval), None, 100)
+        .await?;
     let mut shell = bare(request, section);
-    shell.person = Some(Person { name: caller.user.clone(), tenant: caller.tenant.as_str().to_owned() });
+    shell.person = Some(Person {
+        name: caller.user.clone(),
+        tenant: caller.tenant.as_str().to_owned(),
+    });
     shell.needs_you = u32::try_from(waiting.items.len()).unwrap_or(u32::MAX);
     shell.said = request
         .cookie(SAID_COOKIE)
@@ -95,7 +101,11 @@ pub(super) fn bare(request: &HttpRequest, section: Section) -> Shell {
         person: None,
         preferences: preferences(request),
         section,
-        path: request.uri().path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default(),
+        path: request
+            .uri()
+            .path_and_query()
+            .map(|path| path.as_str().to_owned())
+            .unwrap_or_default(),
         needs_you: 0,
         parked: None,
         now: Timestamp::now().as_second(),
@@ -104,13 +114,18 @@ pub(super) fn bare(request: &HttpRequest, section: Section) -> Shell {
 }
 
 pub(super) fn preferences(request: &HttpRequest) -> Preferences {
-    request.cookie(PREFERENCES_COOKIE).map(|cookie| Preferences::from_cookie(cookie.value())).unwrap_or_default()
+    request
+        .cookie(PREFERENCES_COOKIE)
+        .map(|cookie| Preferences::from_cookie(cookie.value()))
+        .unwrap_or_default()
 }
 
 /// Sends a page, and forgets what the last form did if the page has said it.
 pub(super) fn page(request: &HttpRequest, status: StatusCode, html: String) -> HttpResponse {
     let mut response = HttpResponse::build(status);
-    response.content_type("text/html; charset=utf-8").insert_header((header::CACHE_CONTROL, "private, no-store"));
+    response
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "private, no-store"));
     if request.cookie(SAID_COOKIE).is_some() {
         let mut cookie = said_cookie("", 0);
         cookie.make_removal();
@@ -142,7 +157,11 @@ fn said_cookie(code: &'static str, seconds: i64) -> Cookie<'static> {
 pub(crate) fn fault(request: &HttpRequest, problem: &Problem, id: &str) -> String {
     let shell = person_if_known(request, bare(request, Section::None));
     let run = request.match_info().get("id").unwrap_or_default();
-    let tenant = shell.person.as_ref().map(|person| person.tenant.as_str()).unwrap_or_default();
+    let tenant = shell
+        .person
+        .as_ref()
+        .map(|person| person.tenant.as_str())
+        .unwrap_or_default();
     let view = match problem.status() {
         StatusCode::NOT_FOUND if problem.code().starts_with("run.") => FaultView::no_run(run, tenant),
         StatusCode::NOT_FOUND if problem.code().starts_with("artifact.") => FaultView::no_artifact(run),
@@ -157,7 +176,7 @@ pub(crate) fn fault(request: &HttpRequest, problem: &Problem, id: &str) -> Strin
             let mut view = FaultView::invalid(&sentence(problem.detail()));
             view.status = status.as_u16();
             view
-        },
+        }
     };
     ui::fault_page(&shell, &view.with_request(id))
 }
@@ -165,7 +184,10 @@ pub(crate) fn fault(request: &HttpRequest, problem: &Problem, id: &str) -> Strin
 fn person_if_known(request: &HttpRequest, mut shell: Shell) -> Shell {
     let caller = <Caller as actix_web::FromRequest>::extract(request).into_inner();
     if let Ok(caller) = caller {
-        shell.person = Some(Person { name: caller.user, tenant: caller.tenant.as_str().to_owned() });
+        shell.person = Some(Person {
+            name: caller.user,
+            tenant: caller.tenant.as_str().to_owned(),
+        });
     }
     shell
 }
@@ -186,7 +208,13 @@ mod tests {
     #[test]
     fn codes_of_what_was_said_are_distinct() {
         for said in Said::ALL {
-            assert_eq!(Said::ALL.into_iter().filter(|other| other.code() == said.code()).count(), 1);
+            assert_eq!(
+                Said::ALL
+                    .into_iter()
+                    .filter(|other| other.code() == said.code())
+                    .count(),
+                1
+            );
         }
     }
 

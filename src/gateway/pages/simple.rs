@@ -38,7 +38,11 @@ pub(crate) async fn sign_in(request: HttpRequest, caller: Result<Caller, Problem
             _ => SignInView::Ask,
         },
     };
-    page(&request, StatusCode::OK, ui::sign_in_page(&bare(&request, Section::None), view))
+    page(
+        &request,
+        StatusCode::OK,
+        ui::sign_in_page(&bare(&request, Section::None), view),
+    )
 }
 
 /// `GET /runs`.
@@ -48,13 +52,20 @@ pub(crate) async fn runs(request: HttpRequest, caller: Caller, gateway: Shared) 
     let layout = query.optional_text("view", 16);
     let cursor = query.optional_text("cursor", 800);
     query.finish_query()?;
-    let after = cursor.as_deref().map(|cursor| cursor::decode("runs", cursor)).transpose()?;
+    let after = cursor
+        .as_deref()
+        .map(|cursor| cursor::decode("runs", cursor))
+        .transpose()?;
     let list = gateway.planning.list(&caller, status, after, PAGE_DEFAULT).await?;
     let timings = gateway.planning.timings(&caller).await?;
     let view = RunsView {
         layout: Layout::parse(layout.as_deref().unwrap_or_default()),
         status: status.map(|status| status.as_str().to_owned()),
-        rows: list.items.iter().map(|item| view::listed(item, &timings, gateway.model.is_embedded)).collect(),
+        rows: list
+            .items
+            .iter()
+            .map(|item| view::listed(item, &timings, gateway.model.is_embedded))
+            .collect(),
         later_page: cursor.is_some(),
         next: list.next.map(|next| cursor::encode("runs", &next)),
         form: empty_form(&gateway),
@@ -66,7 +77,11 @@ pub(crate) async fn runs(request: HttpRequest, caller: Caller, gateway: Shared) 
 /// `GET /runs/new`.
 pub(crate) async fn new_run(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
     let shell = shell(&request, &gateway, &caller, Section::Runs).await?;
-    Ok(page(&request, StatusCode::OK, ui::new_run_page(&shell, &empty_form(&gateway))))
+    Ok(page(
+        &request,
+        StatusCode::OK,
+        ui::new_run_page(&shell, &empty_form(&gateway)),
+    ))
 }
 
 /// The form as it is at first. Its key makes pressing twice start one run.
@@ -84,7 +99,10 @@ pub(crate) async fn parked(request: HttpRequest, caller: Caller, gateway: Shared
     let mut query = body::query(&request)?;
     let cursor = query.optional_text("cursor", 800);
     query.finish_query()?;
-    let after = cursor.as_deref().map(|cursor| cursor::decode("parked", cursor)).transpose()?;
+    let after = cursor
+        .as_deref()
+        .map(|cursor| cursor::decode("parked", cursor))
+        .transpose()?;
     let list = gateway.planning.parked(&caller, None, after, PAGE_DEFAULT).await?;
     let view = ParkedView {
         rows: list.items.into_iter().map(view::parked).collect(),

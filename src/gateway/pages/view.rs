@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use actors::{
     ports::Profile,
-    records::{KillVerdict, ParkedIdea, PlanningArtifact, PlanningRun, RevenuePotential, RunEvent, RunEventKind, RunStatus},
+    records::{
+        KillVerdict, ParkedIdea, PlanningArtifact, PlanningRun, RevenuePotential, RunEvent, RunEventKind, RunStatus,
+    },
     run::{EarlierAttempt, PhaseProgress, PhaseStatus, RunDetail},
     tenant::{PhaseMedian, RunSummary as ListedRun},
     workflows::planning::{document, phase::PhaseId, verdict},
@@ -22,14 +24,23 @@ const SAMPLES_MIN: u32 = 1;
 
 /// A run in a list.
 pub(super) fn listed(item: &ListedRun, timings: &[PhaseMedian], is_embedded: bool) -> RunSummary {
-    let rest = PhaseId::ALL.iter().skip(item.phases_done as usize).map(|id| id.as_str());
+    let rest = PhaseId::ALL
+        .iter()
+        .skip(item.phases_done as usize)
+        .map(|id| id.as_str());
     let eta_ms = estimate_of(rest, timings);
-    RunSummary { reason: item.error.clone(), eta_ms, ..columns(&item.run, is_embedded) }
+    RunSummary {
+        reason: item.error.clone(),
+        eta_ms,
+        ..columns(&item.run, is_embedded)
+    }
 }
 
 /// The head of a run's own pages.
 pub(super) fn summary(detail: &RunDetail, timings: &[PhaseMedian], is_embedded: bool) -> RunSummary {
-    let is_embedded = detail.profile.map_or(is_embedded, |profile| profile == Profile::Embedded);
+    let is_embedded = detail
+        .profile
+        .map_or(is_embedded, |profile| profile == Profile::Embedded);
     let kill = detail.kill.as_ref();
     let comment = detail.approval.as_ref().and_then(|approval| approval.comment.clone());
     let reason = match detail.run.status {
@@ -45,7 +56,9 @@ pub(super) fn summary(detail: &RunDetail, timings: &[PhaseMedian], is_embedded: 
     RunSummary {
         reason,
         verdict_score: kill.filter(|kill| kill.assessed).and_then(|kill| kill.score),
-        revisit_months: kill.filter(|_| detail.run.status == RunStatus::Killed).map(|kill| kill.revisit_months),
+        revisit_months: kill
+            .filter(|_| detail.run.status == RunStatus::Killed)
+            .map(|kill| kill.revisit_months),
         eta_ms: rest(detail, timings),
         ..columns(&detail.run, is_embedded)
     }
@@ -95,9 +108,15 @@ fn verdict_kind(verdict: KillVerdict) -> VerdictKind {
 
 /// The median of a phase, in milliseconds.
 fn median(phase: &str, timings: &[PhaseMedian]) -> Option<u64> {
-    let median = timings.iter().find(|median| median.phase == phase && median.samples >= SAMPLES_MIN)?;
+    let median = timings
+        .iter()
+        .find(|median| median.phase == phase && median.samples >= SAMPLES_MIN)?;
     let millis = median.seconds * 1000.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a sane, positive number")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a sane, positive number"
+    )]
     (millis.is_finite() && (0.0..1e12).contains(&millis)).then_some(millis as u64)
 }
 
@@ -107,7 +126,10 @@ fn estimate_of<'a>(mut phases: impl Iterator<Item = &'a str>, timings: &[PhaseMe
 
 /// How long the rest of a run takes: the medians of what is not accepted, less what the present phase has taken.
 fn rest(detail: &RunDetail, timings: &[PhaseMedian]) -> Option<u64> {
-    let open = detail.phases.iter().filter(|phase| phase.status != PhaseStatus::Completed);
+    let open = detail
+        .phases
+        .iter()
+        .filter(|phase| phase.status != PhaseStatus::Completed);
     let sum = estimate_of(open.map(|phase| phase.phase.as_str()), timings)?;
     let spent = detail
         .phases
@@ -119,23 +141,30 @@ fn rest(detail: &RunDetail, timings: &[PhaseMedian]) -> Option<u64> {
 }
 
 /// Everything on the page of a run.
-pub(super) fn run(
-    detail: &RunDetail,
-    timings: &[PhaseMedian],
-    events: Vec<RunEvent>,
-    is_embedded: bool,
-) -> RunView {
+pub(super) fn run(detail: &RunDetail, timings: &[PhaseMedian], events: Vec<RunEvent>, is_embedded: bool) -> RunView {
     let samples = timings.iter().map(|median| median.samples).max().unwrap_or(0);
     RunView {
         summary: summary(detail, timings, is_embedded),
         require_review: detail.config.require_review,
         require_approval: detail.config.require_approval,
-        phases: detail.phases.iter().map(|phase| self::phase(phase, detail, timings)).collect(),
-        eta_basis: if samples == 0 { String::new() } else { "from the phases of earlier runs".to_owned() },
+        phases: detail
+            .phases
+            .iter()
+            .map(|phase| self::phase(phase, detail, timings))
+            .collect(),
+        eta_basis: if samples == 0 {
+            String::new()
+        } else {
+            "from the phases of earlier runs".to_owned()
+        },
         now: now(detail),
         approval: approval(detail),
         verdict: detail.kill.as_ref().map(self::verdict),
-        attempts: detail.earlier.iter().map(|attempt| self::attempt(attempt, detail, timings)).collect(),
+        attempts: detail
+            .earlier
+            .iter()
+            .map(|attempt| self::attempt(attempt, detail, timings))
+            .collect(),
         events: events.into_iter().map(event).collect(),
         last_event: detail.last_event,
         revenue_potential: detail.run.revenue_potential.and_then(revenue),
@@ -145,7 +174,10 @@ pub(super) fn run(
 
 fn phase(progress: &PhaseProgress, detail: &RunDetail, timings: &[PhaseMedian]) -> PhaseView {
     let is_gate = progress.phase == PhaseId::KillTest.as_str();
-    let kill = detail.kill.as_ref().filter(|_| is_gate && progress.status == PhaseStatus::Completed);
+    let kill = detail
+        .kill
+        .as_ref()
+        .filter(|_| is_gate && progress.status == PhaseStatus::Completed);
     let duration = match (progress.started_at_ms, progress.finished_at_ms) {
         (Some(start), Some(end)) => u64::try_from(end - start).ok(),
         (None | Some(_), None) | (None, Some(_)) => None,
@@ -188,16 +220,27 @@ fn attempt(attempt: &EarlierAttempt, detail: &RunDetail, timings: &[PhaseMedian]
             PhaseStatus::Pending => StoneState::Todo,
             PhaseStatus::InProgress | PhaseStatus::Failed => StoneState::Stopped,
         };
-        PhaseView { state, verdict: is_gate.then_some(VerdictKind::Pivot), ..phase(progress, detail, timings) }
+        PhaseView {
+            state,
+            verdict: is_gate.then_some(VerdictKind::Pivot),
+            ..phase(progress, detail, timings)
+        }
     });
-    AttemptView { number: attempt.attempt + 1, reason: attempt.reason.clone(), phases: phases.collect() }
+    AttemptView {
+        number: attempt.attempt + 1,
+        reason: attempt.reason.clone(),
+        phases: phases.collect(),
+    }
 }
 
 fn now(detail: &RunDetail) -> Option<NowView> {
     if detail.run.status != RunStatus::Running {
         return None;
     }
-    let progress = detail.phases.iter().find(|phase| phase.status == PhaseStatus::InProgress)?;
+    let progress = detail
+        .phases
+        .iter()
+        .find(|phase| phase.status == PhaseStatus::InProgress)?;
     let step = match detail.current_step.as_deref() {
         Some("store" | "index") if detail.config.require_review => StepName::Review,
         Some("store" | "index") => StepName::Schema,
@@ -319,7 +362,11 @@ pub(super) fn artifact(
         review: review.and_then(|review| serde_json::to_value(review).ok()?.as_str().map(str::to_owned)),
         reviews: artifact.review_iterations,
         score: artifact.overall_score,
-        scores: artifact.scores.iter().map(|score| (score.criterion.clone(), score.score)).collect(),
+        scores: artifact
+            .scores
+            .iter()
+            .map(|score| (score.criterion.clone(), score.score))
+            .collect(),
         verdict: kill.as_ref().map(self::verdict),
         evidence: evidence(artifact),
         versions: versions.into_values().rev().collect(),

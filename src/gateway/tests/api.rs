@@ -11,8 +11,20 @@ async fn an_idea_becomes_a_package_through_the_api() {
         let run = bench.create(json!({})).await;
         let columns = bench.until(&run, "completed").await;
         for column in [
-            "id", "idea", "refined_idea", "status", "current_phase", "mode", "quality_score", "revenue_potential",
-            "workflow_instance_id", "kill_verdict", "pivot_count", "package_key", "created_at", "updated_at",
+            "id",
+            "idea",
+            "refined_idea",
+            "status",
+            "current_phase",
+            "mode",
+            "quality_score",
+            "revenue_potential",
+            "workflow_instance_id",
+            "kill_verdict",
+            "pivot_count",
+            "package_key",
+            "created_at",
+            "updated_at",
         ] {
             assert!(columns.as_object().unwrap().contains_key(column), "{column}");
         }
@@ -23,18 +35,28 @@ async fn an_idea_becomes_a_package_through_the_api() {
         assert_eq!(phases["run_status"], "completed");
         let rows = phases["phases"].as_array().unwrap();
         assert_eq!(rows.len(), 15);
-        assert!(rows.iter().all(|row| row["status"] == "completed" && row["version"] == 1), "{phases}");
+        assert!(
+            rows.iter()
+                .all(|row| row["status"] == "completed" && row["version"] == 1),
+            "{phases}"
+        );
 
         let list = bench.get(&format!("/api/planning/runs/{run}/artifacts")).await.json();
         assert_eq!(list["items"].as_array().unwrap().len(), 15);
         assert!(list["items"][0].get("content").is_none());
 
-        let artifact = bench.get(&format!("/api/planning/runs/{run}/artifacts/strategy?version=1")).await.json();
+        let artifact = bench
+            .get(&format!("/api/planning/runs/{run}/artifacts/strategy?version=1"))
+            .await
+            .json();
         assert_eq!(artifact["phase"], "strategy");
         assert!(artifact["content"].is_object(), "{artifact}");
 
         let found = bench
-            .post(&format!("/api/planning/runs/{run}/context"), &json!({ "query": "customers", "topK": 3 }))
+            .post(
+                &format!("/api/planning/runs/{run}/context"),
+                &json!({ "query": "customers", "topK": 3 }),
+            )
             .await
             .json();
         assert_eq!(found["runId"], run.as_str());
@@ -56,7 +78,11 @@ async fn the_package_is_json_or_markdown_as_asked() {
         let package = bench.get(&path).await;
         assert_eq!(package.header("content-type"), "application/json");
         let name = format!("filename=\"planning-package-{run}.json\"");
-        assert!(package.header("content-disposition").contains(&name), "{}", package.header("content-disposition"));
+        assert!(
+            package.header("content-disposition").contains(&name),
+            "{}",
+            package.header("content-disposition")
+        );
         assert!(package.json().is_object());
 
         for request in [
@@ -88,7 +114,13 @@ async fn an_unchanged_answer_is_not_sent_again() {
             let first = bench.get(&path).await;
             let tag = first.header("etag").to_owned();
             assert!(tag.starts_with("W/\""), "{path}: {tag:?}");
-            let again = bench.admin(TestRequest::get().uri(&path).insert_header(("if-none-match", tag.as_str()))).await;
+            let again = bench
+                .admin(
+                    TestRequest::get()
+                        .uri(&path)
+                        .insert_header(("if-none-match", tag.as_str())),
+                )
+                .await;
             assert_eq!((again.status.as_u16(), again.body.len()), (304, 0), "{path}");
         }
     })
@@ -103,7 +135,10 @@ async fn a_killed_idea_is_parked_and_promoted_once() {
         bench.cluster.advance(std::time::Duration::from_secs(5)).await;
         let parked = bench.get("/api/planning/parked-ideas?source=kill-test").await.json();
         let idea = &parked["items"][0];
-        assert_eq!((idea["run_id"].as_str(), idea["idea"].as_str()), (Some(run.as_str()), Some(IDEA)));
+        assert_eq!(
+            (idea["run_id"].as_str(), idea["idea"].as_str()),
+            (Some(run.as_str()), Some(IDEA))
+        );
         assert!(idea.get("artifact_summary").is_none());
 
         let path = format!("/api/planning/parked-ideas/{}/promote", idea["id"].as_str().unwrap());
@@ -127,18 +162,32 @@ async fn a_killed_idea_is_parked_and_promoted_once() {
 async fn the_same_key_makes_one_run() {
     Bench::with(silent(), async |bench| {
         let post = async |key: &str, body: serde_json::Value| {
-            let request = TestRequest::post().uri("/api/planning/runs").insert_header(("idempotency-key", key));
+            let request = TestRequest::post()
+                .uri("/api/planning/runs")
+                .insert_header(("idempotency-key", key));
             bench.admin(request.set_json(body)).await
         };
         let first = post("k1", json!({ "idea": IDEA })).await;
         let again = post("k1", json!({ "idea": IDEA })).await;
         assert_eq!(first.json()["id"], again.json()["id"]);
-        assert_eq!((first.header("idempotent-replayed"), again.header("idempotent-replayed")), ("", "true"));
-        assert_ne!(first.json()["id"], post("k2", json!({ "idea": IDEA })).await.json()["id"]);
+        assert_eq!(
+            (first.header("idempotent-replayed"), again.header("idempotent-replayed")),
+            ("", "true")
+        );
+        assert_ne!(
+            first.json()["id"],
+            post("k2", json!({ "idea": IDEA })).await.json()["id"]
+        );
         let other = json!({ "idea": IDEA, "config": { "requireReview": true } });
         post("k1", other).await.problem(422, "idempotency.mismatch");
         bench.cluster.advance(std::time::Duration::from_secs(5)).await;
-        assert_eq!(bench.get("/api/planning/runs").await.json()["items"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            bench.get("/api/planning/runs").await.json()["items"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
     })
     .await;
 }
@@ -154,7 +203,10 @@ async fn lists_are_paged_by_cursor() {
         let (mut seen, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let after = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-            let page = bench.get(&format!("/api/planning/runs?limit=2&status=running{after}")).await.json();
+            let page = bench
+                .get(&format!("/api/planning/runs?limit=2&status=running{after}"))
+                .await
+                .json();
             let items = page["items"].as_array().unwrap().clone();
             assert!(items.len() <= 2);
             seen.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
@@ -165,7 +217,10 @@ async fn lists_are_paged_by_cursor() {
         }
         made.reverse();
         assert_eq!(seen, made, "newest first, each once");
-        bench.get("/api/planning/parked-ideas?cursor=MTpydW5zOng").await.problem(400, "query.cursor");
+        bench
+            .get("/api/planning/parked-ideas?cursor=MTpydW5zOng")
+            .await
+            .problem(400, "query.cursor");
     })
     .await;
 }
@@ -175,15 +230,26 @@ async fn health_and_readiness_tell_the_truth() {
     Bench::with(silent(), async |bench| {
         for path in ["/health", "/api/planning/health"] {
             let answer = bench.call(TestRequest::get().uri(path)).await;
-            assert_eq!((answer.status.as_u16(), answer.json()["status"].as_str()), (200, Some("ok")), "{path}");
+            assert_eq!(
+                (answer.status.as_u16(), answer.json()["status"].as_str()),
+                (200, Some("ok")),
+                "{path}"
+            );
         }
         let ready = bench.call(TestRequest::get().uri("/ready")).await.json();
-        assert_eq!((ready["status"].as_str(), ready["model"]["id"].as_str()), (Some("ready"), Some("fake")));
+        assert_eq!(
+            (ready["status"].as_str(), ready["model"]["id"].as_str()),
+            (Some("ready"), Some("fake"))
+        );
         bench.gateway.readiness.drain();
         let draining = bench.call(TestRequest::get().uri("/ready")).await;
         draining.problem(503, "draining");
         assert_eq!(draining.header("retry-after"), "2");
-        assert_eq!(bench.call(TestRequest::get().uri("/health")).await.status, 200, "alive, but not ready");
+        assert_eq!(
+            bench.call(TestRequest::get().uri("/health")).await.status,
+            200,
+            "alive, but not ready"
+        );
         assert_eq!(bench.call(TestRequest::get().uri("/metrics")).await.status, 200);
     })
     .await;

@@ -23,14 +23,32 @@ fn path_of(link: &str) -> String {
 async fn nothing_is_told_without_a_token() {
     Bench::with(silent(), async |bench| {
         let run = "01980000-0000-7000-8000-000000000000";
-        for path in ["/runs".to_owned(), format!("/runs/{run}"), format!("/runs/{run}/events"), "/parked-ideas".to_owned()] {
-            let answer = bench.call(TestRequest::get().uri(&format!("/api/planning{path}"))).await;
+        for path in [
+            "/runs".to_owned(),
+            format!("/runs/{run}"),
+            format!("/runs/{run}/events"),
+            "/parked-ideas".to_owned(),
+        ] {
+            let answer = bench
+                .call(TestRequest::get().uri(&format!("/api/planning{path}")))
+                .await;
             answer.problem(401, "auth.required");
             assert!(answer.header("www-authenticate").starts_with("Bearer"));
         }
-        for page in ["/", "/runs", "/runs/new", "/parked", "/settings", &format!("/runs/{run}")] {
+        for page in [
+            "/",
+            "/runs",
+            "/runs/new",
+            "/parked",
+            "/settings",
+            &format!("/runs/{run}"),
+        ] {
             let answer = bench.call(TestRequest::get().uri(page)).await;
-            assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/sign-in"), "{page}");
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("location")),
+                (303, "/sign-in"),
+                "{page}"
+            );
         }
     })
     .await;
@@ -40,21 +58,34 @@ async fn nothing_is_told_without_a_token() {
 async fn a_token_that_is_not_ours_is_refused() {
     Bench::with(silent(), async |bench| {
         let me = async |value: String| {
-            bench.call(TestRequest::get().uri("/api/auth/me").insert_header(("authorization", value))).await
+            bench
+                .call(
+                    TestRequest::get()
+                        .uri("/api/auth/me")
+                        .insert_header(("authorization", value)),
+                )
+                .await
         };
         let good = bench.token("default", "ann", Role::Member);
         let claims = me(format!("bearer {good}")).await.json();
-        assert_eq!((claims["user"].as_str(), claims["role"].as_str()), (Some("ann"), Some("member")));
+        assert_eq!(
+            (claims["user"].as_str(), claims["role"].as_str()),
+            (Some("ann"), Some("member"))
+        );
         me(good.clone()).await.problem(401, "auth.scheme");
         me(format!("Basic {good}")).await.problem(401, "auth.scheme");
         me(format!("Bearer {good}x")).await.problem(401, "auth.invalid-token");
         let tenant = TenantId::new("default").unwrap();
         let link = Signer::claims(&tenant, "ann", Role::Admin, Purpose::SignIn, Duration::from_secs(60));
-        me(format!("Bearer {}", bench.gateway.signer.sign(&link))).await.problem(401, "auth.invalid-token");
+        me(format!("Bearer {}", bench.gateway.signer.sign(&link)))
+            .await
+            .problem(401, "auth.invalid-token");
         let mut old = Signer::claims(&tenant, "ann", Role::Admin, Purpose::Session, Duration::from_secs(60));
         old.iat -= 600;
         old.exp -= 600;
-        me(format!("Bearer {}", bench.gateway.signer.sign(&old))).await.problem(401, "auth.expired");
+        me(format!("Bearer {}", bench.gateway.signer.sign(&old)))
+            .await
+            .problem(401, "auth.expired");
     })
     .await;
 }
@@ -84,7 +115,9 @@ async fn a_cookie_changes_things_only_from_our_own_pages() {
             bench.call(post(origin)).await.problem(403, "auth.origin");
         }
         assert_eq!(bench.call(post(Some("http://plans.test:8788"))).await.status, 200);
-        let read = TestRequest::get().uri("/api/planning/runs").insert_header(("cookie", bench.cookie()));
+        let read = TestRequest::get()
+            .uri("/api/planning/runs")
+            .insert_header(("cookie", bench.cookie()));
         assert_eq!(bench.call(read).await.status, 200, "reading needs no origin");
     })
     .await;
@@ -99,16 +132,30 @@ async fn a_sign_in_link_works_once() {
         assert_eq!(bench.call(prefetch).await.status, 204, "a preview does not use it up");
 
         let signed_in = bench.call(TestRequest::get().uri(&link)).await;
-        assert_eq!((signed_in.status.as_u16(), signed_in.header("refresh")), (200, "0;url=/runs"));
+        assert_eq!(
+            (signed_in.status.as_u16(), signed_in.header("refresh")),
+            (200, "0;url=/runs")
+        );
         let cookie = signed_in.header("set-cookie").to_owned();
         for part in ["session_id=", "HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
             assert!(cookie.contains(part), "{part}: {cookie}");
         }
         assert!(!cookie.contains("Secure"), "the server is reached without TLS");
-        assert!(bench.cluster.cluster().settings().get(SIGNED_IN).await.unwrap().is_some());
+        assert!(
+            bench
+                .cluster
+                .cluster()
+                .settings()
+                .get(SIGNED_IN)
+                .await
+                .unwrap()
+                .is_some()
+        );
 
         let session = cookie.split(';').next().unwrap().to_owned();
-        let board = bench.call(TestRequest::get().uri("/runs").insert_header(("cookie", session))).await;
+        let board = bench
+            .call(TestRequest::get().uri("/runs").insert_header(("cookie", session)))
+            .await;
         assert_eq!(board.status, 200, "{}", board.text());
 
         let again = bench.call(TestRequest::get().uri(&link)).await;
@@ -121,7 +168,10 @@ async fn a_sign_in_link_works_once() {
 
 #[tokio::test(start_paused = true)]
 async fn behind_tls_cookies_are_secure_and_the_public_origin_counts() {
-    let server = ServerConfig { public_url: "https://plans.test".to_owned(), ..ServerConfig::default() };
+    let server = ServerConfig {
+        public_url: "https://plans.test".to_owned(),
+        ..ServerConfig::default()
+    };
     Bench::configured(silent(), server, async |bench| {
         let tenant = TenantId::new("default").unwrap();
         let link = sign_in_link(&bench.gateway, &tenant, "ann", Role::Admin);
@@ -130,12 +180,19 @@ async fn behind_tls_cookies_are_secure_and_the_public_origin_counts() {
         assert!(signed_in.header("set-cookie").contains("Secure"));
         assert!(signed_in.header("strict-transport-security").contains("max-age"));
         let out = |origin: &'static str| {
-            TestRequest::post().uri("/sign-out").insert_header(("host", "10.0.0.1")).insert_header(("origin", origin))
+            TestRequest::post()
+                .uri("/sign-out")
+                .insert_header(("host", "10.0.0.1"))
+                .insert_header(("origin", origin))
         };
         assert_eq!(bench.call(out("http://10.0.0.1")).await.status, 403);
         let answer = bench.call(out("https://plans.test")).await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/sign-in"));
-        assert!(answer.header("set-cookie").contains("Max-Age=0"), "{}", answer.header("set-cookie"));
+        assert!(
+            answer.header("set-cookie").contains("Max-Age=0"),
+            "{}",
+            answer.header("set-cookie")
+        );
     })
     .await;
 }
@@ -145,22 +202,47 @@ async fn tokens_are_made_by_those_who_may() {
     Bench::with(silent(), async |bench| {
         let mint = async |role: Role, path: &str, body: serde_json::Value| {
             let token = bench.token("default", "x", role);
-            let request = TestRequest::post().uri(path).insert_header(("authorization", format!("Bearer {token}")));
+            let request = TestRequest::post()
+                .uri(path)
+                .insert_header(("authorization", format!("Bearer {token}")));
             bench.call(request.set_json(body)).await
         };
         let tokens = "/api/auth/tokens";
         mint(Role::Member, tokens, json!({})).await.problem(403, "auth.role");
-        mint(Role::Admin, tokens, json!({ "tenant": "other" })).await.problem(403, "auth.role");
-        mint(Role::Admin, tokens, json!({ "role": "operator" })).await.problem(422, "body.invalid");
-        mint(Role::Admin, tokens, json!({ "hours": 100_000 })).await.problem(422, "body.invalid");
-        let minted = mint(Role::Operator, tokens, json!({ "tenant": "other", "user": "bot", "role": "member" })).await;
-        assert_eq!((minted.status.as_u16(), minted.header("cache-control")), (201, "no-store"));
+        mint(Role::Admin, tokens, json!({ "tenant": "other" }))
+            .await
+            .problem(403, "auth.role");
+        mint(Role::Admin, tokens, json!({ "role": "operator" }))
+            .await
+            .problem(422, "body.invalid");
+        mint(Role::Admin, tokens, json!({ "hours": 100_000 }))
+            .await
+            .problem(422, "body.invalid");
+        let minted = mint(
+            Role::Operator,
+            tokens,
+            json!({ "tenant": "other", "user": "bot", "role": "member" }),
+        )
+        .await;
+        assert_eq!(
+            (minted.status.as_u16(), minted.header("cache-control")),
+            (201, "no-store")
+        );
         let token = minted.json()["token"].as_str().unwrap().to_owned();
-        let me = TestRequest::get().uri("/api/auth/me").insert_header(("authorization", format!("Bearer {token}")));
+        let me = TestRequest::get()
+            .uri("/api/auth/me")
+            .insert_header(("authorization", format!("Bearer {token}")));
         let me = bench.call(me).await.json();
-        assert_eq!((me["tenant"].as_str(), me["user"].as_str()), (Some("other"), Some("bot")));
-        let link = mint(Role::Admin, "/api/auth/sign-in-links", json!({ "user": "bob" })).await.json();
-        let signed_in = bench.call(TestRequest::get().uri(&path_of(link["url"].as_str().unwrap()))).await;
+        assert_eq!(
+            (me["tenant"].as_str(), me["user"].as_str()),
+            (Some("other"), Some("bot"))
+        );
+        let link = mint(Role::Admin, "/api/auth/sign-in-links", json!({ "user": "bob" }))
+            .await
+            .json();
+        let signed_in = bench
+            .call(TestRequest::get().uri(&path_of(link["url"].as_str().unwrap())))
+            .await;
         assert_eq!(signed_in.status, 200);
     })
     .await;
@@ -169,15 +251,38 @@ async fn tokens_are_made_by_those_who_may() {
 #[tokio::test(start_paused = true)]
 async fn every_answer_has_an_id_and_the_security_headers() {
     Bench::with(silent(), async |bench| {
-        for path in ["/health", "/runs", "/sign-in", "/nothing", "/api/nothing", "/api/planning/runs", "/metrics"] {
-            let answer = bench.call(TestRequest::get().uri(path).insert_header(("x-correlation-id", "abc-1"))).await;
+        for path in [
+            "/health",
+            "/runs",
+            "/sign-in",
+            "/nothing",
+            "/api/nothing",
+            "/api/planning/runs",
+            "/metrics",
+        ] {
+            let answer = bench
+                .call(
+                    TestRequest::get()
+                        .uri(path)
+                        .insert_header(("x-correlation-id", "abc-1")),
+                )
+                .await;
             assert_eq!(answer.header("x-correlation-id"), "abc-1", "{path}");
             assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
             assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
             assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
-            assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{path}");
+            assert!(
+                answer.header("content-security-policy").contains("default-src 'none'"),
+                "{path}"
+            );
         }
-        let answer = bench.call(TestRequest::get().uri("/health").insert_header(("x-correlation-id", "a b"))).await;
+        let answer = bench
+            .call(
+                TestRequest::get()
+                    .uri("/health")
+                    .insert_header(("x-correlation-id", "a b")),
+            )
+            .await;
         assert_ne!(answer.header("x-correlation-id"), "a b");
     })
     .await;

@@ -39,8 +39,14 @@ pub(super) const KILL: [f64; 6] = [1.0; 6];
 /// The phase and step that a request of the planning run is for.
 fn asked(request: &ModelRequest) -> (PhaseId, String, usize) {
     let parts: Vec<&str> = request.idempotency_key.split('/').collect();
-    let [_class, _tenant, _run, attempt, phase, step, ..] = parts[..] else { panic!("{}", request.idempotency_key) };
-    (PhaseId::parse(phase).unwrap(), step.to_owned(), attempt.parse().unwrap())
+    let [_class, _tenant, _run, attempt, phase, step, ..] = parts[..] else {
+        panic!("{}", request.idempotency_key)
+    };
+    (
+        PhaseId::parse(phase).unwrap(),
+        step.to_owned(),
+        attempt.parse().unwrap(),
+    )
 }
 
 /// A model whose kill tests have these scores.
@@ -85,7 +91,10 @@ impl Answer {
     }
 
     pub(super) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
     }
 
     /// Asserts a problem and returns it.
@@ -99,7 +108,10 @@ impl Answer {
         assert_eq!(problem["type"], format!("urn:foundation:problem:{code}"));
         assert_eq!(problem["request_id"], self.header("x-correlation-id"));
         for member in ["title", "detail", "instance"] {
-            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {problem}");
+            assert!(
+                problem[member].as_str().is_some_and(|text| !text.is_empty()),
+                "{member}: {problem}"
+            );
         }
         problem
     }
@@ -144,7 +156,11 @@ impl Bench {
             watchers,
             readiness: Readiness::default(),
             telemetry: Telemetry::detached(),
-            model: ModelStatus { id: "fake".to_owned(), is_embedded: false, notices: Vec::new() },
+            model: ModelStatus {
+                id: "fake".to_owned(),
+                is_embedded: false,
+                notices: Vec::new(),
+            },
             server,
             auth: AuthConfig::default(),
         });
@@ -163,14 +179,17 @@ impl Bench {
         let response = actix_web::test::call_service(&service, request.to_request()).await;
         let (_, response) = response.into_parts();
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = to_bytes(response.into_body()).await.unwrap_or_else(|_| panic!("the body ends well"));
+        let body = to_bytes(response.into_body())
+            .await
+            .unwrap_or_else(|_| panic!("the body ends well"));
         Answer { status, headers, body }
     }
 
     /// Sends a request of the admin of tenant `default`.
     pub(super) async fn admin(&self, request: TestRequest) -> Answer {
         let token = self.token("default", "admin", Role::Admin);
-        self.call(request.insert_header(("authorization", format!("Bearer {token}")))).await
+        self.call(request.insert_header(("authorization", format!("Bearer {token}"))))
+            .await
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {
@@ -183,7 +202,8 @@ impl Bench {
 
     /// Sends what a browser with a session sends.
     pub(super) async fn browse(&self, path: &str) -> Answer {
-        self.call(TestRequest::get().uri(path).insert_header(("cookie", self.cookie()))).await
+        self.call(TestRequest::get().uri(path).insert_header(("cookie", self.cookie())))
+            .await
     }
 
     /// Sends a form as a browser on one of our pages does.
@@ -203,7 +223,9 @@ impl Bench {
 
     /// Creates a run and returns its id.
     pub(super) async fn create(&self, config: Value) -> String {
-        let answer = self.post("/api/planning/runs", &json!({ "idea": IDEA, "config": config })).await;
+        let answer = self
+            .post("/api/planning/runs", &json!({ "idea": IDEA, "config": config }))
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()["id"].as_str().unwrap().to_owned()
     }

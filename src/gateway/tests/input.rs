@@ -27,15 +27,25 @@ async fn a_body_that_does_not_fit_is_refused_with_its_fields() {
             (json!({ "idea": IDEA, "mode": "moon" }), "/mode"),
             (json!({ "idea": IDEA, "colour": "red" }), "/colour"),
             (json!({ "idea": IDEA, "config": "all" }), "/config"),
-            (json!({ "idea": IDEA, "config": { "requireReview": "yes" } }), "/config/requireReview"),
+            (
+                json!({ "idea": IDEA, "config": { "requireReview": "yes" } }),
+                "/config/requireReview",
+            ),
             (json!({ "idea": IDEA, "config": { "speed": 1 } }), "/config/speed"),
         ] {
-            let problem = bench.post("/api/planning/runs", &body).await.problem(422, "body.invalid");
+            let problem = bench
+                .post("/api/planning/runs", &body)
+                .await
+                .problem(422, "body.invalid");
             assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
         }
         let short = bench.post("/api/planning/runs", &json!({ "idea": "short" })).await;
         assert_eq!(short.status, 422, "{}", short.text());
-        assert_eq!(bench.get("/api/planning/runs").await.json()["items"], json!([]), "nothing was created");
+        assert_eq!(
+            bench.get("/api/planning/runs").await.json()["items"],
+            json!([]),
+            "nothing was created"
+        );
     })
     .await;
 }
@@ -44,11 +54,19 @@ async fn a_body_that_does_not_fit_is_refused_with_its_fields() {
 async fn a_body_that_cannot_be_read_is_refused() {
     Bench::with(silent(), async |bench| {
         let json = "application/json";
-        send(bench, b"{\"idea\":".to_vec(), json).await.problem(400, "body.invalid-json");
-        send(bench, b"{\"idea\":\"\xff\xfe and so on\"}".to_vec(), json).await.problem(400, "body.invalid-utf8");
+        send(bench, b"{\"idea\":".to_vec(), json)
+            .await
+            .problem(400, "body.invalid-json");
+        send(bench, b"{\"idea\":\"\xff\xfe and so on\"}".to_vec(), json)
+            .await
+            .problem(400, "body.invalid-utf8");
         send(bench, b"[1]".to_vec(), json).await.problem(422, "body.invalid");
-        send(bench, b"\"idea\"".to_vec(), json).await.problem(422, "body.invalid");
-        send(bench, b"idea=x".to_vec(), "application/x-www-form-urlencoded").await.problem(415, "body.media-type");
+        send(bench, b"\"idea\"".to_vec(), json)
+            .await
+            .problem(422, "body.invalid");
+        send(bench, b"idea=x".to_vec(), "application/x-www-form-urlencoded")
+            .await
+            .problem(415, "body.media-type");
         let deep = "[".repeat(10_000);
         send(bench, deep, json).await.problem(400, "body.invalid-json");
     })
@@ -59,9 +77,13 @@ async fn a_body_that_cannot_be_read_is_refused() {
 async fn an_idea_of_a_megabyte_is_too_large() {
     Bench::with(silent(), async |bench| {
         let body = json!({ "idea": "x".repeat(1024 * 1024) }).to_string();
-        send(bench, body, "application/json").await.problem(413, "body.too-large");
+        send(bench, body, "application/json")
+            .await
+            .problem(413, "body.too-large");
         let just_over = vec![b' '; bench.gateway.server.body_limit_bytes + 1];
-        send(bench, just_over, "application/json").await.problem(413, "body.too-large");
+        send(bench, just_over, "application/json")
+            .await
+            .problem(413, "body.too-large");
     })
     .await;
 }
@@ -76,17 +98,35 @@ async fn a_query_that_does_not_fit_is_refused() {
             ("/api/planning/runs?limit=many".to_owned(), "query.invalid"),
             ("/api/planning/runs?status=sleeping".to_owned(), "query.invalid"),
             ("/api/planning/runs?offset=3".to_owned(), "query.invalid"),
-            (format!("/api/planning/runs/{run}/artifacts/strategy?version=0"), "query.invalid"),
+            (
+                format!("/api/planning/runs/{run}/artifacts/strategy?version=0"),
+                "query.invalid",
+            ),
             (format!("/api/planning/runs/{run}/package?format=pdf"), "query.invalid"),
-            (format!("/api/planning/runs/{run}/events?last_event_id=x"), "query.invalid"),
+            (
+                format!("/api/planning/runs/{run}/events?last_event_id=x"),
+                "query.invalid",
+            ),
         ] {
             bench.get(&path).await.problem(422, code);
         }
-        bench.get("/api/planning/runs?cursor=zzz").await.problem(400, "query.cursor");
-        bench.get("/api/planning/runs?status=%ff").await.problem(400, "query.invalid-utf8");
+        bench
+            .get("/api/planning/runs?cursor=zzz")
+            .await
+            .problem(400, "query.cursor");
+        bench
+            .get("/api/planning/runs?status=%ff")
+            .await
+            .problem(400, "query.invalid-utf8");
         let context = format!("/api/planning/runs/{run}/context");
-        bench.post(&context, &json!({ "query": "", "topK": 5 })).await.problem(422, "body.invalid");
-        bench.post(&context, &json!({ "query": "x", "topK": 0 })).await.problem(422, "body.invalid");
+        bench
+            .post(&context, &json!({ "query": "", "topK": 5 }))
+            .await
+            .problem(422, "body.invalid");
+        bench
+            .post(&context, &json!({ "query": "x", "topK": 0 }))
+            .await
+            .problem(422, "body.invalid");
     })
     .await;
 }

@@ -28,9 +28,15 @@ async fn every_page_of_a_finished_run_is_there() {
             let page = bench.browse(&path).await;
             assert_eq!(page.status, 200, "{path}: {}", page.text());
             assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{path}");
-            assert!(page.header("content-security-policy").contains("script-src 'self'"), "{path}");
+            assert!(
+                page.header("content-security-policy").contains("script-src 'self'"),
+                "{path}"
+            );
             let text = page.text();
-            assert!(!text.contains(" style=\"") && !text.contains("<style") && !text.contains("onclick="), "{path}");
+            assert!(
+                !text.contains(" style=\"") && !text.contains("<style") && !text.contains("onclick="),
+                "{path}"
+            );
         }
         let home = bench.browse("/").await;
         assert_eq!((home.status.as_u16(), home.header("location")), (303, "/runs"));
@@ -51,7 +57,11 @@ async fn a_page_that_is_not_there_says_so() {
             "/assets/nothing.css".to_owned(),
         ] {
             let page = bench.browse(&path).await;
-            assert_eq!((page.status.as_u16(), page.header("content-type")), (404, "text/html; charset=utf-8"), "{path}");
+            assert_eq!(
+                (page.status.as_u16(), page.header("content-type")),
+                (404, "text/html; charset=utf-8"),
+                "{path}"
+            );
         }
     })
     .await;
@@ -65,10 +75,16 @@ async fn a_form_starts_one_run_and_leads_to_it() {
         assert_eq!(first.status, 303, "{}", first.text());
         let place = first.header("location").to_owned();
         assert!(place.starts_with("/runs/"));
-        assert_eq!(bench.submit("/runs", &form).await.header("location"), place, "pressed twice, started once");
+        assert_eq!(
+            bench.submit("/runs", &form).await.header("location"),
+            place,
+            "pressed twice, started once"
+        );
         let said = first.header("set-cookie").split(';').next().unwrap().to_owned();
         let cookies = format!("{}; {said}", bench.cookie());
-        let page = bench.call(TestRequest::get().uri(&place).insert_header(("cookie", cookies))).await;
+        let page = bench
+            .call(TestRequest::get().uri(&place).insert_header(("cookie", cookies)))
+            .await;
         assert!(page.text().contains("Run started."));
         assert!(page.header("set-cookie").contains("Max-Age=0"), "said once");
         assert!(!bench.browse(&place).await.text().contains("Run started."));
@@ -79,10 +95,15 @@ async fn a_form_starts_one_run_and_leads_to_it() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_form_comes_back_with_what_was_typed() {
     Bench::with(silent(), async |bench| {
-        let page = bench.submit("/runs", &[("idea", "tiny <b>"), ("requireApproval", "true")]).await;
+        let page = bench
+            .submit("/runs", &[("idea", "tiny <b>"), ("requireApproval", "true")])
+            .await;
         assert_eq!(page.status, 422);
         let text = page.text();
-        assert!(text.contains("tiny &#60;b&#62;") || text.contains("tiny &lt;b&gt;"), "{text}");
+        assert!(
+            text.contains("tiny &#60;b&#62;") || text.contains("tiny &lt;b&gt;"),
+            "{text}"
+        );
         assert!(text.contains("checked"));
     })
     .await;
@@ -99,7 +120,11 @@ async fn forms_pause_resume_cancel_and_delete() {
             ("delete", "/runs".to_owned()),
         ] {
             let answer = bench.submit(&format!("/runs/{run}/{act}"), &[]).await;
-            assert_eq!((answer.status.as_u16(), answer.header("location")), (303, place.as_str()), "{act}");
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("location")),
+                (303, place.as_str()),
+                "{act}"
+            );
         }
         assert_eq!(bench.submit(&format!("/runs/{run}/explode"), &[]).await.status, 404);
         let run = bench.create(json!({})).await;
@@ -114,7 +139,12 @@ async fn forms_pause_resume_cancel_and_delete() {
 async fn a_form_of_another_site_does_nothing() {
     Bench::with(silent(), async |bench| {
         let run = bench.create(json!({})).await;
-        for path in [format!("/runs/{run}/cancel"), "/runs".to_owned(), "/theme".to_owned(), "/sign-out".to_owned()] {
+        for path in [
+            format!("/runs/{run}/cancel"),
+            "/runs".to_owned(),
+            "/theme".to_owned(),
+            "/sign-out".to_owned(),
+        ] {
             let request = TestRequest::post()
                 .uri(&path)
                 .insert_header(("cookie", bench.cookie()))
@@ -135,7 +165,12 @@ async fn a_parked_idea_starts_again_from_its_page() {
         bench.until(&run, "killed").await;
         bench.cluster.advance(std::time::Duration::from_secs(5)).await;
         let parked = bench.browse("/parked").await.text();
-        let id = parked.split("/parked/").nth(1).and_then(|rest| rest.split("/promote").next()).unwrap().to_owned();
+        let id = parked
+            .split("/parked/")
+            .nth(1)
+            .and_then(|rest| rest.split("/promote").next())
+            .unwrap()
+            .to_owned();
         let answer = bench.submit(&format!("/parked/{id}/promote"), &[]).await;
         assert_eq!(answer.status, 303);
         assert!(answer.header("location").starts_with("/runs/"));
@@ -147,10 +182,14 @@ async fn a_parked_idea_starts_again_from_its_page() {
 #[tokio::test(start_paused = true)]
 async fn the_ground_is_kept_in_a_cookie_and_leads_back_here_only() {
     Bench::with(silent(), async |bench| {
-        let answer = bench.submit("/theme", &[("theme", "dark"), ("back", "/runs/new")]).await;
+        let answer = bench
+            .submit("/theme", &[("theme", "dark"), ("back", "/runs/new")])
+            .await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/runs/new"));
         assert!(answer.header("set-cookie").starts_with("preferences=dark.keys"));
-        let answer = bench.submit("/theme", &[("theme", "dark"), ("back", "//evil.test")]).await;
+        let answer = bench
+            .submit("/theme", &[("theme", "dark"), ("back", "//evil.test")])
+            .await;
         assert_eq!(answer.header("location"), "/runs");
     })
     .await;
@@ -161,7 +200,10 @@ async fn files_are_kept_by_browsers_for_ever() {
     Bench::with(silent(), async |bench| {
         for asset in crate::planes::ui::assets() {
             let answer = bench.call(TestRequest::get().uri(&asset.url)).await;
-            assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, asset.content_type));
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("content-type")),
+                (200, asset.content_type)
+            );
             assert!(answer.header("cache-control").contains("immutable"), "{}", asset.url);
             assert_eq!(answer.body.len(), asset.bytes.len());
         }
@@ -179,7 +221,10 @@ async fn hostile_ideas_are_text_on_every_page() {
         for path in ["/runs".to_owned(), format!("/runs/{run}"), format!("/runs/{run}/plan")] {
             let text = bench.browse(&path).await.text();
             assert!(text.contains("alert(1)"), "{path} shows the idea");
-            assert!(!text.contains("<script>alert") && !text.contains("<img src=x"), "{path}");
+            assert!(
+                !text.contains("<script>alert") && !text.contains("<img src=x"),
+                "{path}"
+            );
         }
     })
     .await;

@@ -21,7 +21,9 @@ async fn a_run_is_paused_resumed_cancelled_and_deleted() {
             let code = answer.json()["code"].as_str().unwrap().to_owned();
             assert_eq!(answer.problem(409, &code)["state"], "cancelled", "{refused}");
         }
-        let deleted = bench.admin(TestRequest::delete().uri(&format!("/api/planning/runs/{run}"))).await;
+        let deleted = bench
+            .admin(TestRequest::delete().uri(&format!("/api/planning/runs/{run}")))
+            .await;
         assert_eq!(deleted.json(), json!({ "id": run, "deleted": true }));
         bench.cluster.advance(std::time::Duration::from_secs(5)).await;
         assert_eq!(bench.get("/api/planning/runs").await.json()["items"], json!([]));
@@ -37,7 +39,13 @@ async fn a_run_waits_for_approval_before_its_package() {
         bench.until(&approved, "awaiting_approval").await;
         bench.until(&rejected, "awaiting_approval").await;
         let yes = json!({ "comment": "well argued" });
-        assert_eq!(bench.post(&format!("/api/planning/runs/{approved}/approve"), &yes).await.status, 200);
+        assert_eq!(
+            bench
+                .post(&format!("/api/planning/runs/{approved}/approve"), &yes)
+                .await
+                .status,
+            200
+        );
         bench.until(&approved, "completed").await;
         let no = json!({ "comment": "too crowded a market" });
         bench.post(&format!("/api/planning/runs/{rejected}/reject"), &no).await;
@@ -52,10 +60,16 @@ async fn a_run_waits_for_approval_before_its_package() {
 async fn mode_local_is_refused_clearly() {
     Bench::with(silent(), async |bench| {
         let body = json!({ "idea": super::bench::IDEA, "mode": "local" });
-        bench.post("/api/planning/runs", &body).await.problem(422, "run.local-mode");
+        bench
+            .post("/api/planning/runs", &body)
+            .await
+            .problem(422, "run.local-mode");
         let run = bench.create(json!({})).await;
         let path = format!("/api/planning/runs/{run}/artifacts/strategy");
-        bench.post(&path, &json!({ "anything": 1 })).await.problem(422, "run.local-mode");
+        bench
+            .post(&path, &json!({ "anything": 1 }))
+            .await
+            .problem(422, "run.local-mode");
     })
     .await;
 }
@@ -82,7 +96,11 @@ fn routes(run: &str) -> Vec<(&'static str, String)> {
 }
 
 fn request(method: &str, path: &str) -> TestRequest {
-    let body = if path.ends_with("/context") { json!({ "query": "x" }) } else { json!({}) };
+    let body = if path.ends_with("/context") {
+        json!({ "query": "x" })
+    } else {
+        json!({})
+    };
     match method {
         "GET" => TestRequest::get().uri(path),
         "DELETE" => TestRequest::delete().uri(path),
@@ -117,7 +135,10 @@ async fn an_unknown_id_is_not_found_on_every_route() {
                 bench.admin(request(method, &path)).await.problem(404, "run.not-found");
             }
         }
-        bench.post("/api/planning/parked-ideas/nope/promote", &json!({})).await.problem(404, "parked-idea.not-found");
+        bench
+            .post("/api/planning/parked-ideas/nope/promote", &json!({}))
+            .await
+            .problem(404, "parked-idea.not-found");
         let run = bench.create(json!({})).await;
         let path = format!("/api/planning/runs/{run}/artifacts/astrology");
         bench.get(&path).await.problem(404, "phase.not-found");

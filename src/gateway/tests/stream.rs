@@ -14,7 +14,11 @@ fn frames(text: &str) -> Vec<(Option<u64>, String, Value)> {
         .filter_map(|frame| {
             let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
             let data = serde_json::from_str(field("data:")?).unwrap();
-            Some((field("id:").map(|id| id.parse().unwrap()), field("event:").unwrap().to_owned(), data))
+            Some((
+                field("id:").map(|id| id.parse().unwrap()),
+                field("event:").unwrap().to_owned(),
+                data,
+            ))
         })
         .collect()
 }
@@ -32,12 +36,22 @@ async fn a_live_stream_has_every_event_once_and_ends() {
         assert_eq!(answer.header("cache-control"), "no-store");
         let frames = frames(&answer.text());
         let ids = ids(&frames);
-        assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>(), "in order, without gaps, each once");
+        assert_eq!(
+            ids,
+            (1..=ids.len() as u64).collect::<Vec<_>>(),
+            "in order, without gaps, each once"
+        );
         let count = |name: &str| frames.iter().filter(|(_, event, _)| event == name).count();
-        assert_eq!((count("run_started"), count("phase_completed"), count("run_completed")), (1, 15, 1));
+        assert_eq!(
+            (count("run_started"), count("phase_completed"), count("run_completed")),
+            (1, 15, 1)
+        );
         assert!(count("step") > 0, "live updates come in between");
         let (id, event, data) = frames.last().unwrap();
-        assert_eq!((*id, event.as_str(), &data["status"]), (None, "end", &json!("completed")));
+        assert_eq!(
+            (*id, event.as_str(), &data["status"]),
+            (None, "end", &json!("completed"))
+        );
     })
     .await;
 }
@@ -51,22 +65,35 @@ async fn who_comes_back_gets_what_was_missed_and_no_more() {
         let all = ids(&frames(&bench.get(&path).await.text()));
         let last = *all.last().unwrap();
         for after in [1, 7, last - 1] {
-            let request = TestRequest::get().uri(&path).insert_header(("last-event-id", after.to_string()));
+            let request = TestRequest::get()
+                .uri(&path)
+                .insert_header(("last-event-id", after.to_string()));
             let by_header = ids(&frames(&bench.admin(request).await.text()));
-            let by_query = ids(&frames(&bench.get(&format!("{path}?last_event_id={after}")).await.text()));
+            let by_query = ids(&frames(
+                &bench.get(&format!("{path}?last_event_id={after}")).await.text(),
+            ));
             assert_eq!(by_header, (after + 1..=last).collect::<Vec<_>>());
             assert_eq!(by_header, by_query);
         }
-        let request = TestRequest::get().uri(&path).insert_header(("last-event-id", last.to_string()));
+        let request = TestRequest::get()
+            .uri(&path)
+            .insert_header(("last-event-id", last.to_string()));
         let answer = bench.admin(request).await;
-        assert_eq!((answer.status.as_u16(), answer.body.len()), (204, 0), "204 makes a browser stop");
+        assert_eq!(
+            (answer.status.as_u16(), answer.body.len()),
+            (204, 0),
+            "204 makes a browser stop"
+        );
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_tenant_has_a_bounded_number_of_streams_and_a_stopping_server_ends_them() {
-    let server = ServerConfig { watchers_per_tenant: 2, ..ServerConfig::default() };
+    let server = ServerConfig {
+        watchers_per_tenant: 2,
+        ..ServerConfig::default()
+    };
     Bench::configured(silent(), server, async |bench| {
         let run = bench.create(json!({})).await;
         let path = format!("/api/planning/runs/{run}/events");
@@ -79,7 +106,7 @@ async fn a_tenant_has_a_bounded_number_of_streams_and_a_stopping_server_ends_the
             tokio::time::sleep(Duration::from_secs(60)).await;
             bench.gateway.readiness.close_streams();
         };
-        let (first, second, ()) = tokio::join!(watch(), watch(), stop);
+        let (first, second, ()) = tokio::join!(Box::pin(watch()), Box::pin(watch()), Box::pin(stop));
         for stream in [first, second] {
             assert!(stream.text().contains(": keep-alive"), "an idle stream is kept open");
             assert!(!stream.text().contains("event: end"), "the run did not end");
