@@ -1,6 +1,7 @@
 //! A phase: everything that the workflow, the pages and the models need to know about it.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     sync::{Arc, OnceLock},
 };
@@ -187,12 +188,16 @@ impl Phase {
         Arc::clone(&self.compiled(profile).schema)
     }
 
-    /// The system text for `profile`: a small model gets the first paragraph only, because more distracts it.
+    /// The system text for `profile`. A model of 135 million parameters follows no instructions; more than the subject of the
+    /// phase only distracts it, and what it is to write is given by the beginnings of its sentences.
     #[must_use]
-    pub fn instructions_for(&self, profile: Profile) -> &'static str {
+    pub fn instructions_for(&self, profile: Profile) -> Cow<'static, str> {
         match profile {
-            Profile::Full => self.instructions,
-            Profile::Embedded => self.instructions.split('\n').next().unwrap_or(self.instructions),
+            Profile::Full => Cow::Borrowed(self.instructions),
+            Profile::Embedded => Cow::Owned(format!(
+                "You help to plan a new product and write short, plain sentences about it. This part of the plan is called {}. {}",
+                self.title, self.purpose
+            )),
         }
     }
 

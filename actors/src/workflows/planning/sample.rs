@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     phase::{Phase, PhaseId},
-    schema::form::{IDENTIFIER, LABEL, PATH, SENTENCE},
+    schema::form::{IDENTIFIER, LABEL, PATH, TAIL},
     verdict::CRITERIA,
 };
 use crate::ports::Profile;
@@ -178,7 +178,7 @@ impl Maker {
                 .to_owned();
         }
         let kind = match schema["pattern"].as_str() {
-            Some(SENTENCE) => "text",
+            Some(sentence) if sentence.ends_with(TAIL) => return self.led(sentence),
             Some(LABEL) => "label",
             Some(PATH) => "path",
             Some(IDENTIFIER) => "identifier",
@@ -209,6 +209,15 @@ impl Maker {
                 self.number()
             ),
             _ => self.prose(&schema["minLength"], &schema["maxLength"]),
+        }
+    }
+
+    /// A sentence under a pattern of the embedded profile, with the beginning that it gives.
+    fn led(&mut self, pattern: &str) -> String {
+        let sentence = self.sentence();
+        match pattern.strip_suffix(TAIL).and_then(|lead| lead.strip_prefix('^')) {
+            Some(lead) if lead.ends_with(' ') => format!("{lead}{}{}", sentence[..1].to_lowercase(), &sentence[1..]),
+            Some(_) | None => sentence,
         }
     }
 

@@ -155,6 +155,14 @@ pub fn or(mut node: Value, neutral: Value) -> Value {
     node
 }
 
+/// A text that the embedded model does not begin itself: `lead` is given, and it goes on from there. A model this small stays
+/// with its subject only when it is led, and different beginnings keep its answers apart.
+#[must_use]
+pub fn led(lead: &str, mut node: Value) -> Value {
+    node["x-lead"] = json!(lead);
+    node
+}
+
 /// A list of which the embedded model is asked for one item only.
 #[must_use]
 pub fn single(mut node: Value) -> Value {

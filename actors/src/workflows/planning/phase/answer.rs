@@ -38,7 +38,7 @@ pub(super) fn accept(
         .take(MAX_ERRORS)
         .collect();
     if errors.is_empty() {
-        errors = sense::check(annotated, &answer, idea);
+        errors = sense::check(annotated, &answer, profile, idea);
         errors.truncate(MAX_ERRORS);
     }
     if !errors.is_empty() {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{code, count, detail, entries, identifier, label, list, object, one_of, sentence, single, text},
+    schema::{code, count, detail, entries, identifier, label, led, list, object, one_of, sentence, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -65,7 +65,7 @@ fn schema() -> Value {
                     20,
                     object([
                         ("name", identifier()),
-                        ("trigger", sentence()),
+                        ("trigger", led("It is recorded when", sentence())),
                         ("category", one_of(&["lifecycle", "engagement", "conversion", "error"])),
                         ("properties", detail(entries(1, 8))),
                         ("implementationHint", detail(sentence())),
@@ -95,7 +95,7 @@ fn schema() -> Value {
                         10,
                         object([
                             ("title", label()),
-                            ("metric", sentence()),
+                            ("metric", led("It shows", sentence())),
                             (
                                 "visualizationType",
                                 one_of(&["line", "bar", "area", "number", "table", "funnel"]),
@@ -109,7 +109,10 @@ fn schema() -> Value {
                     single(list(
                         1,
                         8,
-                        object([("condition", sentence()), ("notification", sentence())]),
+                        object([
+                            ("condition", led("Someone is told when", sentence())),
+                            ("notification", led("The message goes to", sentence())),
+                        ]),
                     )),
                 ),
             ]),
@@ -120,9 +123,9 @@ fn schema() -> Value {
                 1,
                 5,
                 object([
-                    ("test", sentence()),
+                    ("test", led("We compare", sentence())),
                     ("variants", detail(list(2, 4, sentence()))),
-                    ("metric", sentence()),
+                    ("metric", led("The better version has", sentence())),
                     ("minimumSampleSize", count(10, 10_000_000)),
                     ("duration", detail(text(3, 80))),
                 ]),
@@ -141,7 +144,11 @@ fn schema() -> Value {
             single(list(
                 1,
                 8,
-                object([("name", label()), ("description", sentence()), ("sql", code(20, 1500))]),
+                object([
+                    ("name", label()),
+                    ("description", led("It counts", sentence())),
+                    ("sql", code(20, 1500)),
+                ]),
             )),
         ),
     ])
@@ -150,22 +157,22 @@ fn schema() -> Value {
 fn example() -> Value {
     json!({
         "eventTaxonomy": {"events": [
-            {"name": "table_booked", "trigger": "The server has stored a booking for an item."},
-            {"name": "item_repaired", "trigger": "A helper marks the item as working again."},
+            {"name": "table_booked", "trigger": "It is recorded when the server has stored a booking for an item."},
+            {"name": "item_repaired", "trigger": "It is recorded when a helper marks the item as working again."},
         ]},
         "conversionFunnels": [{"name": "Visitor to repair", "stages": ["Opens the page", "Books a table"]}],
         "dashboardSpec": {
-            "charts": [{"title": "Full tables", "metric": "Share of tables that had an item in each hour."}],
+            "charts": [{"title": "Full tables", "metric": "It shows the share of tables that had an item in each hour."}],
             "alerts": [{
-                "condition": "Fewer than half of the tables are booked two days before.",
-                "notification": "The coordinator gets an email in the morning.",
+                "condition": "Someone is told when half of the tables are still free two days before.",
+                "notification": "The message goes to the coordinator in the morning.",
             }],
         },
         "abTestPlan": [{
-            "test": "Ask for a photo of the item before the visitor picks a time.",
-            "metric": "Share of booked items that were repaired on the day.",
+            "test": "We compare booking with a photo of the item and booking without one.",
+            "metric": "The better version has a higher share of repaired items.",
         }],
-        "analyticsQueries": [{"name": "Repairs per day", "description": "Counts repaired items for each group and date."}],
+        "analyticsQueries": [{"name": "Repairs per day", "description": "It counts repaired items for each group and date."}],
     })
 }
 

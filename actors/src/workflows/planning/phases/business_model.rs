@@ -6,8 +6,8 @@ use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
     schema::{
-        amount, citations, count, detail, entries, identifier, label, list, object, one_of, paragraph, score, sentence,
-        single, text,
+        amount, citations, count, detail, entries, identifier, label, led, list, object, one_of, paragraph, score,
+        sentence, single, text,
     },
 };
 
@@ -81,16 +81,16 @@ fn schema() -> Value {
             "revenueModel",
             object([
                 ("type", label()),
-                ("reasoning", sentence()),
+                ("reasoning", led("Charging this way fits because", sentence())),
                 ("bootstrapFriendlinessScore", score()),
             ]),
         ),
         (
             "agenticPricingModel",
             object([
-                ("outcomeBasedPricing", sentence()),
+                ("outcomeBasedPricing", led("Customers pay only when", sentence())),
                 ("usageBasedModel", detail(sentence())),
-                ("agentDeliveredValue", sentence()),
+                ("agentDeliveredValue", led("The product saves its users", sentence())),
             ]),
         ),
         (
@@ -112,7 +112,7 @@ fn schema() -> Value {
                     ("price", detail(text(1, 80))),
                     ("priceMonthly", amount()),
                     ("features", list(2, 8, label())),
-                    ("psychologyReasoning", sentence()),
+                    ("psychologyReasoning", led("The price feels fair because", sentence())),
                     ("anchoringTrick", detail(sentence())),
                 ]),
             )),
@@ -133,7 +133,7 @@ fn schema() -> Value {
                 (
                     "firstDollar",
                     object([
-                        ("how", sentence()),
+                        ("how", led("The first money comes from", sentence())),
                         ("when", detail(text(3, 120))),
                         ("fromWhom", label()),
                     ]),
@@ -147,7 +147,10 @@ fn schema() -> Value {
                 ),
                 (
                     "first10KMRR",
-                    object([("timeline", detail(text(3, 160))), ("whatChanges", sentence())]),
+                    object([
+                        ("timeline", detail(text(3, 160))),
+                        ("whatChanges", led("Growth comes when", sentence())),
+                    ]),
                 ),
                 (
                     "ramenProfitable",
@@ -158,7 +161,7 @@ fn schema() -> Value {
         (
             "costStructure",
             object([
-                ("largestCost", sentence()),
+                ("largestCost", led("The largest cost is", sentence())),
                 ("hostingServices", detail(entries(1, 8))),
                 ("thirdPartyServices", detail(entries(1, 8))),
                 ("monthlyBurnByStage", detail(entries(2, 5))),
@@ -179,21 +182,21 @@ fn schema() -> Value {
 
 fn example() -> Value {
     json!({
-        "revenueModel": {"type": "Pay per repair day", "reasoning": "Groups meet irregularly, so a monthly fee feels unfair to them."},
+        "revenueModel": {"type": "Pay per repair day", "reasoning": "Charging this way fits because groups meet irregularly and a monthly fee feels unfair."},
         "agenticPricingModel": {
-            "outcomeBasedPricing": "A day is charged only if the tables were at least half full.",
-            "agentDeliveredValue": "The planner saves the coordinator an evening of calls.",
+            "outcomeBasedPricing": "Customers pay only when the tables of a day were at least half full.",
+            "agentDeliveredValue": "The product saves its users an evening of calls before each repair day.",
         },
         "pricingTiers": [{
             "name": "Single day",
             "features": ["Booking page", "Table plan"],
-            "psychologyReasoning": "One day costs less than the coffee for the volunteers.",
+            "psychologyReasoning": "The price feels fair because one day costs less than the coffee for the volunteers.",
         }],
         "bootstrapMilestones": {
-            "firstDollar": {"how": "Plan the next repair day of one group by hand and charge for it.", "fromWhom": "A nearby group"},
-            "first10KMRR": {"whatChanges": "Cities buy seats for all groups in their area."},
+            "firstDollar": {"how": "The first money comes from planning the next repair day of one group by hand.", "fromWhom": "Nearby group"},
+            "first10KMRR": {"whatChanges": "Growth comes when cities buy seats for all groups in their area."},
         },
-        "costStructure": {"largestCost": "Support calls on the day cost more than hosting."},
+        "costStructure": {"largestCost": "The largest cost is answering support calls on the day itself."},
     })
 }
 

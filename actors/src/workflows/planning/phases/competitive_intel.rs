@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{citations, detail, label, list, object, sentence, single, text, urls},
+    schema::{citations, detail, label, led, list, object, sentence, single, text, urls},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -86,13 +86,19 @@ fn schema() -> Value {
                 ),
             )])),
         ),
-        ("strengths", single(list(1, 6, sentence()))),
-        ("weaknesses", single(list(1, 6, sentence()))),
+        (
+            "strengths",
+            single(list(1, 6, led("People choose it because", sentence()))),
+        ),
+        (
+            "weaknesses",
+            single(list(1, 6, led("Its weakness is that", sentence()))),
+        ),
         (
             "messagingAnalysis",
             object([
                 ("headline", detail(text(8, 200))),
-                ("valueProp", sentence()),
+                ("valueProp", led("It promises", sentence())),
                 ("tone", detail(text(4, 120))),
                 ("emotionalAppeals", detail(list(1, 5, text(4, 160)))),
             ]),
@@ -103,17 +109,23 @@ fn schema() -> Value {
             single(list(
                 1,
                 5,
-                object([("complaint", sentence()), ("quote", detail(text(12, 320)))]),
+                object([
+                    ("complaint", led("Users complain that", sentence())),
+                    ("quote", detail(text(12, 320))),
+                ]),
             )),
         ),
         ("techStack", detail(text(4, 160))),
     ]);
     object([
         ("competitors", list(2, 6, competitor)),
-        ("positioningGaps", list(2, 5, sentence())),
-        ("messagingGaps", single(list(1, 5, sentence()))),
-        ("pricingGaps", single(list(1, 5, sentence()))),
-        ("vulnerabilities", single(list(1, 5, sentence()))),
+        ("positioningGaps", list(2, 5, led("Nobody serves", sentence()))),
+        ("messagingGaps", single(list(1, 5, led("Nobody promises", sentence())))),
+        ("pricingGaps", single(list(1, 5, led("Nobody charges", sentence())))),
+        (
+            "vulnerabilities",
+            single(list(1, 5, led("Rivals cannot easily", sentence()))),
+        ),
         ("citations", citations(3)),
     ])
 }
@@ -122,15 +134,15 @@ fn example() -> Value {
     json!({
         "competitors": [{
             "name": "Shared spreadsheets",
-            "strengths": ["Everybody already has one and it costs nothing."],
-            "weaknesses": ["Nobody is told when a row changes."],
-            "messagingAnalysis": {"valueProp": "Spreadsheets promise that one sheet can hold any list."},
-            "customerComplaints": [{"complaint": "Two visitors were promised the same table at the same hour."}],
+            "strengths": ["People choose it because everybody already has one and it costs nothing."],
+            "weaknesses": ["Its weakness is that nobody is told when a row changes."],
+            "messagingAnalysis": {"valueProp": "It promises that one sheet can hold any list."},
+            "customerComplaints": [{"complaint": "Users complain that two visitors were promised the same table at the same hour."}],
         }],
-        "positioningGaps": ["No tool is made for events that depend on volunteers with different skills."],
+        "positioningGaps": ["Nobody serves events that depend on volunteers with different skills."],
         "messagingGaps": ["Nobody promises that a visitor leaves with a working item."],
-        "pricingGaps": ["No product charges per repair day instead of per month."],
-        "vulnerabilities": ["General booking tools sell to salons and will not model the skills of helpers."],
+        "pricingGaps": ["Nobody charges for each repair day instead of each month."],
+        "vulnerabilities": ["Rivals cannot easily model the skills of helpers, since they sell to salons."],
     })
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{detail, label, list, object, path, sentence, single, text},
+    schema::{detail, label, led, list, object, path, sentence, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -72,15 +72,21 @@ fn schema() -> Value {
         (
             "onboardingCopy",
             object([
-                ("welcomeScreen", sentence()),
-                ("steps", list(2, 6, sentence())),
+                ("welcomeScreen", led("Welcome, here you can", sentence())),
+                ("steps", list(2, 6, led("In this step you", sentence()))),
                 ("firstRunGuidance", detail(sentence())),
             ]),
         ),
         (
             "transactionalEmails",
             object([
-                ("welcome", object([("subject", label()), ("body", text(60, 900))])),
+                (
+                    "welcome",
+                    object([
+                        ("subject", label()),
+                        ("body", led("Thank you for joining, now you can", text(60, 900))),
+                    ]),
+                ),
                 ("passwordReset", detail(mail())),
                 ("trialExpiring", detail(mail())),
                 ("invoiceReceipt", detail(mail())),
@@ -95,7 +101,7 @@ fn schema() -> Value {
                 object([
                     ("pageRoute", detail(path())),
                     ("headline", label()),
-                    ("body", sentence()),
+                    ("body", led("Nothing is here yet, so", sentence())),
                     ("ctaText", detail(label())),
                     ("illustration", detail(sentence())),
                 ]),
@@ -104,13 +110,16 @@ fn schema() -> Value {
         (
             "errorMessages",
             object([
-                ("validation", sentence()),
+                ("validation", led("Please check", sentence())),
                 ("apiErrors", detail(sentence())),
-                ("networkErrors", sentence()),
+                ("networkErrors", led("The connection was lost, but", sentence())),
                 ("paymentErrors", detail(sentence())),
             ]),
         ),
-        ("successMessages", single(list(2, 8, text(8, 200)))),
+        (
+            "successMessages",
+            single(list(2, 8, led("All done, now", text(8, 200)))),
+        ),
         ("loadingStates", detail(list(1, 6, text(8, 200)))),
         (
             "faqContent",
@@ -118,8 +127,8 @@ fn schema() -> Value {
                 4,
                 12,
                 object([
-                    ("question", sentence()),
-                    ("answer", text(40, 600)),
+                    ("question", led("People often ask whether", sentence())),
+                    ("answer", led("The answer is that", text(40, 600))),
                     ("category", detail(label())),
                 ]),
             )),
@@ -127,7 +136,7 @@ fn schema() -> Value {
         (
             "legalRequirements",
             object([
-                ("privacyPolicy", sentence()),
+                ("privacyPolicy", led("It must say that", sentence())),
                 ("termsOfService", detail(sentence())),
                 ("cookieConsent", detail(sentence())),
                 ("gdprCompliance", detail(sentence())),
@@ -143,23 +152,23 @@ fn schema() -> Value {
 fn example() -> Value {
     json!({
         "onboardingCopy": {
-            "welcomeScreen": "Welcome, your next repair day is three steps away.",
-            "steps": ["Tell us the date and the number of tables.", "Invite your volunteers and their skills."],
+            "welcomeScreen": "Welcome, here you can plan your next repair day in three steps.",
+            "steps": ["In this step you tell us the date and the number of tables.", "In this step you invite your volunteers and note their skills."],
         },
         "transactionalEmails": {
-            "welcome": {"subject": "Your first repair day", "body": "Thank you for joining, here is the page to share with your visitors."},
+            "welcome": {"subject": "Your first repair day", "body": "Thank you for joining, now you can share your page with visitors."},
         },
-        "emptyStates": [{"headline": "No bookings yet", "body": "Share your page and the first visitors will appear here."}],
+        "emptyStates": [{"headline": "No bookings yet", "body": "Nothing is here yet, so share your page and the first visitors will appear."}],
         "errorMessages": {
-            "validation": "Please give the item a name so that a helper can prepare.",
-            "networkErrors": "The connection was lost, your plan is saved on this device.",
+            "validation": "Please check that the item has a name so that a helper can prepare.",
+            "networkErrors": "The connection was lost, but your plan is saved on this device.",
         },
-        "successMessages": ["The table is booked and the helper knows about it."],
+        "successMessages": ["All done, now the table is booked and the helper knows about it."],
         "faqContent": [{
-            "question": "Many coordinators ask whether helpers need an account.",
-            "answer": "Helpers only need a link that shows their next item.",
+            "question": "People often ask whether helpers need an account of their own.",
+            "answer": "The answer is that helpers only need a link to their next item.",
         }],
-        "legalRequirements": {"privacyPolicy": "State that names and items are kept for one year."},
+        "legalRequirements": {"privacyPolicy": "It must say that names and items are kept for one year."},
     })
 }
 

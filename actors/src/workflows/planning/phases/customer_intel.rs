@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{amount, citations, detail, label, list, object, one_of, sentence, single, text, urls},
+    schema::{amount, citations, detail, label, led, list, object, one_of, sentence, single, text, urls},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -79,7 +79,7 @@ fn schema() -> Value {
             "psychographics",
             object([
                 ("values", detail(list(2, 5, label()))),
-                ("fears", single(list(2, 5, sentence()))),
+                ("fears", single(list(2, 5, led("They fear that", sentence())))),
                 ("aspirations", detail(list(2, 5, sentence()))),
                 ("identity", detail(sentence())),
             ]),
@@ -90,14 +90,17 @@ fn schema() -> Value {
                 2,
                 6,
                 object([
-                    ("description", sentence()),
+                    ("description", led("It hurts them that", sentence())),
                     ("exactQuote", detail(sentence())),
                     ("source", detail(label())),
                     ("severity", one_of(&["hair_on_fire", "high", "medium", "nice_to_have"])),
                 ]),
             ),
         ),
-        ("buyingTriggers", single(list(2, 5, sentence()))),
+        (
+            "buyingTriggers",
+            single(list(2, 5, led("They look for help when", sentence()))),
+        ),
         (
             "currentSolutions",
             single(list(
@@ -106,7 +109,7 @@ fn schema() -> Value {
                 object([
                     ("tool", label()),
                     ("whatTheyPay", detail(text(4, 160))),
-                    ("whatTheyHate", sentence()),
+                    ("whatTheyHate", led("They dislike that", sentence())),
                 ]),
             )),
         ),
@@ -171,7 +174,7 @@ fn schema() -> Value {
                 1,
                 4,
                 object([
-                    ("functional", sentence()),
+                    ("functional", led("They want to", sentence())),
                     ("emotional", detail(sentence())),
                     ("social", detail(sentence())),
                 ]),
@@ -186,15 +189,15 @@ fn example() -> Value {
     json!({
         "idealCustomerProfiles": [{
             "demographics": {"jobTitle": "Volunteer coordinator", "companySize": "Ten to forty helpers", "industry": "Community repair"},
-            "psychographics": {"fears": ["Good volunteers leave because their Saturday was wasted."]},
-            "painPoints": [{"description": "Visitors arrive with items that nobody present can repair."}],
-            "buyingTriggers": ["A repair day ends with twenty people sent home."],
-            "currentSolutions": [{"tool": "Shared spreadsheet", "whatTheyHate": "It is out of date as soon as someone calls in sick."}],
+            "psychographics": {"fears": ["They fear that good volunteers leave because their Saturday was wasted."]},
+            "painPoints": [{"description": "It hurts them that visitors arrive with items that nobody present can repair."}],
+            "buyingTriggers": ["They look for help when a repair day ends with twenty people sent home."],
+            "currentSolutions": [{"tool": "Shared spreadsheet", "whatTheyHate": "They dislike that it is out of date as soon as someone calls in sick."}],
             "wateringHoles": [{"name": "Regional repair network"}],
             "decisionProcess": {"whoDecides": "Coordinator alone"},
         }],
         "customerLanguage": {"exactWords": ["Repair day", "Waiting list"]},
-        "jobsToBeDone": [{"functional": "Match each broken item with a person who can fix it."}],
+        "jobsToBeDone": [{"functional": "They want to match each broken item with a person who can fix it."}],
     })
 }
 

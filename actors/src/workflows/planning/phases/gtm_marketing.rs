@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{detail, entries, identifier, label, list, object, one_of, sentence, single, text},
+    schema::{detail, entries, identifier, label, led, list, object, one_of, sentence, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -81,7 +81,7 @@ fn schema() -> Value {
             object([
                 ("primaryKeywords", list(3, 10, label())),
                 ("longTailKeywords", detail(list(3, 15, label()))),
-                ("contentPillars", single(list(2, 5, sentence()))),
+                ("contentPillars", single(list(2, 5, led("We write about", sentence())))),
                 ("technicalSEOChecklist", detail(list(3, 10, sentence()))),
             ]),
         ),
@@ -90,34 +90,40 @@ fn schema() -> Value {
             object([
                 ("blogPosts", list(3, 12, label())),
                 ("contentCalendar", detail(text(40, 600))),
-                ("distributionPlan", single(list(2, 6, sentence()))),
+                (
+                    "distributionPlan",
+                    single(list(2, 6, led("Each article is shared", sentence()))),
+                ),
             ]),
         ),
         (
             "launchPlaybook",
             object([
-                ("preLaunch", text(60, 800)),
+                ("preLaunch", led("Before the launch we", text(60, 800))),
                 (
                     "launchDay",
                     object([
                         ("productHunt", detail(sentence())),
                         ("hackerNews", detail(sentence())),
                         ("reddit", detail(list(1, 5, sentence()))),
-                        ("emailBlast", sentence()),
+                        ("emailBlast", led("On launch day the email says", sentence())),
                     ]),
                 ),
-                ("postLaunch", text(60, 800)),
+                ("postLaunch", led("After the launch we", text(60, 800))),
             ]),
         ),
         (
             "emailMarketing",
             object([
-                ("leadMagnet", sentence()),
+                ("leadMagnet", led("People sign up to get", sentence())),
                 ("welcomeSequence", detail(list(2, 7, mail()))),
                 ("launchSequence", detail(list(2, 7, mail()))),
             ]),
         ),
-        ("growthLoops", single(list(1, 4, sentence()))),
+        (
+            "growthLoops",
+            single(list(1, 4, led("Each user brings another one because", sentence()))),
+        ),
         (
             "socialMedia",
             detail(object([
@@ -139,7 +145,10 @@ fn schema() -> Value {
             object([
                 ("stages", detail(list(3, 7, label()))),
                 ("expectedConversionRates", detail(entries(2, 7))),
-                ("optimizationPriority", single(list(1, 5, sentence()))),
+                (
+                    "optimizationPriority",
+                    single(list(1, 5, led("The first thing to improve is", sentence()))),
+                ),
             ]),
         ),
         (
@@ -151,7 +160,7 @@ fn schema() -> Value {
                     ("eventName", identifier()),
                     ("category", one_of(&["lifecycle", "engagement", "conversion", "error"])),
                     ("properties", detail(list(1, 8, identifier()))),
-                    ("trigger", sentence()),
+                    ("trigger", led("It is recorded when", sentence())),
                 ]),
             )),
         ),
@@ -162,21 +171,21 @@ fn example() -> Value {
     json!({
         "seoStrategy": {
             "primaryKeywords": ["Repair cafe planning", "Volunteer table plan"],
-            "contentPillars": ["How to run a repair day that people want to come back to."],
+            "contentPillars": ["We write about running a repair day that people want to come back to."],
         },
         "contentMarketing": {
-            "blogPosts": ["Lessons from a full repair day"],
-            "distributionPlan": ["Send each article to two regional networks with a personal note."],
+            "blogPosts": ["Lessons from repair days"],
+            "distributionPlan": ["Each article is shared with two regional networks and a personal note."],
         },
         "launchPlaybook": {
-            "preLaunch": "Plan three repair days by hand and ask each group for one quotation.",
-            "launchDay": {"emailBlast": "Write to the waiting list at nine with a link to a live plan."},
-            "postLaunch": "Call every group that signed up and watch them plan their first day.",
+            "preLaunch": "Before the launch we plan three repair days by hand and ask for one quotation each.",
+            "launchDay": {"emailBlast": "On launch day the email says that a live plan can be watched by everyone."},
+            "postLaunch": "After the launch we call every group and watch them plan their first day.",
         },
-        "emailMarketing": {"leadMagnet": "A printable checklist for the week before a repair day."},
-        "growthLoops": ["Every booking page shows visitors how to start a group of their own."],
-        "conversionFunnel": {"optimizationPriority": ["Help new groups to publish their first booking page."]},
-        "analyticsEventTaxonomy": [{"eventName": "table_booked", "trigger": "A visitor confirms a time for an item."}],
+        "emailMarketing": {"leadMagnet": "People sign up to get a printable checklist for the week before a repair day."},
+        "growthLoops": ["Each user brings another one because every booking page shows how to start a group."],
+        "conversionFunnel": {"optimizationPriority": ["The first thing to improve is how new groups publish their booking page."]},
+        "analyticsEventTaxonomy": [{"eventName": "table_booked", "trigger": "It is recorded when a visitor confirms a time for an item."}],
     })
 }
 

@@ -8,7 +8,7 @@ use crate::{
     workflows::planning::{
         document::{Block, Layout, decisions},
         phase::{Phase, PhaseId, Stage},
-        schema::{citations, count, detail, flag, list, object, one_of, score, sentence, single, text},
+        schema::{citations, count, detail, flag, led, list, object, one_of, score, sentence, single, text},
         verdict,
     },
 };
@@ -61,17 +61,17 @@ pub(super) static PHASE: Phase = Phase {
 };
 
 fn schema() -> Value {
-    let criterion = || object([("why", text(40, 500)), ("score", score())]);
+    let criterion = |lead| object([("why", led(lead, text(40, 500))), ("score", score())]);
     object([
         (
             "criteria",
             object([
-                ("demand", criterion()),
-                ("differentiation", criterion()),
-                ("reach", criterion()),
-                ("feasibility", criterion()),
-                ("economics", criterion()),
-                ("agenticDepth", criterion()),
+                ("demand", criterion("People want this because")),
+                ("differentiation", criterion("It differs from other tools because")),
+                ("reach", criterion("The first users can be reached through")),
+                ("feasibility", criterion("It can be built because")),
+                ("economics", criterion("It can earn money because")),
+                ("agenticDepth", criterion("The software can act by itself when")),
             ]),
         ),
         ("fatalFlaws", detail(list(0, 5, sentence()))),
@@ -82,8 +82,8 @@ fn schema() -> Value {
                 3,
                 8,
                 object([
-                    ("risk", sentence()),
-                    ("mitigation", sentence()),
+                    ("risk", led("There is a risk that", sentence())),
+                    ("mitigation", led("To lower this risk the team can", sentence())),
                     ("probability", one_of(&["high", "medium", "low"])),
                     ("impact", one_of(&["high", "medium", "low"])),
                 ]),
@@ -92,13 +92,16 @@ fn schema() -> Value {
         (
             "bootstrapFeasibility",
             object([
-                ("canOneSoloFounderBuildReasoning", sentence()),
+                (
+                    "canOneSoloFounderBuildReasoning",
+                    led("One person can start with", sentence()),
+                ),
                 ("canOneSoloFounderBuild", flag()),
                 ("timeToMVP", detail(text(3, 200))),
                 ("timeToMVPWeeks", count(1, 104)),
                 (
                     "canReachFirst100CustomersForFreeChannels",
-                    single(list(1, 5, sentence())),
+                    single(list(1, 5, led("Early users can be found", sentence()))),
                 ),
                 ("canReachFirst100CustomersForFree", flag()),
                 ("hasFreeDist", flag()),
@@ -111,7 +114,7 @@ fn schema() -> Value {
         (
             "agenticAssessment",
             object([
-                ("whatMakesItAgentic", sentence()),
+                ("whatMakesItAgentic", led("Without being asked it", sentence())),
                 ("dataCompoundingMechanism", detail(sentence())),
                 ("isAgentic", flag()),
                 ("agenticDepth", one_of(&["deep", "surface", "none"])),
@@ -133,22 +136,22 @@ fn schema() -> Value {
 fn example() -> Value {
     json!({
         "criteria": {
-            "demand": {"why": "Organisers already build their own lists and waiting rooms."},
-            "differentiation": {"why": "Matching by skill is visible on the first repair day."},
-            "reach": {"why": "Regional networks have mailing lists that anyone may write to."},
-            "feasibility": {"why": "Booking and matching are well known building blocks."},
-            "economics": {"why": "One city contract pays for many small groups."},
-            "agenticDepth": {"why": "The desk plans tables by itself and learns from each repair."},
+            "demand": {"why": "People want this because organisers already build their own lists and waiting rooms."},
+            "differentiation": {"why": "It differs from other tools because matching by skill is visible on the first day."},
+            "reach": {"why": "The first users can be reached through regional networks that anyone may write to."},
+            "feasibility": {"why": "It can be built because booking and matching are well known building blocks."},
+            "economics": {"why": "It can earn money because one city contract pays for many small groups."},
+            "agenticDepth": {"why": "The software can act by itself when a helper is ill and a substitute must be called."},
         },
         "riskRegister": [{
-            "risk": "Volunteers may refuse to enter their skills.",
-            "mitigation": "Learn skills from finished repairs instead of asking.",
+            "risk": "There is a risk that volunteers refuse to enter their skills.",
+            "mitigation": "To lower this risk the team can learn skills from finished repairs instead of asking.",
         }],
         "bootstrapFeasibility": {
-            "canOneSoloFounderBuildReasoning": "One developer can build the booking page and the planner.",
-            "canReachFirst100CustomersForFreeChannels": ["Write to the organisers listed by regional networks."],
+            "canOneSoloFounderBuildReasoning": "One person can start with a booking page and a simple planner.",
+            "canReachFirst100CustomersForFreeChannels": ["Early users can be found among the organisers listed by regional networks."],
         },
-        "agenticAssessment": {"whatMakesItAgentic": "It assigns visitors and calls a substitute when a helper is ill."},
+        "agenticAssessment": {"whatMakesItAgentic": "Without being asked it assigns visitors to tables and plans the day."},
     })
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{detail, entries, label, list, object, sentence, single, text},
+    schema::{detail, entries, label, led, list, object, sentence, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -71,7 +71,7 @@ fn schema() -> Value {
                     12,
                     object([
                         ("theme", label()),
-                        ("dailyActions", list(5, 5, text(15, 240))),
+                        ("dailyActions", list(5, 5, led("Today we", text(15, 240)))),
                         ("kpis", detail(list(1, 4, text(8, 160)))),
                         ("budget", detail(text(1, 80))),
                         ("toolsNeeded", detail(list(1, 6, label()))),
@@ -82,10 +82,16 @@ fn schema() -> Value {
         (
             "metricsFramework",
             object([
-                ("northStarMetric", sentence()),
+                ("northStarMetric", led("The number that matters most is", sentence())),
                 ("weeklyMetrics", list(2, 6, label())),
-                ("leadIndicators", single(list(1, 5, sentence()))),
-                ("pivotTriggers", single(list(2, 5, sentence()))),
+                (
+                    "leadIndicators",
+                    single(list(1, 5, led("An early good sign is", sentence()))),
+                ),
+                (
+                    "pivotTriggers",
+                    single(list(2, 5, led("We change course if", sentence()))),
+                ),
             ]),
         ),
         (
@@ -100,10 +106,10 @@ fn schema() -> Value {
         (
             "buildSchedule",
             object([
-                ("week1to2", sentence()),
-                ("week3to4", sentence()),
-                ("week5to8", sentence()),
-                ("week9to12", sentence()),
+                ("week1to2", led("At first we", sentence())),
+                ("week3to4", led("Then we", sentence())),
+                ("week5to8", led("In the second month we", sentence())),
+                ("week9to12", led("In the third month we", sentence())),
             ]),
         ),
     ])
@@ -113,20 +119,20 @@ fn example() -> Value {
     json!({
         "ninetyDayPlan": {"weeks": [{
             "theme": "Meet coordinators",
-            "dailyActions": ["Call three coordinators and write down how they plan a day."],
+            "dailyActions": ["Today we call three coordinators and write down how they plan a day."],
         }]},
         "metricsFramework": {
-            "northStarMetric": "Items repaired on days that were planned with the product.",
+            "northStarMetric": "The number that matters most is items repaired on planned days.",
             "weeklyMetrics": ["Planned days", "Full tables"],
-            "leadIndicators": ["Groups that publish a booking page within two days."],
-            "pivotTriggers": ["Fewer than five groups have planned a day after eight weeks."],
+            "leadIndicators": ["An early good sign is a group that publishes its page within two days."],
+            "pivotTriggers": ["We change course if fewer than five groups have planned a day after two months."],
         },
         "toolStack": [{"function": "Email", "tool": "Plain mailing list"}],
         "buildSchedule": {
-            "week1to2": "Build the booking page and try it at one real repair day.",
-            "week3to4": "Add the table plan and the links for helpers.",
-            "week5to8": "Charge the first groups and add reminders.",
-            "week9to12": "Add the impact report and offer it to two cities.",
+            "week1to2": "At first we build the booking page and try it at one real repair day.",
+            "week3to4": "Then we add the table plan and the links for helpers.",
+            "week5to8": "In the second month we charge the first groups and add reminders.",
+            "week9to12": "In the third month we offer an impact report to two cities.",
         },
     })
 }

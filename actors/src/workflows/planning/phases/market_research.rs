@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{amount, citations, detail, label, list, object, one_of, paragraph, sentence, single, text, urls},
+    schema::{amount, citations, detail, label, led, list, object, one_of, paragraph, sentence, single, text, urls},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -75,13 +75,13 @@ fn schema() -> Value {
         (
             "marketSize",
             object([
-                ("tam", sentence()),
+                ("tam", led("The whole market is", sentence())),
                 ("tamSource", detail(sentence())),
                 ("tamConfidence", confidence()),
                 ("sam", detail(sentence())),
                 ("samSource", detail(sentence())),
                 ("samConfidence", confidence()),
-                ("som", sentence()),
+                ("som", led("The part within reach is", sentence())),
                 ("somSource", detail(sentence())),
                 ("somConfidence", confidence()),
             ]),
@@ -91,10 +91,10 @@ fn schema() -> Value {
         (
             "marketTiming",
             object([
-                ("whyNow", sentence()),
-                ("whatChanged", sentence()),
-                ("tailwinds", single(list(2, 5, sentence()))),
-                ("headwinds", single(list(1, 5, sentence()))),
+                ("whyNow", led("Now is a good time because", sentence())),
+                ("whatChanged", led("In recent years", sentence())),
+                ("tailwinds", single(list(2, 5, led("It helps that", sentence())))),
+                ("headwinds", single(list(1, 5, led("It is difficult that", sentence())))),
             ]),
         ),
         (
@@ -123,11 +123,11 @@ fn schema() -> Value {
         (
             "pricingPsychology",
             object([
-                ("strategy", sentence()),
+                ("strategy", led("The price should", sentence())),
                 ("reasoning", detail(paragraph())),
                 ("anchoring", detail(sentence())),
                 ("decoy", detail(sentence())),
-                ("freemiumVsTrial", sentence()),
+                ("freemiumVsTrial", led("A free trial", sentence())),
                 ("annualVsMonthly", detail(sentence())),
             ]),
         ),
@@ -142,7 +142,10 @@ fn schema() -> Value {
             ]),
         ),
         ("regulatoryFactors", detail(list(1, 6, sentence()))),
-        ("marketRisks", list(2, 6, sentence())),
+        (
+            "marketRisks",
+            list(2, 6, led("One risk of this market is that", sentence())),
+        ),
         ("citations", citations(5)),
     ])
 }
@@ -150,21 +153,21 @@ fn schema() -> Value {
 fn example() -> Value {
     json!({
         "marketSize": {
-            "tam": "Several thousand repair cafes meet every month, most of them without software.",
-            "som": "A few hundred organisers with a regular venue could be reached in three years.",
+            "tam": "The whole market is every repair cafe that meets each month, most of them without software.",
+            "som": "The part within reach is organisers with a regular venue and a mailing list.",
         },
         "marketTiming": {
-            "whyNow": "Right to repair rules bring more visitors than volunteers can sort by hand.",
-            "whatChanged": "Most visitors now expect to book a time on their phone.",
-            "tailwinds": ["Cities pay for projects that reduce waste."],
-            "headwinds": ["Volunteer groups rarely have a budget line for tools."],
+            "whyNow": "Now is a good time because right to repair rules bring more visitors.",
+            "whatChanged": "In recent years most visitors began to book a time on their phone.",
+            "tailwinds": ["It helps that cities pay for projects that reduce waste."],
+            "headwinds": ["It is difficult that volunteer groups rarely have a budget for tools."],
         },
         "pricingLandscape": [{"competitor": "General booking tools"}],
         "pricingPsychology": {
-            "strategy": "Price below one hour of venue rent so that the choice feels small.",
-            "freemiumVsTrial": "A free table for one repair day shows the value before anyone pays.",
+            "strategy": "The price should stay below one hour of venue rent so that the choice feels small.",
+            "freemiumVsTrial": "A free trial of one repair day shows the value before anyone pays.",
         },
-        "marketRisks": ["Groups may stay with paper lists because they cost nothing."],
+        "marketRisks": ["One risk of this market is that groups stay with paper lists because they cost nothing."],
     })
 }
 

@@ -7,7 +7,7 @@ use crate::{
     workflows::planning::{
         document::{Block, Layout, decisions},
         phase::{Phase, PhaseId, Stage},
-        schema::{citations, count, given, list, object, one_of, or, sentence, text},
+        schema::{citations, count, given, led, list, object, one_of, or, sentence, text},
     },
 };
 
@@ -59,9 +59,9 @@ fn schema() -> Value {
                 3,
                 5,
                 object([
-                    ("idea", text(30, 240)),
-                    ("description", text(80, 700)),
-                    ("reasoning", text(60, 600)),
+                    ("idea", led("A product that", text(30, 240))),
+                    ("description", led("It lets people", text(80, 700))),
+                    ("reasoning", led("It matters because", text(60, 600))),
                     ("revenuePotential", strength()),
                     ("customerUrgency", strength()),
                     ("competitionDensity", level()),
@@ -72,8 +72,8 @@ fn schema() -> Value {
             ),
         ),
         ("recommendedIndex", or(count(0, 4), json!(0))),
-        ("keyInsight", text(60, 500)),
-        ("unknowns", list(2, 6, sentence())),
+        ("keyInsight", led("Most people overlook that", text(60, 500))),
+        ("unknowns", list(2, 6, led("It is still unknown whether", sentence()))),
     ])
 }
 
@@ -81,13 +81,13 @@ fn example() -> Value {
     json!({
         "refinedOpportunities": [
             {
-                "idea": "A booking desk that fills the repair tables of neighbourhood repair cafes.",
-                "description": "Visitors describe a broken item and get a time with a volunteer who can fix it.",
-                "reasoning": "Organisers lose hours each month to phone calls and empty tables.",
+                "idea": "A product that fills the repair tables of neighbourhood repair cafes.",
+                "description": "It lets people describe a broken item and get a time with a volunteer who can fix it.",
+                "reasoning": "It matters because organisers lose hours each month to phone calls and empty tables.",
             },
         ],
-        "keyInsight": "The scarce thing is the right volunteer at the right hour, not the visitor.",
-        "unknowns": ["How many repair cafes have a budget for software at all."],
+        "keyInsight": "Most people overlook that the right volunteer is scarce and not the visitor.",
+        "unknowns": ["It is still unknown whether repair cafes have a budget for software at all."],
     })
 }
 

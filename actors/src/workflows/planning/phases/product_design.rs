@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{detail, entries, label, list, object, one_of, path, sentence, single, text},
+    schema::{detail, entries, label, led, list, object, one_of, path, sentence, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -70,7 +70,7 @@ fn schema() -> Value {
         (
             "mvpScope",
             object([
-                ("userStories", single(list(3, 10, sentence()))),
+                ("userStories", single(list(3, 10, led("A user can", sentence())))),
                 (
                     "featurePriority",
                     single(list(
@@ -78,12 +78,15 @@ fn schema() -> Value {
                         12,
                         object([
                             ("feature", label()),
-                            ("reasoning", sentence()),
+                            ("reasoning", led("It comes first because", sentence())),
                             ("priority", one_of(&["must_have", "nice_to_have", "future"])),
                         ]),
                     )),
                 ),
-                ("outOfScope", single(list(2, 8, sentence()))),
+                (
+                    "outOfScope",
+                    single(list(2, 8, led("The first version leaves out", sentence()))),
+                ),
             ]),
         ),
         (
@@ -91,10 +94,14 @@ fn schema() -> Value {
             object([
                 (
                     "siteMap",
-                    single(list(3, 15, object([("path", path()), ("purpose", sentence())]))),
+                    single(list(
+                        3,
+                        15,
+                        object([("path", path()), ("purpose", led("Here people", sentence()))]),
+                    )),
                 ),
                 ("userFlows", detail(list(1, 6, text(40, 400)))),
-                ("activationMetric", sentence()),
+                ("activationMetric", led("People stay after", sentence())),
             ]),
         ),
         (
@@ -103,7 +110,7 @@ fn schema() -> Value {
                 (
                     "aboveTheFold",
                     object([
-                        ("headline", sentence()),
+                        ("headline", led("Finally a simple way to", sentence())),
                         ("subheadline", detail(sentence())),
                         ("ctaText", label()),
                         ("ctaColor", detail(label())),
@@ -132,11 +139,11 @@ fn schema() -> Value {
                 10,
                 object([
                     ("route", detail(path())),
-                    ("purpose", sentence()),
+                    ("purpose", led("This page shows", sentence())),
                     ("layout", detail(sentence())),
                     ("components", detail(list(1, 10, label()))),
                     ("dataNeeded", detail(list(1, 10, label()))),
-                    ("emptyState", sentence()),
+                    ("emptyState", led("When it is empty, it asks people to", sentence())),
                     ("loadingState", detail(sentence())),
                     ("errorState", detail(sentence())),
                 ]),
@@ -167,7 +174,7 @@ fn schema() -> Value {
         (
             "copyGuidance",
             object([
-                ("voiceAndTone", sentence()),
+                ("voiceAndTone", led("The voice is", sentence())),
                 ("headlineFormulas", detail(list(1, 5, text(8, 200)))),
                 ("ctaVariations", detail(list(2, 6, label()))),
                 ("microcopy", detail(entries(2, 10))),
@@ -177,7 +184,10 @@ fn schema() -> Value {
         (
             "conversionOptimization",
             object([
-                ("frictionPoints", single(list(1, 6, sentence()))),
+                (
+                    "frictionPoints",
+                    single(list(1, 6, led("People hesitate because", sentence()))),
+                ),
                 ("trustSignals", detail(list(1, 6, sentence()))),
                 ("urgencyTactics", detail(list(1, 4, sentence()))),
             ]),
@@ -208,23 +218,23 @@ fn schema() -> Value {
 fn example() -> Value {
     json!({
         "mvpScope": {
-            "userStories": ["A visitor books a table and gets a time within a minute."],
-            "featurePriority": [{"feature": "Table plan", "reasoning": "Without a plan the day is as chaotic as before."}],
-            "outOfScope": ["Payments between visitors and helpers are not part of the first version."],
+            "userStories": ["A user can book a table and get a time within a minute."],
+            "featurePriority": [{"feature": "Table plan", "reasoning": "It comes first because without a plan the day is as chaotic as before."}],
+            "outOfScope": ["The first version leaves out payments between visitors and helpers."],
         },
         "informationArchitecture": {
-            "siteMap": [{"path": "/book", "purpose": "A visitor describes the broken item and picks a time."}],
-            "activationMetric": "The first repair day with at least ten booked tables.",
+            "siteMap": [{"path": "/book", "purpose": "Here people describe the broken item and pick a time."}],
+            "activationMetric": "People stay after the first repair day with ten booked tables.",
         },
         "landingPageBlueprint": {
-            "aboveTheFold": {"headline": "Nobody waits on your next repair day.", "ctaText": "Plan a repair day"},
+            "aboveTheFold": {"headline": "Finally a simple way to run a repair day without a queue.", "ctaText": "Plan a repair day"},
         },
         "appPages": [{
-            "purpose": "The coordinator sees all tables and moves visitors between them.",
-            "emptyState": "No bookings yet, so share the page with your list.",
+            "purpose": "This page shows all tables and lets the coordinator move visitors.",
+            "emptyState": "When it is empty, it asks people to share the page with their list.",
         }],
-        "copyGuidance": {"voiceAndTone": "Short and friendly, like a sign at the entrance of a workshop."},
-        "conversionOptimization": {"frictionPoints": ["Visitors do not know which skill their item needs."]},
+        "copyGuidance": {"voiceAndTone": "The voice is short and friendly, like a sign at the entrance of a workshop."},
+        "conversionOptimization": {"frictionPoints": ["People hesitate because they do not know which skill their item needs."]},
     })
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{citations, count, detail, label, list, object, one_of, paragraph, sentence, share, single, text},
+    schema::{citations, count, detail, label, led, list, object, one_of, paragraph, sentence, share, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -69,7 +69,7 @@ pub(super) static PHASE: Phase = Phase {
 fn schema() -> Value {
     let level = || one_of(&["HIGH", "MEDIUM", "LOW"]);
     object([
-        ("primaryProduct", sentence()),
+        ("primaryProduct", led("The first product", sentence())),
         (
             "adjacentProducts",
             single(list(
@@ -77,8 +77,8 @@ fn schema() -> Value {
                 5,
                 object([
                     ("product", label()),
-                    ("description", sentence()),
-                    ("reasoning", sentence()),
+                    ("description", led("It could", sentence())),
+                    ("reasoning", led("Customers would want it because", sentence())),
                     ("revenueCeiling", detail(text(8, 240))),
                     ("implementationEffort", level()),
                     ("audienceOverlap", share()),
@@ -94,7 +94,7 @@ fn schema() -> Value {
                 6,
                 object([
                     ("feature", label()),
-                    ("description", sentence()),
+                    ("description", led("It would", sentence())),
                     ("willingnessToPayEvidence", detail(sentence())),
                     ("revenueImpact", level()),
                     ("effortToAdd", level()),
@@ -102,9 +102,15 @@ fn schema() -> Value {
                 ]),
             )),
         ),
-        ("ecosystemStrategy", paragraph()),
-        ("agenticValueChain", paragraph()),
-        ("palantirLessons", single(list(2, 5, sentence()))),
+        (
+            "ecosystemStrategy",
+            led("The parts strengthen one another because", paragraph()),
+        ),
+        ("agenticValueChain", led("Step by step the software", paragraph())),
+        (
+            "palantirLessons",
+            single(list(2, 5, led("It becomes part of daily work when", sentence()))),
+        ),
         (
             "revenueRanking",
             detail(list(
@@ -126,19 +132,19 @@ fn schema() -> Value {
 
 fn example() -> Value {
     json!({
-        "primaryProduct": "A booking desk that plans the tables of a repair day.",
+        "primaryProduct": "The first product is a booking desk that plans the tables of a repair day.",
         "adjacentProducts": [{
             "product": "Spare part ordering",
-            "description": "Orders the part that a planned repair will need before the day.",
-            "reasoning": "The desk already knows which items are coming and what fails in them.",
+            "description": "It could order the part that a planned repair will need before the day.",
+            "reasoning": "Customers would want it because the desk already knows which items are coming.",
         }],
         "upsellFeatures": [{
             "feature": "Impact report",
-            "description": "Adds up the waste avoided so that a city can justify its grant.",
+            "description": "It would add up the waste avoided so that a city can justify its grant.",
         }],
-        "ecosystemStrategy": "Each finished repair improves the matching and the list of useful parts.",
-        "agenticValueChain": "The desk first suggests a plan, then books it, then answers for full tables.",
-        "palantirLessons": ["Sit with the coordinator on the day and remove one manual step each time."],
+        "ecosystemStrategy": "The parts strengthen one another because each finished repair improves the matching.",
+        "agenticValueChain": "Step by step the software suggests a plan, then books it, then answers for full tables.",
+        "palantirLessons": ["It becomes part of daily work when one manual step disappears at each repair day."],
     })
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{detail, label, list, object, paragraph, sentence, single, text},
+    schema::{detail, label, led, list, object, paragraph, sentence, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -76,18 +76,18 @@ fn schema() -> Value {
                 ("who", detail(sentence())),
                 ("product", label()),
                 ("category", label()),
-                ("keyBenefit", sentence()),
+                ("keyBenefit", led("The main benefit is", sentence())),
                 ("unlike", label()),
                 ("competitorWeakness", detail(sentence())),
-                ("fullStatement", text(60, 500)),
+                ("fullStatement", led("For its customers it is", text(60, 500))),
             ]),
         ),
         (
             "strategicNarrative",
             object([
-                ("whatIsChanging", sentence()),
+                ("whatIsChanging", led("In this field", sentence())),
                 ("whyInevitable", detail(sentence())),
-                ("agenticVision", sentence()),
+                ("agenticVision", led("In a few years the software", sentence())),
                 ("dataFlywheel", detail(sentence())),
             ]),
         ),
@@ -103,15 +103,21 @@ fn schema() -> Value {
         (
             "wedgeStrategy",
             object([
-                ("smallestProduct", sentence()),
+                ("smallestProduct", led("The smallest useful product is", sentence())),
                 ("fullValueTo", detail(sentence())),
                 ("reasoning", detail(paragraph())),
             ]),
         ),
-        ("differentiationAxes", single(list(2, 5, sentence()))),
+        (
+            "differentiationAxes",
+            single(list(2, 5, led("It is better at", sentence()))),
+        ),
         (
             "moatStrategy",
-            object([("howGetsHarder", sentence()), ("timeline", detail(text(30, 500)))]),
+            object([
+                ("howGetsHarder", led("It becomes hard to copy because", sentence())),
+                ("timeline", detail(text(30, 500))),
+            ]),
         ),
         (
             "nameSuggestions",
@@ -126,18 +132,18 @@ fn example() -> Value {
             "for": "Repair cafe coordinators",
             "product": "Table planner",
             "category": "Event booking",
-            "keyBenefit": "Every volunteer has the right item on the table at the right time.",
+            "keyBenefit": "The main benefit is that every volunteer has the right item at the right time.",
             "unlike": "Shared spreadsheets",
-            "fullStatement": "For repair cafe coordinators it is the planner that fills every table.",
+            "fullStatement": "For its customers it is the planner that fills every table of a repair day.",
         },
         "strategicNarrative": {
-            "whatIsChanging": "Repair moves from a hobby to a service that cities count on.",
-            "agenticVision": "The planner runs the day while people do the repairs.",
+            "whatIsChanging": "In this field repair moves from a hobby to a service that cities count on.",
+            "agenticVision": "In a few years the software runs the day while people do the repairs.",
         },
         "brandVoice": {"tone": "Warm and practical", "wordsToUse": ["Repair day", "Full table"]},
-        "wedgeStrategy": {"smallestProduct": "One page where visitors book and helpers see their next item."},
-        "differentiationAxes": ["Matching by skill matters more than many calendar features."],
-        "moatStrategy": {"howGetsHarder": "Records of finished repairs make each new match better."},
+        "wedgeStrategy": {"smallestProduct": "The smallest useful product is one page where visitors book and helpers see their next item."},
+        "differentiationAxes": ["It is better at matching by skill than at having many calendar features."],
+        "moatStrategy": {"howGetsHarder": "It becomes hard to copy because records of finished repairs make each new match better."},
         "nameSuggestions": [{"name": "Tablemend"}, {"name": "Fixhour"}],
     })
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{count, detail, identifier, label, list, object, one_of, score, sentence, single, text},
+    schema::{count, detail, identifier, label, led, list, object, one_of, score, sentence, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -65,17 +65,17 @@ pub(super) static PHASE: Phase = Phase {
 
 fn schema() -> Value {
     object([
-        ("executiveSummary", text(200, 2400)),
-        ("oneLinePitch", text(24, 160)),
-        ("elevatorPitch", text(80, 700)),
+        ("executiveSummary", led("In short, this plan", text(200, 2400))),
+        ("oneLinePitch", led("The simple way to", text(24, 160))),
+        ("elevatorPitch", led("Imagine that", text(80, 700))),
         (
             "riskRegister",
             single(list(
                 2,
                 8,
                 object([
-                    ("risk", sentence()),
-                    ("mitigation", sentence()),
+                    ("risk", led("There is a risk that", sentence())),
+                    ("mitigation", led("To lower this risk the team can", sentence())),
                     ("probability", one_of(&["high", "medium", "low"])),
                     ("impact", one_of(&["high", "medium", "low"])),
                 ]),
@@ -86,7 +86,10 @@ fn schema() -> Value {
             list(
                 2,
                 8,
-                object([("assumption", sentence()), ("howToValidate", sentence())]),
+                object([
+                    ("assumption", led("The plan assumes that", sentence())),
+                    ("howToValidate", led("This can be tested by", sentence())),
+                ]),
             ),
         ),
         (
@@ -139,24 +142,24 @@ fn schema() -> Value {
                 ("postDeployChecks", list(1, 8, sentence())),
             ])),
         ),
-        ("nextSteps", list(3, 8, sentence())),
+        ("nextSteps", list(3, 8, led("Next we", sentence()))),
     ])
 }
 
 fn example() -> Value {
     json!({
-        "executiveSummary": "Repair cafes lose visitors to chaos, and a planner that fills every table repairs that.",
-        "oneLinePitch": "The planner that fills every table of a repair day.",
-        "elevatorPitch": "Visitors book, helpers get the right item, and the coordinator finally repairs too.",
+        "executiveSummary": "In short, this plan ends the chaos of repair days by filling every table.",
+        "oneLinePitch": "The simple way to fill every table of a repair day.",
+        "elevatorPitch": "Imagine that visitors book, helpers get the right item, and coordinators repair too.",
         "riskRegister": [{
-            "risk": "Small groups may not pay for a tool.",
-            "mitigation": "Sell to cities that fund several groups.",
+            "risk": "There is a risk that small groups do not pay for a tool.",
+            "mitigation": "To lower this risk the team can sell to cities that fund several groups.",
         }],
         "keyAssumptions": [{
-            "assumption": "Coordinators will share a booking page with their visitors.",
-            "howToValidate": "Ask five coordinators to do it for their next day.",
+            "assumption": "The plan assumes that coordinators share a booking page with their visitors.",
+            "howToValidate": "This can be tested by asking five coordinators to do it for their next day.",
         }],
-        "nextSteps": ["Call three coordinators this week.", "Plan one real repair day by hand."],
+        "nextSteps": ["Next we call three coordinators this week.", "Next we plan one real repair day by hand."],
     })
 }
 

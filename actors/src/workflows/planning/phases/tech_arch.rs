@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
     phase::{Phase, PhaseId, Stage},
-    schema::{code, detail, entries, flag, identifier, label, list, object, one_of, path, sentence, single, text},
+    schema::{code, detail, entries, flag, identifier, label, led, list, object, one_of, path, sentence, single, text},
 };
 
 pub(super) static PHASE: Phase = Phase {
@@ -73,7 +73,7 @@ fn schema() -> Value {
                         12,
                         object([
                             ("name", identifier()),
-                            ("purpose", sentence()),
+                            ("purpose", led("Each row holds", sentence())),
                             ("schemaSql", code(30, 3000)),
                             ("migrationSQL", code(10, 3000)),
                             ("relationships", detail(list(0, 8, sentence()))),
@@ -95,7 +95,7 @@ fn schema() -> Value {
                         object([
                             ("method", one_of(&["GET", "POST", "PUT", "PATCH", "DELETE"])),
                             ("path", path()),
-                            ("description", sentence()),
+                            ("description", led("It lets a program", sentence())),
                             ("requestBody", detail(text(4, 400))),
                             ("responseBody", detail(text(4, 400))),
                             ("auth", one_of(&["required", "optional", "public"])),
@@ -130,7 +130,7 @@ fn schema() -> Value {
                     6,
                     object([
                         ("className", label()),
-                        ("stateShape", sentence()),
+                        ("stateShape", led("It remembers", sentence())),
                         ("methods", detail(list(1, 10, label()))),
                         ("binding", detail(identifier())),
                     ]),
@@ -141,7 +141,7 @@ fn schema() -> Value {
             "workflows",
             object([
                 ("existingToFill", detail(list(0, 6, sentence()))),
-                ("newWorkflows", single(list(1, 6, sentence()))),
+                ("newWorkflows", single(list(1, 6, led("Step by step it", sentence())))),
             ]),
         ),
         (
@@ -152,7 +152,10 @@ fn schema() -> Value {
             ])),
         ),
         ("mcpTools", detail(object([("newTools", list(1, 8, sentence()))]))),
-        ("cronJobs", single(object([("jobs", single(list(1, 6, sentence())))]))),
+        (
+            "cronJobs",
+            single(object([("jobs", single(list(1, 6, led("Every day it", sentence()))))])),
+        ),
         ("deploymentChanges", detail(entries(1, 10))),
         (
             "environmentVariables",
@@ -164,12 +167,15 @@ fn schema() -> Value {
         (
             "authFlowDecisions",
             object([
-                ("signupMethod", sentence()),
+                ("signupMethod", led("People sign in with", sentence())),
                 ("sessionDuration", detail(text(3, 120))),
                 ("roleBasedAccess", detail(entries(1, 8))),
             ]),
         ),
-        ("thirdPartyIntegrations", single(list(1, 8, sentence()))),
+        (
+            "thirdPartyIntegrations",
+            single(list(1, 8, led("It is connected to", sentence()))),
+        ),
         (
             "technicalDecisions",
             single(list(
@@ -177,9 +183,9 @@ fn schema() -> Value {
                 12,
                 object([
                     ("category", label()),
-                    ("preferred", sentence()),
+                    ("preferred", led("We choose", sentence())),
                     ("avoid", detail(sentence())),
-                    ("reason", sentence()),
+                    ("reason", led("The reason is that", sentence())),
                     ("runsEverywhere", flag()),
                 ]),
             )),
@@ -189,20 +195,20 @@ fn schema() -> Value {
 
 fn example() -> Value {
     json!({
-        "databaseSchema": {"newTables": [{"name": "table_bookings", "purpose": "One row for each item that a visitor brings to a repair day."}]},
-        "apiRoutes": {"routes": [{"path": "/days/bookings", "description": "Books a table for an item and answers with a time."}]},
+        "databaseSchema": {"newTables": [{"name": "table_bookings", "purpose": "Each row holds one item that a visitor brings to a repair day."}]},
+        "apiRoutes": {"routes": [{"path": "/days/bookings", "description": "It lets a program book a table for an item and receive a time."}]},
         "durableObjects": {"newAgents": [{
             "className": "Repair day planner",
-            "stateShape": "It keeps the tables, the helpers with their skills and the waiting list.",
+            "stateShape": "It remembers the tables, the helpers with their skills and the waiting list.",
         }]},
-        "workflows": {"newWorkflows": ["Before each day the plan is made, confirmed by helpers and sent out."]},
-        "cronJobs": {"jobs": ["Every evening remind the visitors who come tomorrow."]},
-        "authFlowDecisions": {"signupMethod": "Coordinators sign in with a link that is sent by email."},
-        "thirdPartyIntegrations": ["An email service sends the plan and the reminders."],
+        "workflows": {"newWorkflows": ["Step by step it makes the plan, asks the helpers and sends it out."]},
+        "cronJobs": {"jobs": ["Every day it reminds the visitors who come tomorrow."]},
+        "authFlowDecisions": {"signupMethod": "People sign in with a link that is sent by email."},
+        "thirdPartyIntegrations": ["It is connected to an email service that sends plans and reminders."],
         "technicalDecisions": [{
             "category": "Storage",
-            "preferred": "Keep each repair day in one small database of its own.",
-            "reason": "A day is small, and one broken day cannot harm another.",
+            "preferred": "We choose one small database for each repair day.",
+            "reason": "The reason is that one broken day cannot harm another.",
         }],
     })
 }

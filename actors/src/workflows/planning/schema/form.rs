@@ -4,13 +4,29 @@ use serde_json::{Map, Value, json};
 
 use super::NOT_ASSESSED;
 
-/// A sentence of the embedded model: plain words, one full stop, bounded.
-pub(in crate::workflows::planning) const SENTENCE: &str = "^[A-Z][A-Za-z0-9 ,'%-]{22,94}[A-Za-z0-9%]\\.$";
-const SENTENCE_MAX: usize = 97;
+/// How a sentence of the embedded model goes on and ends: plain words, one full stop, bounded. Digits are left out, because
+/// a small model numbers its sentences where it can.
+pub(in crate::workflows::planning) const TAIL: &str = "[A-Za-z ,'-]{15,74}[a-z]\\.$";
+const TAIL_MAX: usize = 76;
+const TAIL_MIN: usize = 18;
 
-/// A name of the embedded model: no full stop.
-pub(in crate::workflows::planning) const LABEL: &str = "^[A-Z][A-Za-z0-9 '-]{1,30}[A-Za-z0-9]$";
-const LABEL_MAX: usize = 33;
+/// Words that no sentence ends with.
+const LOOSE: &[&str] = &[
+    "a", "an", "and", "because", "but", "if", "its", "my", "or", "our", "than", "the", "their", "which", "your",
+];
+
+/// Words that a sentence seldom ends with unless it was cut.
+const CUT: &[&str] = &[
+    "any", "are", "as", "at", "by", "can", "for", "from", "has", "have", "in", "is", "it", "more", "not", "of", "on",
+    "so", "such", "that", "they", "to", "we", "when", "who", "will", "with", "would",
+];
+
+/// A sentence without a given beginning.
+const OPEN: &str = "^[A-Z]";
+
+/// A name of the embedded model: up to four words without a full stop.
+pub(in crate::workflows::planning) const LABEL: &str = "^[A-Z][a-z]{1,12}( [a-z]{1,12}){0,3}$";
+const LABEL_MAX: usize = 52;
 
 pub(in crate::workflows::planning) const PATH: &str = "^/[a-z]{2,14}(/[a-z]{2,14})?$";
 const PATH_MAX: usize = 30;
@@ -87,7 +103,35 @@ pub fn fill(schema: &Value, answer: Value) -> Value {
                 .collect(),
         ),
         Value::Array(items) => Value::Array(items.into_iter().map(|item| fill(&schema["items"], item)).collect()),
+        Value::String(text) if schema["x-kind"] == "text" => {
+            json!(finished(&text, schema["x-lead"].as_str().map_or(0, str::len)))
+        }
         leaf @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => leaf,
+    }
+}
+
+/// A sentence of the embedded model without a loose end. Its length is bounded, and what does not fit is cut in the middle.
+fn finished(text: &str, lead: usize) -> String {
+    let whole = text.trim_end_matches('.');
+    let mut kept = whole;
+    let mut cut = whole.len() + 1 >= lead + TAIL_MAX;
+    // Whatever follows the last comma of a sentence of full length was cut.
+    if cut && let Some((before, _)) = whole.rsplit_once(',') {
+        kept = before;
+    }
+    while let Some((before, last)) = kept.rsplit_once(' ') {
+        let last = last.trim_end_matches(',');
+        if !(LOOSE.contains(&last) || cut && CUT.contains(&last)) {
+            break;
+        }
+        (kept, cut) = (before, true);
+    }
+    let kept = kept.trim_end_matches([',', ' ', '-', '\'']);
+    // The sentence must stay one.
+    if kept.len() < lead + TAIL_MIN {
+        text.to_owned()
+    } else {
+        format!("{kept}.")
     }
 }
 
@@ -158,7 +202,8 @@ pub fn longest_answer(asked: &Value) -> usize {
                 Some(LABEL) => LABEL_MAX,
                 Some(PATH) => PATH_MAX,
                 Some(IDENTIFIER) => IDENTIFIER_MAX,
-                Some(_) | None => SENTENCE_MAX,
+                Some(sentence) => sentence.strip_suffix(TAIL).map_or(0, str::len) + TAIL_MAX,
+                None => 0,
             }
         }
     }
@@ -224,13 +269,50 @@ fn ask(node: &Value) -> Option<Value> {
         }
         Some("string") => {
             let pattern = match node["x-kind"].as_str() {
-                Some("label") => LABEL,
-                Some("path") => PATH,
-                Some("identifier") => IDENTIFIER,
-                Some(_) | None => SENTENCE,
+                Some("label") => LABEL.to_owned(),
+                Some("path") => PATH.to_owned(),
+                Some("identifier") => IDENTIFIER.to_owned(),
+                Some(_) | None => match node["x-lead"].as_str() {
+                    Some(lead) => format!("^{lead} {TAIL}"),
+                    None => format!("{OPEN}{TAIL}"),
+                },
             };
             Some(json!({"type": "string", "pattern": pattern}))
         }
         Some(_) | None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loose_ends_are_cut() {
+        let lead = "People want this because".len();
+        for (text, wanted) in [
+            (
+                "People want this because they save water in every season.",
+                "People want this because they save water in every season.",
+            ),
+            (
+                "People want this because they save water in every season, so that the.",
+                "People want this because they save water in every season.",
+            ),
+            (
+                "People want this because they save water in every season, and they may also grow rather muc.",
+                "People want this because they save water in every season, and they may also grow rather muc.",
+            ),
+            (
+                "People want this because they save water in every season, and they may also grow very much more of it.",
+                "People want this because they save water in every season.",
+            ),
+            (
+                "People want this because it is so that the.",
+                "People want this because it is so that the.",
+            ),
+        ] {
+            assert_eq!(finished(text, lead), wanted);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::workflows::planning::schema::NOT_ASSESSED;
+use crate::{ports::Profile, workflows::planning::schema::NOT_ASSESSED};
 
 /// Words that stand where an answer should be.
 const PLACEHOLDERS: &[&str] = &[
@@ -68,16 +68,17 @@ struct Leaf<'a> {
     kind: &'a str,
     least: u64,
     text: &'a str,
+    own: &'a str,
 }
 
 /// Says what is wrong with a valid answer, as lines of the form `path: message`.
-pub(super) fn check(annotated: &Value, answer: &Value, idea: &str) -> Vec<String> {
+pub(super) fn check(annotated: &Value, answer: &Value, profile: Profile, idea: &str) -> Vec<String> {
     let mut leaves = Vec::new();
     collect(annotated, answer, String::new(), &mut leaves);
     let idea = words(idea);
     let mut errors = Vec::new();
     for leaf in &leaves {
-        if let Some(message) = fault(leaf, &idea) {
+        if let Some(message) = fault(leaf, profile, &idea) {
             errors.push(format!("{}: {message}", leaf.path));
         }
     }
@@ -85,18 +86,18 @@ pub(super) fn check(annotated: &Value, answer: &Value, idea: &str) -> Vec<String
     errors
 }
 
-fn fault(leaf: &Leaf<'_>, idea: &[String]) -> Option<&'static str> {
+fn fault(leaf: &Leaf<'_>, profile: Profile, idea: &[String]) -> Option<&'static str> {
     let trimmed = leaf.text.trim();
     if (trimmed.chars().count() as u64) < leaf.least {
         return Some("is too short without the spaces around it");
     }
-    if is_placeholder(trimmed) {
+    if is_placeholder(trimmed) || is_placeholder(leaf.own.trim()) {
         return Some("is a placeholder, say something specific");
     }
     if trimmed.chars().count() >= VARIED_FROM && distinct(trimmed) < VARIED {
         return Some("is not a sentence");
     }
-    if leaf.kind == "text" && is_echo(&words(trimmed), idea) {
+    if leaf.kind == "text" && is_echo(profile, &words(leaf.own), idea) {
         return Some("repeats the idea, say something about it");
     }
     None
@@ -123,14 +124,19 @@ fn is_placeholder(text: &str) -> bool {
         || words.len() > 2 && words.iter().all(|word| *word == words[0])
 }
 
-/// The idea itself, the idea with a few words around it, or most of the idea.
-fn is_echo(text: &[String], idea: &[String]) -> bool {
+/// The idea itself, or the idea with a few words around it. In the full profile also most of the idea: the embedded model
+/// cannot but lean on its words.
+fn is_echo(profile: Profile, text: &[String], idea: &[String]) -> bool {
     if text.is_empty() || idea.is_empty() {
         return false;
     }
+    let most = match profile {
+        Profile::Full => text.len() >= MIN_ECHO_WORDS && text.len() * 5 >= idea.len() * 3,
+        Profile::Embedded => false,
+    };
     text == idea
         || idea.len() >= MIN_ECHO_WORDS && text.len() * 2 < idea.len() * 3 && within(text, idea)
-        || text.len() >= MIN_ECHO_WORDS && text.len() * 5 >= idea.len() * 3 && within(idea, text)
+        || most && within(idea, text)
 }
 
 fn within(whole: &[String], part: &[String]) -> bool {
@@ -152,7 +158,7 @@ fn repetition(leaves: &[Leaf<'_>]) -> Option<String> {
         .collect();
     let mut seen: HashMap<Vec<String>, (usize, &str)> = HashMap::new();
     for leaf in &prose {
-        seen.entry(words(leaf.text)).or_insert((0, &leaf.path)).0 += 1;
+        seen.entry(words(leaf.own)).or_insert((0, &leaf.path)).0 += 1;
     }
     let (count, path) = seen
         .into_values()
@@ -182,11 +188,17 @@ fn collect<'a>(schema: &'a Value, value: &'a Value, path: String, leaves: &mut V
             if !matches!(kind, "choice" | "url") {
                 // The embedded model writes shorter texts than the strict schema asks for; its pattern bounds them.
                 let least = schema["minLength"].as_u64().unwrap_or(1).min(VARIED_FROM as u64);
+                // What was given to begin with is not the model's own.
+                let own = schema["x-lead"]
+                    .as_str()
+                    .and_then(|lead| text.strip_prefix(lead))
+                    .unwrap_or(text);
                 leaves.push(Leaf {
                     path,
                     kind,
                     least,
                     text,
+                    own,
                 });
             }
         }
@@ -201,7 +213,7 @@ mod tests {
     const IDEA: &str = "A tool that helps small farms plan when to water each field";
 
     fn echo(text: &str) -> bool {
-        is_echo(&words(text), &words(IDEA))
+        is_echo(Profile::Full, &words(text), &words(IDEA))
     }
 
     #[test]
@@ -216,6 +228,9 @@ mod tests {
             "Small farms lose a third of their water because nobody measures the soil."
         ));
         assert!(!echo("A tool that helps small farms."));
+        let most = words("helps small farms plan when to water each field");
+        assert!(!is_echo(Profile::Embedded, &most, &words(IDEA)));
+        assert!(is_echo(Profile::Embedded, &words(IDEA), &words(IDEA)));
     }
 
     #[test]
