@@ -6,6 +6,7 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
+use tracing::Instrument;
 
 use crate::{
     Timestamp,
@@ -89,6 +90,7 @@ impl Slot {
             Origin::Pipe { incarnation } if incarnation != self.incarnation || self.instance.is_none() => return,
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}
         }
+        let class = self.class.name();
         let instance = match self.instance().await {
             Ok(instance) => instance,
             Err(fault) => return self.release(reply, Err(fault)),
@@ -102,10 +104,14 @@ impl Slot {
         }
         reply.start();
         instance.turn().chain = chain;
-        let result = AssertUnwindSafe(instance.call(&message, payload)).catch_unwind().await;
+        let span = tracing::debug_span!("turn", class, message = %message);
+        let result = AssertUnwindSafe(instance.call(&message, payload))
+            .catch_unwind()
+            .instrument(span)
+            .await;
         match result {
             Ok(result) => {
-                self.node.metrics.turn(self.class.name(), result.is_ok());
+                self.node.metrics.turn(class, result.is_ok());
                 if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
                     tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
                 }
@@ -116,6 +122,7 @@ impl Slot {
     }
 
     async fn alarm(&mut self, due: Timestamp, reply: Reply) {
+        let class = self.class.name();
         let instance = match self.instance().await {
             Ok(instance) => instance,
             Err(_) => return self.failed_alarm(due, reply),
@@ -124,7 +131,11 @@ impl Slot {
             instance.turn().drop_stale_alarm(due);
             return self.finish(reply, Ok(Box::new(())));
         };
-        let result = AssertUnwindSafe(instance.alarm(alarm)).catch_unwind().await;
+        let span = tracing::debug_span!("alarm", class, retry = alarm.retry_count);
+        let result = AssertUnwindSafe(instance.alarm(alarm))
+            .catch_unwind()
+            .instrument(span)
+            .await;
         match result {
             Ok(result) => {
                 // A class without a handler would fail the same way each time.
@@ -132,7 +143,7 @@ impl Slot {
                 if let Err(error) = &result {
                     tracing::warn!(actor = %self.mailbox.address, %error, retry = alarm.retry_count, "an alarm failed");
                 }
-                self.node.metrics.turn(self.class.name(), result.is_ok());
+                self.node.metrics.turn(class, result.is_ok());
                 let jitter = self.node.jitter();
                 if let Some(instance) = &mut self.instance {
                     end_alarm(instance.turn(), result.is_ok() || hopeless, jitter);

@@ -132,8 +132,8 @@ impl Host {
             let serve = |service: futures_util::future::BoxFuture<'static, ()>| {
                 self.runtime.spawn(token.clone().run_until_cancelled_owned(service));
             };
-            serve(Box::pin(timer::run(Arc::clone(self))));
-            serve(Box::pin(outbox::run(Arc::clone(self))));
+            serve(Box::pin(timer::run(Arc::clone(self), token.clone())));
+            serve(Box::pin(outbox::run(Arc::clone(self), token.clone())));
             serve(Box::pin(garbage::run(Arc::clone(self))));
         }
         drop(state);
@@ -185,11 +185,6 @@ impl Host {
     pub(crate) async fn ready(&self) {
         // The sender lives as long as this host.
         let _ = self.owned.subscribe().wait_for(Option::is_some).await;
-    }
-
-    /// Waits until `epoch` is not in force any more.
-    pub(crate) async fn lost(&self, epoch: Option<Epoch>) {
-        let _ = self.owned.subscribe().wait_for(|owned| *owned != epoch).await;
     }
 
     /// Live activations.
@@ -266,8 +261,12 @@ impl Host {
                 letter
                     .reply()
                     .send(Err(Fault::Overloaded("the mailbox of the actor is full")));
-            } else {
-                mailbox.post(letter);
+            } else if !mailbox.post(letter) {
+                // Only a fault of the runtime ends an activation that is still listed. What it had proposed may be on
+                // its way, so a successor must wait for the next epoch.
+                tracing::error!(actor = %address, "an activation ended abnormally");
+                drop(state);
+                self.fail(epoch);
             }
             return None;
         }

@@ -28,7 +28,30 @@ impl<A: VirtualActor> Interface<A> {
         A::interface(Self { calls: BTreeMap::new() })
     }
 
-    /// Adds a message.
+    /// Adds a message. Without a handler for it the class does not compile:
+    ///
+    /// ```compile_fail,E0277
+    /// use cluster::prelude::*;
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize, Message)]
+    /// #[message(name = "door.open")]
+    /// struct Open;
+    ///
+    /// struct Door;
+    ///
+    /// impl VirtualActor for Door {
+    ///     const CLASS: &'static str = "door";
+    ///     type Env = ();
+    ///
+    ///     fn interface(i: Interface<Self>) -> Interface<Self> {
+    ///         i.on::<Open>() // `Door` has no handler for the message `Open`
+    ///     }
+    ///
+    ///     async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
+    ///         Ok(Self)
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Panics
     /// If another message of the same name is listed: the class could not tell them apart.

@@ -240,16 +240,13 @@ impl Mailbox {
         Busy(Arc::clone(self))
     }
 
-    /// Puts a letter in. If the actor has ended, the letter is dropped, and says so.
-    pub(crate) fn post(self: &Arc<Self>, letter: Letter) {
+    /// Puts a letter in. If the actor has ended, the letter is dropped, and says so; then this is `false`.
+    pub(crate) fn post(self: &Arc<Self>, letter: Letter) -> bool {
         let queued = Queued {
             letter,
             _ticket: self.busy(),
         };
-        if let Some(actor) = self.actor.get() {
-            // The error gives the letter back: dropping it tells the caller.
-            drop(actor.send_message(queued));
-        }
+        self.actor.get().is_some_and(|actor| actor.send_message(queued).is_ok())
     }
 
     pub(crate) fn last_used(&self) -> Instant {

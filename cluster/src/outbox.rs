@@ -16,6 +16,7 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     address::{Address, Stored},
@@ -89,7 +90,7 @@ struct Item {
 }
 
 /// Hands sends to their receivers until it is dropped.
-pub(crate) async fn run(host: Arc<Host>) {
+pub(crate) async fn run(host: Arc<Host>, token: CancellationToken) {
     let Some(node) = host.node() else { return };
     let lanes = Arc::new(Lanes {
         host: Arc::clone(&host),
@@ -98,14 +99,13 @@ pub(crate) async fn run(host: Arc<Host>) {
         done: Mutex::default(),
         removal: Notify::new(),
     });
-    tokio::join!(read(&lanes), remove(&lanes));
+    tokio::join!(read(&lanes, &token), remove(&lanes));
 }
 
 /// Reads the outbox in order and queues each send in the lane of its receiver.
-async fn read(lanes: &Arc<Lanes>) {
+async fn read(lanes: &Arc<Lanes>, token: &CancellationToken) {
     let host = &lanes.host;
     let room = Arc::new(Semaphore::new(IN_HAND));
-    let epoch = host.epoch();
     let mut last: Option<SendId> = None;
     loop {
         let rows = match host.shard.scan(keyspace::outbox_after(last), false, READ) {
@@ -148,7 +148,7 @@ async fn read(lanes: &Arc<Lanes>) {
                 queues.insert(target.hash, VecDeque::from([item]));
                 drop(queues);
                 let lane = lane(Arc::clone(lanes), target);
-                lanes.host.runtime.spawn(while_owned(Arc::clone(host), epoch, lane));
+                host.runtime.spawn(token.clone().run_until_cancelled_owned(lane));
             }
         }
     }
@@ -156,15 +156,6 @@ async fn read(lanes: &Arc<Lanes>) {
 
 fn target(envelope: &Bytes, classes: &Classes) -> Option<Arc<Address>> {
     Envelope::decode(envelope)?.target.resolve(classes)
-}
-
-/// Ends a lane with the ownership it works under.
-async fn while_owned(host: Arc<Host>, epoch: Option<crate::shard::Epoch>, lane: impl Future<Output = ()>) {
-    tokio::select! {
-        biased;
-        () = host.lost(epoch) => {}
-        () = lane => {}
-    }
 }
 
 /// Delivers the sends to one receiver, one after another.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::engine::OpenError;
-use crate::store::replace;
+use crate::store::{create_directory, replace};
 
 /// The only format there is so far.
 const VERSION: u32 = 1;
@@ -25,7 +25,7 @@ impl DataDirectory {
             path: path.to_owned(),
             source,
         };
-        fs::create_dir_all(path.join("snapshots")).map_err(io)?;
+        create_directory(&path.join("snapshots")).map_err(io)?;
         let lock = File::options()
             .create(true)
             .truncate(false)

@@ -15,7 +15,7 @@ use super::group::{Group, GroupParts};
 use super::log::{FjallLog, LogDisk, LogStore, MarkError, Marks, MemoryDisk, MemorySession, Pressure};
 use super::machine::{Machine, MachineParts, SnapshotInfo};
 use super::ownership::Ownership;
-use crate::store::{Flusher, Images, OnFatal, ShardState, StateDisk, StateLimits};
+use crate::store::{Flusher, Images, OnFatal, ShardState, StateDisk, StateLimits, sync_parent};
 
 /// The node of a cluster of one.
 const NODE: u64 = 1;
@@ -81,6 +81,8 @@ impl Node {
         let marks = Marks::on_disk(directory.marks()).map_err(OpenError::Log)?;
         let log = FjallLog::open(&directory.log(), Arc::clone(on_fatal))
             .map_err(|error| OpenError::Log(std::io::Error::other(error)))?;
+        // fjall syncs what is in its directory, not that it exists.
+        sync_parent(&directory.log()).map_err(OpenError::Log)?;
         let boot = directory::boot();
         let state = StateDisk::open(path, cache_bytes, &boot, Arc::clone(on_fatal)).map_err(OpenError::State)?;
         Ok(Self {

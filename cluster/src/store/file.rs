@@ -41,7 +41,18 @@ pub(super) fn sync_all(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn sync_parent(path: &Path) -> io::Result<()> {
+/// Creates a directory, and those above it, durably.
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    let missing = path.ancestors().take_while(|above| !above.exists()).collect::<Vec<_>>();
+    fs::create_dir_all(path)?;
+    missing
+        .into_iter()
+        .filter(|above| !above.as_os_str().is_empty())
+        .try_for_each(sync_parent)
+}
+
+/// Makes the entry of a file or directory durable.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())

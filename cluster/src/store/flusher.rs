@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,8 @@ pub(super) struct Pool {
     limits: Limits,
     used: AtomicUsize,
     room: Notify,
+    /// Nothing moves any more: the node is stopping, and nobody shall wait for room.
+    broken: AtomicBool,
     word: Mutex<Word>,
     thread: Condvar,
     task: Notify,
@@ -57,6 +59,7 @@ impl Pool {
             limits,
             used: AtomicUsize::new(0),
             room: Notify::new(),
+            broken: AtomicBool::new(false),
             word: Mutex::default(),
             thread: Condvar::new(),
             task: Notify::new(),
@@ -86,7 +89,7 @@ impl Pool {
             let room = self.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            if self.used.load(Ordering::Relaxed) < self.limits.node_bytes {
+            if self.used.load(Ordering::Relaxed) < self.limits.node_bytes || self.broken.load(Ordering::Relaxed) {
                 return;
             }
             room.await;
@@ -288,6 +291,8 @@ impl Round {
         };
         for state in shards.iter().filter(|state| !only_full || self.pool.is_full(state)) {
             if let Err(error) = state.flush() {
+                self.pool.broken.store(true, Ordering::Relaxed);
+                self.pool.room.notify_waiters();
                 (self.on_fatal)(format!("failed to write the state of group {}: {error}", state.group()));
                 return false;
             }

@@ -353,3 +353,50 @@ fn no_part_of_an_image_can_be_missing() {
     }
     Image::Memory(whole).verify().unwrap();
 }
+
+/// A tree on a disk that is full.
+struct Full;
+
+impl Tree for Full {
+    fn get(&self, _: &[u8]) -> std::io::Result<Option<Bytes>> {
+        Ok(None)
+    }
+
+    fn page(&self, _: &(Bound<Bytes>, Bound<Bytes>), _: bool, _: usize) -> std::io::Result<Vec<Row>> {
+        Ok(Vec::new())
+    }
+
+    fn apply(&self, _: &overlay::Changes) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+
+    fn clear(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_cannot_be_written_stops_the_node_and_holds_nobody_up() {
+    let reasons = Arc::<parking_lot::Mutex<Vec<String>>>::default();
+    let heard = Arc::clone(&reasons);
+    let limits = StateLimits {
+        age: Duration::from_secs(1),
+        shard_bytes: usize::MAX,
+        node_bytes: 1000,
+    };
+    let on_fatal: OnFatal = Arc::new(move |reason| heard.lock().push(reason));
+    let flusher = Flusher::task(limits, &tokio::runtime::Handle::current(), on_fatal);
+    let state = flusher.adopt(1, Arc::new(Full));
+    let (key, value) = (Bytes::from_static(b"key"), Bytes::from(vec![0; 2000]));
+    state.write([(key.clone(), Some(value.clone()))]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(reasons.lock().len(), 1);
+    assert_eq!(
+        state.get(&key).unwrap(),
+        Some(value.clone()),
+        "what is applied stays readable"
+    );
+    state.write([(key, Some(value))]);
+    state.admit().await;
+    flusher.close().await;
+}

@@ -129,6 +129,7 @@ impl SimulatedGroups {
                     rows: Arc::clone(rows),
                     owned: watch::Sender::new(None),
                     queue,
+                    broken: AtomicU64::new(0),
                     stop: stop.clone(),
                 });
                 let serve = serve(Arc::clone(disk), Arc::clone(&shard), proposals);
@@ -173,6 +174,8 @@ struct SimulatedShard {
     rows: Arc<Rows>,
     owned: watch::Sender<Option<Epoch>>,
     queue: mpsc::UnboundedSender<Proposal>,
+    /// The last epoch with a failed commit: nothing more of it is committed, and its owner has to give it up.
+    broken: AtomicU64,
     stop: CancellationToken,
 }
 
@@ -212,7 +215,7 @@ async fn round(
     let mut ordinal = 0;
     let mut next = Some(first);
     while let Some(proposal) = next {
-        if proposal.epoch == epoch {
+        if proposal.epoch == epoch && shard.broken.load(Ordering::Relaxed) != epoch.0 {
             waiting.push((ordinal, proposal.done));
             for op in proposal.writes.ops {
                 ordinal += u32::from(matches!(op, Op::Send { .. }));
@@ -229,8 +232,11 @@ async fn round(
     } else {
         &disk.faults
     };
+    if waiting.is_empty() {
+        return;
+    }
     if disk.chance(faults.refused) {
-        shard.relinquish(epoch);
+        shard.broken.store(epoch.0, Ordering::Relaxed);
         waiting.into_iter().for_each(|(_, done)| done(Outcome::NotProposed));
         return;
     }
@@ -243,7 +249,7 @@ async fn round(
         if disk.chance(0.5) {
             shard.rows.apply(ops);
         }
-        shard.relinquish(epoch);
+        shard.broken.store(epoch.0, Ordering::Relaxed);
         waiting.into_iter().for_each(|(_, done)| done(Outcome::Unknown));
         return;
     }
