@@ -60,6 +60,6 @@ impl Config {
     /// Where the files of the embedded models are.
     #[must_use]
     pub fn models_dir(&self) -> PathBuf {
-        self.db.path.join("models")
+        self.db.path.join(&self.ai.models_path)
     }
 }

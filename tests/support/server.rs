@@ -26,11 +26,7 @@ pub fn program() -> Command {
 
 /// Where `script/test` puts the files of the small models.
 pub fn models() -> PathBuf {
-    let directory = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .expect("a home directory")
-        .join("foundation/models");
+    let directory = std::env::var_os("FOUNDATION__AI__MODELS_PATH").map(PathBuf::from).unwrap_or_default();
     assert!(directory.is_dir(), "the model files are missing: run script/test, which fetches them");
     directory
 }

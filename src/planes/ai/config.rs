@@ -31,6 +31,9 @@ pub struct AiConfig {
     /// Longest prompt and answer together that the models at the endpoint accept, in tokens.
     pub context_tokens: NonZeroU32,
 
+    /// Directory of the files of the small models; a relative one lies below `db.path`.
+    pub models_path: PathBuf,
+
     /// Whether answers are streamed from the endpoint. Turn it off for servers that cannot stream structured output.
     pub stream: bool,
 
@@ -83,6 +86,7 @@ impl Default for AiConfig {
             api_key_env: "FOUNDATION_AI_API_KEY".to_owned(),
             api_key_file: PathBuf::new(),
             context_tokens: NonZeroU32::new(32_768).expect("the literal is not zero"),
+            models_path: PathBuf::from("models"),
             stream: true,
             connect_timeout_secs: NonZeroU32::new(10).expect("the literal is not zero"),
             read_timeout_secs: NonZeroU32::new(120).expect("the literal is not zero"),

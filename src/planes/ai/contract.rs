@@ -108,7 +108,7 @@ pub(super) async fn embedder(embedder: &dyn Embedder) {
 /// The directory of the real models, if they were fetched: tests do not download. Says so when they were not.
 #[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
 pub(super) fn models_directory(part: Part) -> Option<PathBuf> {
-    let set = std::env::var("FOUNDATION_MODELS").ok().map(PathBuf::from);
+    let set = std::env::var("FOUNDATION__AI__MODELS_PATH").ok().map(PathBuf::from);
     let home = std::env::var("HOME")
         .ok()
         .map(|home| PathBuf::from(home).join(".cache/foundation/models"));
