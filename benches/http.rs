@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
-use cluster::prelude::*;
+use cluster::{ClusterConfig, Stores, prelude::*};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -65,7 +65,7 @@ impl Handler<Increment> for Counter {
 
 fn counter(cluster: &Cluster, name: &str) -> ActorRef<Counter> {
     let tenant = TenantId::new("bench").unwrap();
-    cluster.get::<Counter>(ActorId::from_name::<Counter>(&tenant, name).unwrap())
+    cluster.get::<Counter>(ActorId::from_name::<Counter>(&tenant, name))
 }
 
 async fn bare() -> HttpResponse {

@@ -20,7 +20,6 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use engine::{Engine, EngineConfig, Limits, OpenError, Stores};
+pub(crate) use engine::{Engine, EngineConfig, OpenError, Stores};
 pub(crate) use group::GroupStatus;
 pub(crate) use log::MemoryDisk;
-pub(crate) use machine::outbox_key;

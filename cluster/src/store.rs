@@ -20,7 +20,7 @@ mod tests;
 pub(crate) use disk::StateDisk;
 pub(crate) use file::{create_directory, replace, sync_parent};
 pub(crate) use flusher::{Flusher, Limits as StateLimits};
-pub(crate) use image::{Image, ImageError, Images};
+pub(crate) use image::{Image, Images};
 pub(crate) use memory::MemoryTree;
 pub(crate) use overlay::Change;
 pub(crate) use shard::ShardState;

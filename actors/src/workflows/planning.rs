@@ -8,6 +8,8 @@ mod evidence;
 pub mod package;
 pub mod phase;
 mod phases;
+mod plan;
+mod prompt;
 mod record;
 mod review;
 #[cfg(any(test, feature = "testing"))]

@@ -1,5 +1,7 @@
 //! How an instance answers its own run: what of it is done, what is to be executed, what waits.
 
+use std::time::Duration;
+
 use cluster::prelude::{ActorError, Ctx, ErrorKind, Handler, List, Result, Timestamp};
 use uuid::Uuid;
 
@@ -104,54 +106,21 @@ impl<W: Workflow> WorkflowActor<W> {
                 }
                 self.attempt(token, key, 1)
             }
-            (StepKind::Sleep { duration }, record) => {
-                let timer = match record {
-                    Some(StepRecord {
-                        state: StepState::Sleeping { timer },
-                        ..
-                    }) => timer,
-                    Some(_) | None => {
-                        if let Err(error) = limits::check_sleep(duration) {
-                            return Ok(Next::Failed(error.message().to_owned()));
-                        }
-                        self.instance()?.timer(ctx.now(), duration)
-                    }
-                };
-                self.sleep(token, key, timer, ctx)
-            }
+            (StepKind::Sleep { duration }, record) => self.sleep(token, key, record, duration, ctx),
             (StepKind::SleepUntil { at }, record) => {
-                let timer = match record {
-                    Some(StepRecord {
-                        state: StepState::Sleeping { timer },
-                        ..
-                    }) => timer,
-                    Some(_) | None => {
-                        let duration = at.since(ctx.now());
-                        if let Err(error) = limits::check_sleep(duration) {
-                            return Ok(Next::Failed(error.message().to_owned()));
-                        }
-                        self.instance()?.timer(ctx.now(), duration)
-                    }
-                };
-                self.sleep(token, key, timer, ctx)
+                let duration = at.since(ctx.now());
+                self.sleep(token, key, record, duration, ctx)
             }
             (StepKind::Event { event_type, timeout }, record) => {
-                let timer = match record {
-                    Some(StepRecord {
-                        state: StepState::Waiting { timer, .. },
-                        ..
-                    }) => timer,
-                    Some(_) | None => {
-                        let checked = limits::check_sleep(timeout).and(limits::check_event_type(&event_type));
+                let timer = match record.and_then(StepRecord::timer) {
+                    Some(timer) => timer,
+                    None => {
+                        let checked = limits::check_sleep(timeout).and_then(|()| limits::check_event_type(&event_type));
                         if let Err(error) = checked {
                             return Ok(Next::Failed(error.message().to_owned()));
                         }
                         let timer = self.instance()?.timer(ctx.now(), timeout);
-                        let state = StepState::Waiting {
-                            event_type: event_type.clone(),
-                            timer,
-                        };
-                        self.conclude(&key, 0, state, ctx)?;
+                        self.conclude(&key, 0, StepState::Waiting { timer }, ctx)?;
                         timer
                     }
                 };
@@ -166,21 +135,32 @@ impl<W: Workflow> WorkflowActor<W> {
         Ok(Next::Execute { occurrence, attempt })
     }
 
-    fn sleep(&mut self, token: Uuid, key: StepKey, timer: Timer, ctx: &mut Ctx<Self>) -> Result<Next> {
+    fn sleep(
+        &mut self,
+        token: Uuid,
+        key: StepKey,
+        record: Option<StepRecord>,
+        duration: Duration,
+        ctx: &mut Ctx<Self>,
+    ) -> Result<Next> {
+        let timer = match record.and_then(StepRecord::timer) {
+            Some(timer) => timer,
+            None => {
+                if let Err(error) = limits::check_sleep(duration) {
+                    return Ok(Next::Failed(error.message().to_owned()));
+                }
+                let timer = self.instance()?.timer(ctx.now(), duration);
+                self.conclude(&key, 0, StepState::Sleeping { timer }, ctx)?;
+                timer
+            }
+        };
         let due = self.instance()?.due(timer);
         if due > ctx.now() {
-            self.conclude(&key, 0, StepState::Sleeping { timer }, ctx)?;
             return self.wait(token, key, due);
         }
-        self.conclude(
-            &key,
-            1,
-            StepState::Done {
-                output: "null".to_owned(),
-            },
-            ctx,
-        )?;
-        Ok(Next::Output("null".to_owned()))
+        let output = "null".to_owned();
+        self.conclude(&key, 1, StepState::Done { output: output.clone() }, ctx)?;
+        Ok(Next::Output(output))
     }
 
     async fn await_event(

@@ -96,6 +96,16 @@ pub(super) struct StepRecord {
     pub(super) at: Timestamp,
 }
 
+impl StepRecord {
+    /// The timer of a step that has begun to sleep or to wait for an event.
+    pub(super) fn timer(self) -> Option<Timer> {
+        match self.state {
+            StepState::Sleeping { timer } | StepState::Waiting { timer } => Some(timer),
+            StepState::Retrying { .. } | StepState::Done { .. } | StepState::Failed { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum StepState {
     /// The last attempt failed; the next one begins at the timer.
@@ -103,7 +113,7 @@ pub(super) enum StepState {
     /// `sleep` and `sleep_until`.
     Sleeping { timer: Timer },
     /// `wait_for_event`, until the time-out.
-    Waiting { event_type: String, timer: Timer },
+    Waiting { timer: Timer },
     /// Output as JSON.
     Done { output: String },
     /// Failed for good.

@@ -1,5 +1,6 @@
 //! Tests of the engine as a whole.
 
+mod crash;
 mod disk;
 mod kill;
 mod memory;

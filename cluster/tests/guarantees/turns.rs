@@ -261,7 +261,7 @@ impl Handler<FailWork> for Relay {
 
 impl Handler<AskMyself> for Relay {
     async fn handle(&mut self, _: AskMyself, ctx: &mut Ctx<Self>) -> Result<u64> {
-        let account = ctx.get::<Relay>(&ctx.name().to_owned());
+        let account = ctx.get::<Relay>(ctx.name());
         ctx.ask(&account, AskMyself).await
     }
 }

@@ -43,7 +43,7 @@ pub struct AiConfig {
     /// Requests sent to the endpoint at the same time.
     pub concurrency: NonZeroUsize,
 
-    /// Processor threads of the embedded models; 0 takes one per physical core, at most 4.
+    /// Processor threads of the embedded models; 0 takes half of the cores, at most 4.
     pub threads: usize,
 
     /// Requests that may wait for their turn. One more is told that the model is overloaded.

@@ -4,9 +4,11 @@
 //! The model is loaded at the first request, and a missing file is looked for again at the next one, so that
 //! `foundation models fetch` helps a running server.
 
+mod answer;
 mod chat;
 mod engine;
 mod grammar;
+mod manners;
 mod queue;
 mod sampler;
 mod threads;

@@ -295,3 +295,18 @@ pub(super) async fn vectors(vectors: impl Vectors) {
         "nothing of a refused upsert is kept"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use actors::ports::fake::{FakeObjects, FakeVectors};
+
+    #[tokio::test]
+    async fn the_fake_object_store_keeps_the_contract() {
+        super::objects(FakeObjects::default()).await;
+    }
+
+    #[tokio::test]
+    async fn the_fake_vector_index_keeps_the_contract() {
+        super::vectors(FakeVectors::default()).await;
+    }
+}

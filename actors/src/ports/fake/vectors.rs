@@ -38,7 +38,7 @@ impl Vectors for FakeVectors {
         let expected = stored
             .values()
             .next()
-            .or(rows.first())
+            .or_else(|| rows.first())
             .map_or(0, |row| row.embedding.len());
         let wrong = rows
             .iter()

@@ -4,14 +4,16 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    RunParams,
     context::{self, Gathered, live},
     phase::{self, PhaseId},
+    plan::Plan,
+    prompt,
     record::cut,
-    workflow::{Plan, RunParams},
 };
 use crate::{
     env::Env,
-    ports::{LiveUpdate, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
+    ports::{Finish, LiveUpdate, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
     workflows::{Attempt, StepError, WorkError},
 };
 
@@ -45,8 +47,8 @@ pub(super) async fn draft(
 ) -> Result<Draft, StepError> {
     let phase = id.phase();
     let info = plan.env.model.info(Slot::Generator);
-    let answer = context::answer_tokens(id, &info);
-    let system = format!("{}\n\n{RULES}", phase.instructions);
+    let answer = prompt::answer_tokens(id, &info);
+    let system = format!("{}\n\n{RULES}", phase.instructions_for(info.profile));
     let mut turns = Vec::new();
     if info.profile == Profile::Embedded {
         let example = (phase.example)().to_string();
@@ -60,8 +62,8 @@ pub(super) async fn draft(
         });
     }
     let fixed = system.chars().count() + turns.iter().map(|turn| turn.text.chars().count()).sum::<usize>();
-    let budget = context::budget(&info, plan.env.planning.prompt_tokens, answer, fixed);
-    let text = context::assemble(&context::sections(plan, id, gathered, feedback), budget);
+    let budget = prompt::budget(&info, plan.env.planning.prompt_tokens, answer, fixed);
+    let text = prompt::assemble(&context::sections(plan, id, gathered, feedback), budget);
     turns.push(Turn { role: Role::User, text });
     let request = ModelRequest {
         label: format!("{}/draft", id.as_str()),
@@ -118,7 +120,10 @@ pub(super) async fn converse<T>(
         live(env, params, id, "schema");
         match accept(&reply.text) {
             Ok(value) => return Ok((value, reply.model, usage)),
-            Err(errors) => {
+            Err(mut errors) => {
+                if reply.finish == Finish::Length {
+                    errors.insert(0, "the answer was cut off before its end: say less".to_owned());
+                }
                 request.turns.truncate(turns);
                 // An answer that is much too long would push the task itself out of the model's window.
                 let answer = cut(&reply.text, request.max_tokens as usize * 3);
@@ -128,7 +133,7 @@ pub(super) async fn converse<T>(
                 });
                 let text = format!(
                     "This answer is refused:\n{}\nGive the whole corrected JSON object.",
-                    context::list(&errors)
+                    prompt::list(&errors)
                 );
                 request.turns.push(Turn { role: Role::User, text });
                 refusal = errors;

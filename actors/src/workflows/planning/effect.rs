@@ -155,7 +155,9 @@ async fn accept(record: &mut Record, accepted: Accepted, ctx: &mut Ctx<Run>) -> 
     record.usage += artifact.usage;
     record.model = Some(artifact.model.clone());
     record.profile = Some(artifact.profile);
-    record.run.refined_idea = refined_idea.or(record.run.refined_idea.take());
+    if refined_idea.is_some() {
+        record.run.refined_idea = refined_idea;
+    }
     record.run.revenue_potential = revenue_potential.or(record.run.revenue_potential);
     record.grade();
     let verdict = artifact.review_verdict.map(|verdict| verdict_name(verdict).to_owned());

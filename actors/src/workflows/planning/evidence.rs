@@ -5,12 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    context::{Section, live},
-    phase::PhaseId,
-    record::cut,
-    workflow::Plan,
-};
+use super::{context::live, phase::PhaseId, plan::Plan, prompt::Section, record::cut};
 use crate::{
     env::Env,
     ports::{SearchError, Source},

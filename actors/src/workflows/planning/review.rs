@@ -2,15 +2,17 @@
 //!
 //! Every verdict is computed from scores. A small model cannot judge: its artifacts are not reviewed, and marked so.
 
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    context::{self, Gathered, Section, live},
+    context::{self, Gathered, live},
     draft::{self, Draft, converse},
     phase::PhaseId,
+    plan::{Plan, Reviewed},
+    prompt::{self, Section},
     verdict::{self, Review},
-    workflow::{Plan, Reviewed},
 };
 use crate::{
     ports::{ModelRequest, Role, Slot, Turn, Usage},
@@ -140,18 +142,18 @@ async fn score(
             .iter()
             .map(|score| format!("{}: {:.1}", score.criterion, score.score));
         let lines: Vec<String> = scores.chain(scored.feedback.iter().cloned()).collect();
-        sections.push(Section::new(verdict, context::list(&lines)));
+        sections.push(Section::new(verdict, prompt::list(&lines)));
     }
     sections.extend(context::sections(plan, id, gathered, &[]));
     let answer = REVIEW_TOKENS.min(info.context_tokens / 2);
-    let budget = context::budget(&info, plan.env.planning.prompt_tokens, answer, system.chars().count());
+    let budget = prompt::budget(&info, plan.env.planning.prompt_tokens, answer, system.chars().count());
     let request = ModelRequest {
         label: format!("{}/review", id.as_str()),
         slot,
         system,
         turns: vec![Turn {
             role: Role::User,
-            text: context::assemble(&sections, budget),
+            text: prompt::assemble(&sections, budget),
         }],
         schema: Some(Arc::new(verdict::review_schema(phase))),
         max_tokens: answer,

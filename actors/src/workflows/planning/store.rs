@@ -6,11 +6,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
+    RunParams,
     context::{index_text, live},
     effect::{Applied, Effect},
     package::Package,
     phase::PhaseId,
-    workflow::{Plan, RunParams},
+    plan::Plan,
 };
 use crate::{
     env::Env,

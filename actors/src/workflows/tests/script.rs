@@ -392,7 +392,8 @@ impl Bench {
 
     /// Lets time pass until the instance has this status.
     pub(super) async fn until(&self, status: Status) -> InstanceStatus {
-        for _ in 0..40_000 {
+        let mut pause = Duration::from_millis(100);
+        for _ in 0..2_000 {
             let now = self.status().await;
             if now.status == status {
                 return now;
@@ -401,7 +402,8 @@ impl Bench {
                 !now.status.is_final(),
                 "the instance ended as {now:?} instead of {status:?}"
             );
-            self.cluster.advance(Duration::from_millis(100)).await;
+            self.cluster.advance(pause).await;
+            pause = pause.mul_f64(1.2).min(Duration::from_secs(10));
         }
         panic!("the instance never was {status:?}: {:?}", self.status().await);
     }

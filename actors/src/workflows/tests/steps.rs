@@ -190,3 +190,16 @@ async fn a_refused_effect_fails_the_run() {
     );
     assert!(bench.probe.names().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_goes_on_by_itself_after_a_crash_in_the_middle_of_a_step() {
+    let mut bench = Bench::start(16, &[slow("a", 30), work("b")]).await;
+    bench.wait(5).await;
+    bench.cluster.crash_and_restart().await;
+    bench.wait(45).await;
+    assert_eq!(
+        bench.probe.names(),
+        ["a", "a", "b"],
+        "nobody has asked the instance since the crash"
+    );
+}

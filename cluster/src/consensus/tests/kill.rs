@@ -10,6 +10,7 @@ use rand::Rng;
 use tempfile::TempDir;
 
 use super::*;
+use crate::consensus::engine::Limits;
 use crate::consensus::snapshotter::LogLimits;
 
 /// Tells the test below that it is the process to be killed, and where to write.

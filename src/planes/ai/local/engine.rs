@@ -2,13 +2,16 @@
 
 use std::{path::Path, sync::Arc};
 
-use actors::ports::{Finish, ModelError, ModelReply, ModelRequest, Usage};
+use actors::ports::{Finish, ModelError, ModelReply, ModelRequest, Role, Usage};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
 
 use super::{
-    MODEL_ID, chat,
+    MODEL_ID,
+    answer::Answer,
+    chat,
     grammar::{Constraint, Grammars},
+    manners::{Kinds, Manners},
     queue::{Generator, Halt, Progress},
     sampler::Sampler,
     vocabulary::Vocabulary,
@@ -73,6 +76,7 @@ pub(super) struct Engine {
     pristine: ModelWeights,
     vocabulary: Arc<Vocabulary>,
     grammars: Grammars,
+    kinds: Kinds,
     prefix: Option<Prefix>,
 }
 
@@ -89,10 +93,12 @@ impl Engine {
         let (pristine, vocabulary) = weights::load(directory)?;
         let vocabulary = Arc::new(vocabulary);
         let grammars = Grammars::new(Arc::clone(&vocabulary))?;
+        let kinds = Kinds::of(&vocabulary);
         Ok(Self {
             pristine,
             vocabulary,
             grammars,
+            kinds,
             prefix: None,
         })
     }
@@ -143,14 +149,17 @@ impl Generator for Engine {
             .transpose()?;
 
         let (mut state, mut scores) = self.read(&prompt, progress)?;
-        let mut answer = Answer::new(
-            &self.vocabulary,
-            Sampler::new(&request.idempotency_key, request.temperature),
-        );
+        let sampler = Sampler::new(&request.idempotency_key, request.temperature);
+        let manners = constraint.is_some().then(|| {
+            let answers = request.turns.iter().filter(|turn| turn.role == Role::Assistant);
+            let examples: Vec<_> = answers.map(|turn| self.vocabulary.encode(&turn.text)).collect();
+            Manners::new(&self.kinds, &examples)
+        });
+        let mut answer = Answer::new(&self.vocabulary, sampler, manners);
         let mut finish = Finish::Length;
-        while answer.tokens < budget {
+        while answer.tokens() < budget {
             progress.check()?;
-            let position = prompt.len() + answer.tokens as usize;
+            let position = prompt.len() + answer.tokens() as usize;
             let Some(next) = answer.choose(&mut scores, constraint.as_mut(), budget)? else {
                 finish = Finish::Stop;
                 break;
@@ -162,7 +171,7 @@ impl Generator for Engine {
                 finish = Finish::Stop;
                 break;
             }
-            if answer.tokens < budget {
+            if answer.tokens() < budget {
                 scores = forward(&mut state, &next, position)?;
             }
         }
@@ -171,115 +180,13 @@ impl Generator for Engine {
         }
         let usage = Usage {
             input_tokens: prompt.len() as u64,
-            output_tokens: u64::from(answer.tokens),
+            output_tokens: u64::from(answer.tokens()),
         };
         Ok(ModelReply {
-            text: answer.text,
+            text: answer.into_text(),
             usage,
             finish,
             model: MODEL_ID.to_owned(),
         })
-    }
-}
-
-/// The answer as it grows.
-struct Answer<'a> {
-    vocabulary: &'a Vocabulary,
-    sampler: Sampler,
-    tokens: u32,
-    text: String,
-    /// Bytes of a character whose other bytes are still to come.
-    partial: Vec<u8>,
-    reported: usize,
-}
-
-impl<'a> Answer<'a> {
-    fn new(vocabulary: &'a Vocabulary, sampler: Sampler) -> Self {
-        Self {
-            vocabulary,
-            sampler,
-            tokens: 0,
-            text: String::new(),
-            partial: Vec::new(),
-            reported: 0,
-        }
-    }
-
-    /// Chooses the next token and takes those that must follow it. `None` at the end of the answer.
-    fn choose(
-        &mut self,
-        scores: &mut [f32],
-        constraint: Option<&mut Constraint>,
-        budget: u32,
-    ) -> Result<Option<Vec<u32>>, ModelError> {
-        let no_token = || ModelError::Unavailable("the model gave no token a score".to_owned());
-        let Some(constraint) = constraint else {
-            let token = self.sampler.choose(scores, None).ok_or_else(no_token)?;
-            return Ok((token != self.vocabulary.end()).then(|| {
-                self.take(token);
-                vec![token]
-            }));
-        };
-        let allowed = constraint.allowed()?;
-        let token = self
-            .sampler
-            .choose(scores, Some(allowed.as_slice()))
-            .ok_or_else(no_token)?;
-        if token == self.vocabulary.end() {
-            return Ok(None);
-        }
-        constraint.accept(token)?;
-        self.take(token);
-        let mut taken = vec![token];
-        if !constraint.is_finished() {
-            for token in constraint.forced() {
-                if self.tokens == budget || token == self.vocabulary.end() {
-                    break;
-                }
-                self.take(token);
-                taken.push(token);
-            }
-        }
-        Ok(Some(taken))
-    }
-
-    fn take(&mut self, token: u32) {
-        self.tokens += 1;
-        self.sampler.wrote(token);
-        self.partial.extend_from_slice(self.vocabulary.bytes(token));
-        while !self.partial.is_empty() {
-            match std::str::from_utf8(&self.partial) {
-                Ok(text) => {
-                    self.text.push_str(text);
-                    self.partial.clear();
-                }
-                Err(error) => {
-                    let valid = error.valid_up_to();
-                    self.text.push_str(&String::from_utf8_lossy(&self.partial[..valid]));
-                    let Some(invalid) = error.error_len() else {
-                        self.partial.drain(..valid);
-                        return;
-                    };
-                    self.text.push(char::REPLACEMENT_CHARACTER);
-                    self.partial.drain(..valid + invalid);
-                }
-            }
-        }
-    }
-
-    /// Text that was not reported yet.
-    fn fresh(&mut self) -> Option<String> {
-        let fresh = self.text[self.reported..].to_owned();
-        self.reported = self.text.len();
-        (!fresh.is_empty()).then_some(fresh)
-    }
-
-    /// What is left at the end, half characters included.
-    fn rest(&mut self) -> Option<String> {
-        if !self.partial.is_empty() {
-            self.partial.clear();
-            self.text.push(char::REPLACEMENT_CHARACTER);
-        }
-        self.fresh()
     }
 }

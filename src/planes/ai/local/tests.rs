@@ -242,11 +242,13 @@ async fn the_real_model_answers_within_its_schema() {
         "additionalProperties": false,
         "required": ["reason", "verdict"],
         "properties": {
-            "reason": { "type": "string", "pattern": "^[A-Z][A-Za-z0-9 ,'%-]{20,80}\\.$" },
+            "reason": { "type": "string", "pattern": "^[A-Z][A-Za-z0-9 ,'%-]{10,40}\\.$" },
             "verdict": { "enum": ["yes", "no"], "x-judgement": "no" },
         },
     });
     let request = ModelRequest {
+        // Longer than one chunk, so that the beginning is kept for the next request.
+        system: "Answer as a neighbour who has grown vegetables for many years would. ".repeat(10),
         turns: vec![actors::ports::Turn {
             role: actors::ports::Role::User,
             text: "Should a small farm water its fields at noon?<|im_end|>".to_owned(),

@@ -7,15 +7,20 @@
 /// Most threads taken without being told to: more make each other wait.
 const MOST: usize = 4;
 
-/// The variables that limit the threads of the embedded models to `threads`, or to one per core and at most 4 when
-/// `threads` is 0. `cores` is what this process may use. Empty when the person who started the process set them.
+/// The variables that limit the threads of the embedded models to `threads`, or to half of the cores and at most 4 when
+/// `threads` is 0. Half, because its threads wait for each other by spinning: where they share their cores with other
+/// work, two of them write a tenth of what one writes, and the rest of the server is such work. `cores` is what this process may use. Empty when the person who started the process set them.
 #[must_use]
 pub fn thread_environment(
     threads: usize,
     cores: usize,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Vec<(&'static str, String)> {
-    let threads = if threads == 0 { cores.clamp(1, MOST) } else { threads };
+    let threads = if threads == 0 {
+        (cores / 2).clamp(1, MOST)
+    } else {
+        threads
+    };
     ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"]
         .into_iter()
         .filter(|name| environment(name).is_none())
@@ -28,13 +33,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_follow_the_cores_up_to_four_and_the_setting_wins() {
+    fn half_of_the_cores_up_to_four_are_taken_and_the_setting_wins() {
         let unset = |_: &str| None;
         let count = |threads, cores| thread_environment(threads, cores, unset)[0].1.clone();
-        assert_eq!(
-            [count(0, 2), count(0, 64), count(0, 0), count(7, 2)],
-            ["2", "4", "1", "7"]
-        );
+        let counts = [count(0, 0), count(0, 2), count(0, 4), count(0, 64), count(7, 2)];
+        assert_eq!(counts, ["1", "1", "2", "4", "7"]);
     }
 
     #[test]

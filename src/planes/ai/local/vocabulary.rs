@@ -115,6 +115,11 @@ impl Vocabulary {
         self.trie.token(token)
     }
 
+    /// How many tokens there are.
+    pub(super) fn count(&self) -> u32 {
+        self.trie.info().vocab_size
+    }
+
     /// The token that opens a turn.
     pub(super) fn start(&self) -> u32 {
         self.start

@@ -11,7 +11,7 @@ use crate::{
         ResumeRun, StartRun,
     },
     tenant::ListRuns,
-    workflows::planning::phase::PhaseId,
+    workflows::{GetStatus, Pause, Restart, Status, planning::phase::PhaseId},
 };
 
 /// A model that takes 10 s for each answer.
@@ -343,4 +343,22 @@ async fn the_refined_idea_survives_a_crash_between_two_phases() {
             .count(),
         1
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_engine_beneath_a_run_obeys_the_run() {
+    let bench = Bench::new(11, model(&[GO])).await;
+    bench.start("r1", gated()).await;
+    bench.until("r1", RunStatus::AwaitingApproval).await;
+    let run = bench.run("r1");
+    assert_eq!(run.ask(Restart).await.unwrap_err().code(), "run.restart");
+    assert_eq!(run.ask(GetStatus).await.unwrap().status, Status::Waiting);
+    assert_eq!(
+        run.ask(Pause).await.unwrap_err().code(),
+        "run.wrong-state",
+        "a run that waits for approval is not paused"
+    );
+    assert_eq!(bench.detail("r1").await.run.status, RunStatus::AwaitingApproval);
+    run.ask(CancelRun).await.unwrap();
+    assert_eq!(run.ask(GetStatus).await.unwrap().status, Status::Terminated);
 }

@@ -171,7 +171,8 @@ impl Bench {
 
     /// Lets time pass until the run has this status.
     pub(super) async fn until(&self, id: &str, status: RunStatus) -> RunDetail {
-        for _ in 0..20_000 {
+        let mut pause = Duration::from_millis(200);
+        for _ in 0..2_000 {
             let detail = self.detail(id).await;
             if detail.run.status == status {
                 return detail;
@@ -182,7 +183,8 @@ impl Bench {
                 "the run is {end:?} instead of {status:?}: {:?}",
                 detail.error
             );
-            self.cluster.advance(Duration::from_millis(200)).await;
+            self.cluster.advance(pause).await;
+            pause = pause.mul_f64(1.2).min(Duration::from_secs(10));
         }
         panic!("the run never was {status:?}: {:?}", self.detail(id).await.run);
     }
