@@ -1,18 +1,20 @@
 //! The planning API below `/api/planning`: JSON in, JSON out, field names as the seed has them.
 
+mod answer;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, ContentDisposition, DispositionParam, DispositionType},
     web,
 };
 use actors::{
-    records::{Mode, ParkedIdea, PlanningArtifact, PlanningRun, ReviewVerdict, RunConfig, RunStatus},
-    run::{COMMENT_MAX, IDEA_MAX, PhaseStatus, QUERY_MAX, RunState, TOP_K_MAX},
+    records::{Mode, RunConfig, RunStatus},
+    run::{COMMENT_MAX, IDEA_MAX, QUERY_MAX, RunState, TOP_K_MAX},
     workflows::planning::phase::PhaseId,
 };
-use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
+use self::answer::{ArtifactBody, ContextBody, ContextResult, Created, ParkedBody, PhaseBody, Phases, RunBody};
 use super::{
     body::{self, Fields},
     caller::Caller,
@@ -32,144 +34,6 @@ const REPLAYED: &str = "idempotent-replayed";
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
-
-#[derive(Debug, Serialize)]
-struct Created<'a> {
-    id: &'a str,
-    idea: &'a str,
-    status: RunStatus,
-    mode: Mode,
-    workflow_instance_id: &'a str,
-    message: &'static str,
-}
-
-/// A run in a list or alone: its columns and why it failed.
-#[derive(Debug, Serialize)]
-struct RunBody {
-    #[serde(flatten)]
-    run: PlanningRun,
-    config: RunConfig,
-    error: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Phases {
-    #[serde(rename = "runId")]
-    run_id: String,
-    current_phase: Option<String>,
-    run_status: RunStatus,
-    phases: Vec<PhaseBody>,
-}
-
-#[derive(Debug, Serialize)]
-struct PhaseBody {
-    phase: String,
-    status: PhaseStatus,
-    version: Option<u32>,
-    review_verdict: Option<ReviewVerdict>,
-    overall_score: Option<f64>,
-    created_at: Option<i64>,
-}
-
-/// An artifact with its content as JSON, or without it in a list.
-#[derive(Debug, Serialize)]
-struct ArtifactBody<'a> {
-    id: &'a str,
-    run_id: &'a str,
-    phase: &'a str,
-    version: u32,
-    attempt: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<&'a RawValue>,
-    review_verdict: Option<ReviewVerdict>,
-    review_iterations: u32,
-    overall_score: Option<f64>,
-    scores: &'a [actors::records::ReviewScore],
-    evidence: &'a [actors::records::Evidence],
-    schema_version: u32,
-    profile: actors::ports::Profile,
-    model: &'a str,
-    usage: actors::ports::Usage,
-    object_key: &'a str,
-    sha256: &'a str,
-    duration_ms: u64,
-    created_at: i64,
-}
-
-impl<'a> ArtifactBody<'a> {
-    fn new(artifact: &'a PlanningArtifact, content: Option<&'a RawValue>) -> Self {
-        Self {
-            id: &artifact.id,
-            run_id: &artifact.run_id,
-            phase: &artifact.phase,
-            version: artifact.version,
-            attempt: artifact.attempt,
-            content,
-            review_verdict: artifact.review_verdict,
-            review_iterations: artifact.review_iterations,
-            overall_score: artifact.overall_score,
-            scores: &artifact.scores,
-            evidence: &artifact.evidence,
-            schema_version: artifact.schema_version,
-            profile: artifact.profile,
-            model: &artifact.model,
-            usage: artifact.usage,
-            object_key: &artifact.object_key,
-            sha256: &artifact.sha256,
-            duration_ms: artifact.duration_ms,
-            created_at: artifact.created_at,
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct ContextBody {
-    #[serde(rename = "runId")]
-    run_id: String,
-    idea: String,
-    #[serde(rename = "refinedIdea")]
-    refined_idea: Option<String>,
-    results: Vec<ContextResult>,
-}
-
-#[derive(Debug, Serialize)]
-struct ContextResult {
-    phase: String,
-    content: String,
-    score: f32,
-}
-
-/// A parked idea in a list, without the summary of its artifacts.
-#[derive(Debug, Serialize)]
-struct ParkedBody {
-    id: String,
-    idea: String,
-    refined_idea: Option<String>,
-    run_id: Option<String>,
-    source_phase: String,
-    reason: String,
-    revisit_estimate_months: Option<u32>,
-    revisit_estimate_note: Option<String>,
-    created_at: i64,
-    promoted_run_id: Option<String>,
-}
-
-impl From<ParkedIdea> for ParkedBody {
-    fn from(idea: ParkedIdea) -> Self {
-        Self {
-            id: idea.id,
-            idea: idea.idea,
-            refined_idea: idea.refined_idea,
-            run_id: idea.run_id,
-            source_phase: idea.source_phase,
-            reason: idea.reason,
-            revisit_estimate_months: idea.revisit_estimate_months,
-            revisit_estimate_note: idea.revisit_estimate_note,
-            created_at: idea.created_at,
-            promoted_run_id: idea.promoted_run_id,
-        }
-    }
-}
 
 /// Reads the fields of a run to create, from a body or a form.
 pub(crate) fn new_run(fields: &mut Fields) -> NewRun {

@@ -14,6 +14,7 @@ use super::{
     body,
     caller::{self, Caller, SESSION_COOKIE},
     error::Problem,
+    pages,
     state::Gateway,
     token::{self, Claims, Purpose, Role, Signer},
 };
@@ -79,16 +80,12 @@ pub(crate) async fn sign_in_by_link(
     if is_speculative(&request) {
         return Ok(HttpResponse::NoContent().finish());
     }
-    let claims = gateway
-        .signer
-        .verify(&token, Purpose::SignIn)
-        .map_err(|error| match error {
-            token::TokenError::Expired => Problem::forbidden("auth.link-expired", "this sign-in link has expired"),
-            token::TokenError::Invalid => {
-                Problem::forbidden("auth.link-invalid", "this is not a sign-in link of this server")
-            }
-        })?;
-    exchange(&gateway, &claims).await?;
+    let Ok(claims) = gateway.signer.verify(&token, Purpose::SignIn) else {
+        return Ok(pages::link_refused(&request));
+    };
+    if !exchange(&gateway, &claims).await? {
+        return Ok(pages::link_refused(&request));
+    }
     let tenant = TenantId::new(&claims.tid)?;
     let life = Duration::from_secs(gateway.auth.session_hours * HOUR);
     let session = Signer::claims(&tenant, &claims.sub, claims.role, Purpose::Session, life);
@@ -113,23 +110,16 @@ fn is_speculative(request: &HttpRequest) -> bool {
     })
 }
 
-/// Records that a sign-in token was exchanged, and refuses the second time.
-async fn exchange(gateway: &Gateway, claims: &Claims) -> Result<(), Problem> {
+/// Records that a sign-in token was exchanged; says whether this was the first time.
+async fn exchange(gateway: &Gateway, claims: &Claims) -> Result<bool, Problem> {
     let ours = Uuid::new_v4().into_bytes().to_vec();
     let name = format!("{USED_PREFIX}{}", claims.jti);
-    let winner = gateway.cluster.settings().put_if_absent(&name, ours.clone()).await?;
-    if winner == ours {
-        gateway
-            .cluster
-            .settings()
-            .put_if_absent(SIGNED_IN, Vec::from(*b"1"))
-            .await?;
-        return Ok(());
+    let settings = gateway.cluster.settings();
+    let is_first = settings.put_if_absent(&name, ours.clone()).await? == ours;
+    if is_first {
+        settings.put_if_absent(SIGNED_IN, Vec::from(*b"1")).await?;
     }
-    Err(Problem::forbidden(
-        "auth.link-used",
-        "this sign-in link has been used; ask for a new one",
-    ))
+    Ok(is_first)
 }
 
 /// `POST /sign-out`: forgets the session of this browser.
@@ -140,7 +130,7 @@ pub(crate) async fn sign_out(request: HttpRequest, gateway: web::Data<Gateway>) 
     debug_assert_eq!(cookie.name(), SESSION_COOKIE);
     Ok(HttpResponse::SeeOther()
         .cookie(cookie)
-        .insert_header((header::LOCATION, "/sign-in"))
+        .insert_header((header::LOCATION, "/sign-in?why=out"))
         .finish())
 }
 

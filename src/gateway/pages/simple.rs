@@ -32,17 +32,20 @@ pub(crate) async fn sign_in(request: HttpRequest, caller: Result<Caller, Problem
     let view = match caller {
         Ok(_) => return see_other("/runs", None),
         Err(problem) if problem.code() == "auth.expired" => SignInView::Ended,
-        Err(_) => match request.query_string() {
-            "why=link" => SignInView::LinkUsed,
-            "why=out" => SignInView::SignedOut,
-            _ => SignInView::Ask,
-        },
+        Err(_) if request.query_string() == "why=out" => SignInView::SignedOut,
+        Err(_) => SignInView::Ask,
     };
     page(
         &request,
         StatusCode::OK,
         ui::sign_in_page(&bare(&request, Section::None), view),
     )
+}
+
+/// The page of a sign-in link that was used, is too old or was never made: one answer for all, which tells nothing.
+pub(crate) fn link_refused(request: &HttpRequest) -> HttpResponse {
+    let html = ui::sign_in_page(&bare(request, Section::None), SignInView::LinkUsed);
+    page(request, StatusCode::FORBIDDEN, html)
 }
 
 /// `GET /runs`.

@@ -161,7 +161,17 @@ async fn a_sign_in_link_works_once() {
         let again = bench.call(TestRequest::get().uri(&link)).await;
         assert_eq!(again.status, 403);
         assert!(!again.headers.contains_key("set-cookie"));
-        assert!(again.text().contains("has been used"), "{}", again.text());
+        let forged = bench.call(TestRequest::get().uri("/sign-in/made-up")).await;
+        assert_eq!(
+            (forged.status.as_u16(), forged.headers.contains_key("set-cookie")),
+            (403, false)
+        );
+        let said = |answer: &super::bench::Answer| answer.text().split_once("<h1").unwrap().1.to_owned();
+        assert_ne!(
+            said(&again),
+            said(&bench.call(TestRequest::get().uri("/sign-in")).await),
+            "the page says why"
+        );
     })
     .await;
 }
@@ -187,7 +197,10 @@ async fn behind_tls_cookies_are_secure_and_the_public_origin_counts() {
         };
         assert_eq!(bench.call(out("http://10.0.0.1")).await.status, 403);
         let answer = bench.call(out("https://plans.test")).await;
-        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/sign-in"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("location")),
+            (303, "/sign-in?why=out")
+        );
         assert!(
             answer.header("set-cookie").contains("Max-Age=0"),
             "{}",
