@@ -3,7 +3,6 @@
 //! `cargo bench --bench http`. Rounds are interleaved, because machines are noisy; medians and ratios are printed.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
-#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 #![allow(missing_docs, reason = "a benchmark has no reader of its items")]
 
@@ -45,7 +44,9 @@ impl VirtualActor for Counter {
     }
 
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
-        Ok(Self { count: ctx.storage().get(&COUNT).await?.unwrap_or_default() })
+        Ok(Self {
+            count: ctx.storage().get(&COUNT).await?.unwrap_or_default(),
+        })
     }
 }
 
@@ -187,12 +188,19 @@ fn main() {
         "{CONNECTIONS} connections, {ACTORS} actors, median of {ROUNDS} interleaved rounds of {} requests",
         CONNECTIONS * REQUESTS
     );
-    println!("{:<28} {:>12} {:>12} {:>10}", "route", "requests/s", "p50 us", "of bare");
+    println!(
+        "{:<28} {:>12} {:>12} {:>10}",
+        "route", "requests/s", "p50 us", "of bare"
+    );
     let base = median(results[0].iter().map(|result| result.0));
     for (path, results) in paths.iter().zip(&results) {
         let rate = median(results.iter().map(|result| result.0));
         let latency = median(results.iter().map(|result| result.1));
-        println!("{path:<28} {rate:>12.0} {:>12} {:>9.0}%", latency.as_micros(), 100.0 * rate / base);
+        println!(
+            "{path:<28} {rate:>12.0} {:>12} {:>9.0}%",
+            latency.as_micros(),
+            100.0 * rate / base
+        );
     }
     actors.block_on(cluster.shutdown());
 }

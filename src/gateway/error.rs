@@ -144,6 +144,7 @@ impl Problem {
         self.0.status.canonical_reason().unwrap_or("Error")
     }
 
+    #[cfg(test)]
     pub(crate) fn errors(&self) -> &[FieldError] {
         &self.0.errors
     }

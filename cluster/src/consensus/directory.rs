@@ -56,10 +56,6 @@ impl DataDirectory {
         Ok((directory, stored))
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(crate) fn log(&self) -> PathBuf {
         self.path.join("log")
     }
