@@ -3,11 +3,7 @@
 //! Used by path: `#[path = "support/server.rs"] mod server;`.
 #![allow(dead_code, reason = "each test binary uses another part of it")]
 #![expect(clippy::unwrap_used, reason = "it is part of a test")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test of real processes reads the environment and the real time"
-)]
-#![expect(unreachable_pub, reason = "a test binary has no other module to reach it from")]
+#![allow(unreachable_pub, reason = "a test binary has no other module to reach it from")]
 
 use std::{
     net::TcpListener,

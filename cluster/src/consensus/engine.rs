@@ -87,6 +87,7 @@ pub(crate) enum OpenError {
 pub(crate) struct Engine {
     meta: Arc<Group>,
     shards: Vec<Arc<Group>>,
+    #[cfg(any(test, feature = "testing"))]
     disk: Option<MemoryDisk>,
     stop: CancellationToken,
     parts: Mutex<Option<Parts>>,
@@ -125,6 +126,7 @@ impl Engine {
         if !shards.is_power_of_two() || shards > SHARDS_MAX {
             return Err(OpenError::Shards(shards));
         }
+        #[cfg(any(test, feature = "testing"))]
         let disk = match &stores {
             Stores::Disk { .. } => None,
             Stores::Memory(disk) => Some(disk.clone()),
@@ -159,6 +161,7 @@ impl Engine {
                 Ok(Self {
                     meta,
                     shards: groups.collect(),
+                    #[cfg(any(test, feature = "testing"))]
                     disk,
                     stop,
                     parts: Mutex::new(Some(parts)),
@@ -214,6 +217,7 @@ impl Engine {
         }
     }
 
+    #[cfg(any(test, feature = "testing"))]
     /// Ends as a killed process does; only on a disk in memory, whose doubts about unsynced data it settles.
     pub(crate) async fn crash(&self) {
         // Nobody shall hear that the disk stopped answering.

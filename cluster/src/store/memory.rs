@@ -16,6 +16,7 @@ use super::tree::Tree;
 pub(crate) struct MemoryTree(RwLock<BTreeMap<Bytes, Bytes>>);
 
 impl MemoryTree {
+    #[cfg(any(test, feature = "testing"))]
     /// A copy that later writes to `self` do not reach: what a crashed process left behind.
     pub(crate) fn fork(&self) -> Self {
         Self(RwLock::new(self.0.read().clone()))

@@ -70,6 +70,7 @@ impl MemoryDisk {
         self.0.lock().failing = true;
     }
 
+    #[cfg(any(test, feature = "testing"))]
     /// Kills the process that uses the disk: what was not synced is gone, and whatever still runs writes nowhere. The
     /// state, which is never synced, is left as last flushed or lost altogether, as the seed has it.
     pub(crate) fn crash(&self) {
