@@ -63,6 +63,7 @@ impl ractor::Actor for Activation {
 
 impl Slot {
     pub(crate) fn new(node: Arc<Node>, host: Arc<Host>, mailbox: Arc<Mailbox>, class: Arc<dyn Class>) -> Self {
+        node.metrics.live().increment(1.0);
         Self {
             node,
             host,

@@ -11,6 +11,7 @@ mod deadlines;
 mod directory;
 mod errors;
 mod fixture;
+mod gauges;
 mod identity;
 mod passivation;
 mod schedules;
