@@ -16,7 +16,7 @@ mod sections;
 pub use load::{ConfigError, Layers, Origin, load};
 pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, ServerConfig};
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,5 +61,71 @@ impl Config {
     #[must_use]
     pub fn models_dir(&self) -> PathBuf {
         self.db.path.join(&self.ai.models_path)
+    }
+}
+
+/// Seconds that a call to the outside may take.
+const OUTSIDE_SECONDS: RangeInclusive<u64> = 1..=600;
+
+/// Least size of the largest object: a package must fit.
+const OBJECT_BYTES_MIN: u64 = 1024 * 1024;
+
+impl Config {
+    /// Checks bounds outside of which nothing would work; names the key at fault.
+    fn check_bounds(&self) -> Result<(), (&'static str, String)> {
+        for (key, seconds) in [
+            ("search.search-seconds", self.search.search_seconds),
+            ("search.fetch-seconds", self.search.fetch_seconds),
+            ("outbound.connect-seconds", self.outbound.connect_seconds),
+            ("outbound.total-seconds", self.outbound.total_seconds),
+        ] {
+            if !OUTSIDE_SECONDS.contains(&seconds) {
+                return Err((key, "must be between 1 and 600".to_owned()));
+            }
+        }
+        if self.files.max_bytes < OBJECT_BYTES_MIN {
+            return Err(("files.max-bytes", format!("must be at least {OBJECT_BYTES_MIN}")));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_that_nothing_could_work_within_are_refused_by_name() {
+        for key in [
+            "search.search-seconds",
+            "search.fetch-seconds",
+            "outbound.connect-seconds",
+            "outbound.total-seconds",
+            "files.max-bytes",
+        ] {
+            let layers = Layers {
+                flags: vec![(key.to_owned(), "0".to_owned())],
+                ..Layers::default()
+            };
+            assert_eq!(load(&layers).unwrap_err().key(), Some(key));
+        }
+    }
+
+    #[test]
+    fn a_public_address_is_a_scheme_and_a_host() {
+        for (url, is_good) in [
+            ("https://plans.example", true),
+            ("http://plans.example:8080/", true),
+            ("https://ann:secret@plans.example", false),
+            ("https://plans.example/#top", false),
+            ("https://plans.example/a", false),
+            ("ftp://plans.example", false),
+        ] {
+            let layers = Layers {
+                flags: vec![("server.public-url".to_owned(), url.to_owned())],
+                ..Layers::default()
+            };
+            assert_eq!(load(&layers).is_ok(), is_good, "{url}");
+        }
     }
 }

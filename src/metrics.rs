@@ -1,4 +1,4 @@
-//! Names of the metrics of this package. Labels are bounded: method, route pattern, status class, plane, outcome.
+//! Names of the metrics of this package. Labels are bounded: method, route pattern, status.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 

@@ -32,12 +32,12 @@ pub(super) struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nothing answers at the address.
-    #[error("failed to reach the server at {url}; is it running? ({source})")]
+    #[error("failed to reach the server at {url}; is it running? ({reason})")]
     Unreachable {
         /// The address.
         url: String,
         /// Why.
-        source: reqwest::Error,
+        reason: String,
     },
     /// The answer broke off.
     #[error("the answer of the server broke off: {0}")]
@@ -182,9 +182,9 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|source| ClientError::Unreachable {
+        let response = request.send().await.map_err(|error| ClientError::Unreachable {
             url: self.base.clone(),
-            source: source.without_url(),
+            reason: root_cause(&error.without_url()),
         })?;
         if response.status().is_success() {
             return Ok(response);
@@ -196,6 +196,15 @@ impl Client {
         let body = response.bytes().await.map_err(ClientError::Broken)?;
         serde_json::from_slice(&body).map_err(|error| ClientError::Unexpected(error.to_string()))
     }
+}
+
+/// The innermost cause of an error: the outer ones only say that something was tried.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 fn is_loopback(url: &str) -> bool {
@@ -220,6 +229,11 @@ async fn refused(response: Response) -> ClientError {
     } else {
         Value::Null
     };
+    explained(status, &document)
+}
+
+/// What a problem says, each thing once.
+fn explained(status: u16, document: &Value) -> ClientError {
     let text = |name: &str| super::output::plain(document[name].as_str().unwrap_or_default());
     if document["code"].is_null() {
         return ClientError::Unexpected(format!(
@@ -227,7 +241,7 @@ async fn refused(response: Response) -> ClientError {
         ));
     }
     let errors = document["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let errors = errors
+    let mut errors: Vec<String> = errors
         .iter()
         .map(|error| {
             let part = |name: &str| super::output::plain(error[name].as_str().unwrap_or_default());
@@ -235,8 +249,16 @@ async fn refused(response: Response) -> ClientError {
         })
         .collect();
     let mut detail = text("detail");
-    if let Some(state) = document["state"].as_str() {
-        detail = format!("{detail} (it is {})", super::output::plain(state));
+    // The first field stands in the sentence already.
+    if let [only] = &errors[..]
+        && detail.contains(only.as_str())
+    {
+        errors.clear();
+    }
+    if let Some(state) = document["state"].as_str().map(super::output::plain)
+        && !detail.contains(&state)
+    {
+        detail = format!("{detail} (it is {state})");
     }
     ClientError::Refused {
         status,
@@ -249,7 +271,28 @@ async fn refused(response: Response) -> ClientError {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_refusal_says_each_thing_once() {
+        let told = |document: Value| explained(409, &document).to_string();
+        let one = json!({"code": "body.invalid", "detail": "the body does not fit: /idea is required",
+            "errors": [{"pointer": "/idea", "detail": "is required"}]});
+        assert_eq!(told(one), "409 body.invalid: the body does not fit: /idea is required");
+        let two = json!({"code": "body.invalid", "detail": "the body does not fit: /a is required",
+            "errors": [{"pointer": "/a", "detail": "is required"}, {"pointer": "/b", "detail": "is required"}]});
+        assert!(told(two).ends_with("\n  /a is required\n  /b is required"));
+        let state = json!({"code": "run.wrong-state", "detail": "the run is paused and cannot be paused", "state": "paused",
+            "request_id": "r1"});
+        assert_eq!(
+            told(state),
+            "409 run.wrong-state: the run is paused and cannot be paused\n  request r1"
+        );
+        let other = json!({"code": "c", "detail": "that cannot be done", "state": "paused"});
+        assert_eq!(told(other), "409 c: that cannot be done (it is paused)");
+    }
 
     #[test]
     fn the_token_of_the_local_operator_stays_on_this_machine() {

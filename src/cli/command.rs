@@ -258,6 +258,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::planes::ai::models::{Source, fetch};
 
     #[test]
     fn the_commands_are_well_formed() {
@@ -276,6 +277,17 @@ mod tests {
         assert!(Cli::try_parse_from(["foundation", "serve", "--set", "server.bind"]).is_err());
         let cli = Cli::try_parse_from(["foundation", "serve", "--set", "ai.base-url=http://h/?a=b"]).unwrap();
         assert_eq!(cli.global.set, [("ai.base-url".to_owned(), "http://h/?a=b".to_owned())]);
+    }
+
+    #[test]
+    fn the_command_that_a_failed_fetch_suggests_exists() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = Source::Wheels(vec![directory.path().join("absent.whl")]);
+        let error = fetch(directory.path(), &source, &mut |_| {}).unwrap_err().to_string();
+        let suggested = error
+            .lines()
+            .find(|line| line.trim_start().starts_with("foundation models fetch"));
+        Cli::try_parse_from(suggested.expect(&error).split_whitespace()).unwrap();
     }
 
     #[test]

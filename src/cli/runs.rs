@@ -17,6 +17,9 @@ use super::{
 /// Characters of an idea in a list.
 const IDEA_CHARS: usize = 60;
 
+/// Characters of one fact about a run, its idea or its error for example.
+const FACT_CHARS: usize = 300;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Create a run from an idea.
@@ -236,6 +239,7 @@ async fn status(run: &str, client: &Client, output: &Output) -> Result<(), CliEr
     }
     let facts = [
         "id",
+        "idea",
         "status",
         "current_phase",
         "kill_verdict",
@@ -245,7 +249,12 @@ async fn status(run: &str, client: &Client, output: &Output) -> Result<(), CliEr
     ]
     .into_iter()
     .filter(|name| !columns[*name].is_null())
-    .map(|name| vec![name.replace('_', " "), scalar(&columns[name])])
+    .map(|name| {
+        vec![
+            name.replace('_', " "),
+            output::short(&scalar(&columns[name]), FACT_CHARS),
+        ]
+    })
     .collect();
     output.table(&columns, &["run", ""], facts);
     let rows = phases["phases"]

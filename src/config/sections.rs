@@ -79,10 +79,12 @@ impl ServerConfig {
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         if !self.public_url.is_empty() {
             let url = url::Url::parse(&self.public_url).map_err(|error| ("server.public-url", error.to_string()))?;
-            if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
+            let is_web = matches!(url.scheme(), "http" | "https");
+            let has_user = !url.username().is_empty() || url.password().is_some();
+            if !is_web || has_user || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
                 return Err((
                     "server.public-url",
-                    "must be http:// or https:// and a host, without a path".to_owned(),
+                    "must be http:// or https:// and a host, without a user or a path".to_owned(),
                 ));
             }
         }
@@ -169,7 +171,8 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             format: LogFormat::Json,
-            filter: "warn,foundation=info,actors=info,cluster=info".to_owned(),
+            // The HTTP library calls what a client garbles an error; nobody here has to look at that.
+            filter: "warn,actix_http::h1=off,foundation=info,actors=info,cluster=info".to_owned(),
         }
     }
 }

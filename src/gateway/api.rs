@@ -425,10 +425,11 @@ pub(crate) async fn promote(
     gateway: Shared,
     id: web::Path<String>,
 ) -> Answer {
+    let key = idempotency::key(&request)?;
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
     let config = fields.object("config", run_config);
     fields.finish()?;
-    let promoted = gateway.planning.promote(&caller, &id, config).await?;
+    let promoted = gateway.planning.promote(&caller, &id, config, key.as_deref()).await?;
     let body: Value = json!({
         "promoted": true,
         "parkedIdeaId": promoted.parked_idea_id,

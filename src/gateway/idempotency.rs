@@ -1,4 +1,5 @@
-//! Idempotency keys: the same key of the same person makes the same run, however often it is sent.
+//! Idempotency keys: the same key of the same person makes the same run, from an idea or a parked one, however often it is
+//! sent.
 
 use actix_web::HttpRequest;
 use uuid::Uuid;

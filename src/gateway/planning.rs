@@ -221,12 +221,25 @@ impl Planning {
         Ok(self.tenant(caller).ask(ListParked { source, after, limit }).await?)
     }
 
-    pub(crate) async fn promote(&self, caller: &Caller, id: &str, config: RunConfig) -> Result<Promoted, Problem> {
+    pub(crate) async fn promote(
+        &self,
+        caller: &Caller,
+        id: &str,
+        config: RunConfig,
+        key: Option<&str>,
+    ) -> Result<Promoted, Problem> {
         let id = Uuid::try_parse(id)
             .map_err(|_| Problem::not_found("parked-idea.not-found", "there is no such parked idea here"))?
             .to_string();
         let tenant = self.tenant(caller);
-        match tenant.ask(Promote { id: id.clone(), config }).await {
+        // The idea is part of the name: the same key for another idea is another request.
+        let run = key.map(|key| idempotency::id(caller.tenant.as_str(), &caller.user, &format!("promote/{id}"), key));
+        let promote = Promote {
+            id: id.clone(),
+            config,
+            run_id: run.map(|run| run.to_string()),
+        };
+        match tenant.ask(promote).await {
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 let idea = tenant.ask(GetParked { id }).await?;
                 let problem = Problem::from(error);

@@ -1,17 +1,22 @@
 //! What surrounds every request: its id, its span, its metrics, the security headers, and the shape of what went wrong.
 
-use std::time::Instant;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use actix_web::{
     Error, HttpRequest, HttpResponse,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
-    web,
+    web::{self, Bytes},
 };
 use tracing::Instrument;
 use uuid::Uuid;
@@ -28,18 +33,41 @@ const ID_BYTES_MAX: usize = 128;
 /// Route label of addresses that do not exist.
 const UNMATCHED: &str = "(unmatched)";
 
+/// Addresses whose GET uses something up: a look at their head must not.
+const SIGN_IN: &str = "/sign-in/";
+
+/// A body that is not sent. HEAD is answered as GET is, without the content.
+#[derive(Debug)]
+struct Unsent(BodySize);
+
+impl MessageBody for Unsent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
+    }
+}
+
 /// Surrounds a request.
 ///
 /// # Errors
 ///
 /// Fails only where an inner middleware fails; problems of handlers become responses here.
 pub(crate) async fn wrap(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let id = correlation_id(request.headers().get(&CORRELATION_ID));
     let method = request.method().clone();
+    let is_head = method == Method::HEAD && !request.path().starts_with(SIGN_IN);
+    if is_head {
+        request.head_mut().method = Method::GET;
+    }
     let span = tracing::info_span!("request", id, %method, route = tracing::field::Empty);
     let response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
 
@@ -58,6 +86,9 @@ pub(crate) async fn wrap(
     let route = request.match_pattern().unwrap_or_else(|| UNMATCHED.to_owned());
     span.record("route", &route);
     span.in_scope(|| observe(&method, route, response.status(), started));
+    if is_head {
+        response = response.map_body(|_, body| BoxBody::new(Unsent(body.size())));
+    }
     Ok(ServiceResponse::new(request, response))
 }
 
@@ -89,8 +120,9 @@ fn problem(response: &HttpResponse) -> Option<Problem> {
         let allow = response
             .headers()
             .get(header::ALLOW)
-            .and_then(|allow| allow.to_str().ok());
-        return Some(Problem::method_not_allowed(allow.unwrap_or_default()));
+            .and_then(|allow| allow.to_str().ok())
+            .unwrap_or_default();
+        return Some(Problem::method_not_allowed(&allow.replace("GET", "GET, HEAD")));
     }
     if status.is_server_error() {
         return Some(Problem::internal());

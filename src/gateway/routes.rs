@@ -24,7 +24,7 @@ pub fn app(
         .wrap(from_fn(request::wrap))
 }
 
-/// Registers all addresses. A known address with another method answers 405 with `Allow`.
+/// Registers all addresses. A known address with another method answers 405 with `Allow`; HEAD is answered as GET is.
 fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/health").route(web::get().to(health::health)))

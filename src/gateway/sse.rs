@@ -12,7 +12,8 @@ use actors::{
     records::{RunEvent, RunStatus},
 };
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use jiff::Timestamp;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -59,6 +60,9 @@ pub(crate) async fn events(
     if first.is_empty() && status.is_final() {
         return Ok(HttpResponse::NoContent().finish());
     }
+    let session = caller
+        .expires_at
+        .saturating_sub(Timestamp::now().as_second().max(0).unsigned_abs());
     let (frames, stream) = mpsc::channel(FRAMES_MAX);
     let feed = Feed {
         planning: gateway.planning.clone(),
@@ -69,6 +73,7 @@ pub(crate) async fn events(
         frames,
         keep_alive: Duration::from_secs(gateway.server.keep_alive_seconds),
         closing: gateway.readiness.streams().clone(),
+        session_end: Instant::now() + Duration::from_secs(session),
     };
     actix_web::rt::spawn(feed.pump(first));
     Ok(HttpResponse::Ok()
@@ -113,11 +118,13 @@ struct Feed {
     frames: mpsc::Sender<Bytes>,
     keep_alive: Duration,
     closing: CancellationToken,
+    /// A stream ends with the session that opened it.
+    session_end: Instant,
 }
 
 /// Why a stream ends.
 enum End {
-    /// The client went, or the server stops.
+    /// The client went, its session ended, or the server stops.
     Closed,
     /// The run is at its end and everything was sent.
     Final(RunStatus),
@@ -148,6 +155,7 @@ impl Feed {
                     () = tokio::time::sleep(self.keep_alive) => None,
                     () = self.closing.cancelled() => return End::Closed,
                     () = self.frames.closed() => return End::Closed,
+                    () = tokio::time::sleep_until(self.session_end) => return End::Closed,
                 };
                 // After a keep-alive the run is read too: a wake-up may have been lost.
                 let (frame, is_idle) = match signal {

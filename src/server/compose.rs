@@ -10,7 +10,7 @@ use actors::{
     tenant::Tenant,
 };
 use cluster::{
-    ClusterConfig, OnFatal, OpenError, Stores,
+    ClusterBuilder, ClusterConfig, OnFatal, OpenError, Stores,
     prelude::{ActorError, Cluster},
 };
 use secrecy::SecretString;
@@ -145,12 +145,15 @@ fn model_status(ai: &ai::Ai) -> ModelStatus {
 
 /// Opens the cluster with every class registered.
 pub(super) async fn cluster(config: ClusterConfig, stores: Stores, env: Env) -> Result<Cluster, OpenError> {
-    Cluster::builder(config)
+    register(Cluster::builder(config), env).open(stores).await
+}
+
+/// Registers every class. `migrations/` names the same ones.
+fn register(builder: ClusterBuilder, env: Env) -> ClusterBuilder {
+    builder
         .actor::<Tenant>(env.clone())
         .actor::<Run>(env.clone())
         .actor::<EventLog>(env)
-        .open(stores)
-        .await
 }
 
 /// Puts the gateway together over an open cluster.
@@ -175,4 +178,61 @@ pub(super) async fn gateway(
         server: config.server.clone(),
         auth: config.auth.clone(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use actors::ports::fake::{FakeEmbedder, FakeModel, FakeObjects, FakeSearch, FakeVectors, Reply};
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// A file of `migrations/`; its first lines describe it.
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+    struct Migration {
+        tag: String,
+        new_classes: Vec<String>,
+    }
+
+    fn env() -> Env {
+        Env {
+            model: Arc::new(FakeModel::new(|_, _| Reply::Hang)),
+            embedder: Arc::new(FakeEmbedder::default()),
+            vectors: Arc::new(FakeVectors::default()),
+            objects: Arc::new(FakeObjects::default()),
+            search: Arc::new(FakeSearch::default()),
+            events: Arc::new(Watchers::new(1)),
+            planning: PlanningSettings::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn migrations_name_exactly_the_classes_that_are_registered() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let mut files: Vec<PathBuf> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        let mut named = BTreeSet::new();
+        for (index, file) in files.iter().enumerate() {
+            let migration: Migration = toml::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+            assert_eq!(migration.tag, file.file_stem().unwrap().to_string_lossy());
+            assert!(
+                migration.tag.starts_with(&format!("{:04}_", index + 1)),
+                "{}",
+                migration.tag
+            );
+            for class in migration.new_classes {
+                assert!(named.insert(class.clone()), "{class} is new twice");
+            }
+        }
+        let runtime = Handle::current();
+        let builder = Cluster::builder(ClusterConfig::new(runtime.clone(), runtime));
+        let registered: BTreeSet<String> = register(builder, env()).class_names().map(str::to_owned).collect();
+        assert_eq!(named, registered);
+    }
 }

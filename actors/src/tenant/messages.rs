@@ -107,6 +107,8 @@ pub struct Promote {
     pub id: String,
     /// Options of the new run.
     pub config: RunConfig,
+    /// Id of the new run, for whoever derives it from an idempotency key: the same request again gets the same answer.
+    pub run_id: Option<String>,
 }
 
 /// A parked idea became a run.

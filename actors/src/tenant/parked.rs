@@ -45,15 +45,21 @@ impl Handler<GetParked> for Tenant {
 }
 
 impl Handler<Promote> for Tenant {
-    async fn handle(&mut self, Promote { id, config }: Promote, ctx: &mut Ctx<Self>) -> Result<Promoted> {
+    async fn handle(&mut self, Promote { id, config, run_id }: Promote, ctx: &mut Ctx<Self>) -> Result<Promoted> {
         let (key, mut idea) = find(&id, ctx).await?;
         if let Some(run) = &idea.promoted_run_id {
+            if run_id.as_ref() == Some(run) {
+                return Ok(Promoted {
+                    parked_idea_id: id,
+                    new_run_id: run.clone(),
+                });
+            }
             return Err(ActorError::conflict(
                 "parked-idea.promoted",
                 format!("the idea was promoted to run {run} already"),
             ));
         }
-        let run_id = ctx.uuid().to_string();
+        let run_id = run_id.unwrap_or_else(|| ctx.uuid().to_string());
         idea.promoted_run_id = Some(run_id.clone());
         ctx.storage().put(&PARKED.key(&key), &idea)?;
         let origin = Origin {

@@ -103,7 +103,8 @@ impl<W: Workflow> Steps<W> {
                         number: attempt,
                         idempotency_key,
                     });
-                    let outcome = self.attempt(work.instrument(span), policy.timeout).await?;
+                    let outcome = self.attempt(work.instrument(span.clone()), policy.timeout).await?;
+                    span.in_scope(|| told(&outcome));
                     self.finish(FinishStep {
                         token: self.token,
                         name: name.to_owned(),
@@ -254,6 +255,14 @@ impl<W: Workflow> Steps<W> {
                 () = tokio::time::sleep(Duration::from_millis(200)) => {}
             }
         }
+    }
+}
+
+/// Logs how an attempt ended. What it failed of stays out: it may quote what a model or a page said.
+fn told(outcome: &Result<String, WorkError>) {
+    match outcome {
+        Ok(_) => tracing::debug!("an attempt of a step succeeded"),
+        Err(error) => tracing::warn!(retryable = error.is_retryable(), "an attempt of a step failed"),
     }
 }
 

@@ -38,6 +38,11 @@ impl ClusterBuilder {
         self
     }
 
+    /// Names of the classes registered so far.
+    pub fn class_names(&self) -> impl Iterator<Item = &'static str> {
+        self.classes.iter().map(|class| class.name())
+    }
+
     /// Opens the node: creates what is missing, recovers what is there, and waits until every shard is owned.
     ///
     /// # Errors

@@ -115,7 +115,10 @@ pub(crate) async fn promote(
     body::form(&request, payload, gateway.server.body_limit_bytes)
         .await?
         .finish()?;
-    let promoted = gateway.planning.promote(&caller, &id, RunConfig::default()).await?;
+    let promoted = gateway
+        .planning
+        .promote(&caller, &id, RunConfig::default(), None)
+        .await?;
     Ok(see_other(
         &format!("/runs/{}", promoted.new_run_id),
         Some(Said::Promoted),

@@ -142,7 +142,16 @@ async fn a_killed_idea_is_parked_and_promoted_once() {
         assert!(idea.get("artifact_summary").is_none());
 
         let path = format!("/api/planning/parked-ideas/{}/promote", idea["id"].as_str().unwrap());
-        let promoted = bench.post(&path, &json!({})).await.json();
+        let with_key = || {
+            let request = TestRequest::post().uri(&path).set_json(json!({}));
+            request.insert_header(("idempotency-key", "p1"))
+        };
+        let promoted = bench.admin(with_key()).await.json();
+        assert_eq!(
+            bench.admin(with_key()).await.json(),
+            promoted,
+            "a repetition is answered alike"
+        );
         assert_eq!(promoted["promoted"], true);
         assert_eq!(promoted["parkedIdeaId"], idea["id"]);
         let new = promoted["newRunId"].as_str().unwrap();
@@ -251,6 +260,29 @@ async fn health_and_readiness_tell_the_truth() {
             "alive, but not ready"
         );
         assert_eq!(bench.call(TestRequest::get().uri("/metrics")).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_is_the_get_without_its_content() {
+    Bench::with(silent(), async |bench| {
+        let run = bench.create(json!({})).await;
+        for path in [
+            "/health".to_owned(),
+            "/runs".to_owned(),
+            format!("/api/planning/runs/{run}"),
+            format!("/api/planning/runs/{run}/events"),
+        ] {
+            let head = TestRequest::default().method(actix_web::http::Method::HEAD).uri(&path);
+            let answer = bench.admin(head).await;
+            assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 0), "{path}");
+            assert!(!answer.header("content-type").is_empty(), "{path}");
+        }
+        let head = TestRequest::default()
+            .method(actix_web::http::Method::HEAD)
+            .uri("/sign-in/whatever");
+        assert_eq!(bench.call(head).await.status, 405, "a look uses no link up");
     })
     .await;
 }

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use actix_web::test::TestRequest;
+use cluster::prelude::TenantId;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, GO, model, silent};
-use crate::config::ServerConfig;
+use crate::{
+    config::ServerConfig,
+    gateway::{Purpose, Role, Signer},
+};
 
 /// The frames of a stream: id, event, data.
 fn frames(text: &str) -> Vec<(Option<u64>, String, Value)> {
@@ -112,6 +116,27 @@ async fn a_tenant_has_a_bounded_number_of_streams_and_a_stopping_server_ends_the
             assert!(!stream.text().contains("event: end"), "the run did not end");
         }
         bench.gateway.watchers.watch("default", &run).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_the_session_that_opened_it() {
+    Bench::with(silent(), async |bench| {
+        let run = bench.create(json!({})).await;
+        let life = Duration::from_secs(100);
+        let tenant = TenantId::new("default").unwrap();
+        let claims = Signer::claims(&tenant, "ann", Role::Member, Purpose::Session, life);
+        let request = TestRequest::get()
+            .uri(&format!("/api/planning/runs/{run}/events"))
+            .insert_header((
+                "authorization",
+                format!("Bearer {}", bench.gateway.signer.sign(&claims)),
+            ));
+        let started = tokio::time::Instant::now();
+        let stream = tokio::time::timeout(2 * life, bench.call(request)).await;
+        assert!(!stream.expect("the stream ends").text().contains("event: end"));
+        assert!(started.elapsed() > life / 2);
     })
     .await;
 }

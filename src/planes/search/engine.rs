@@ -82,8 +82,8 @@ impl SearchEngine {
             (Some(variable), None) => return Err(SearchConfigError::KeyMissing(variable.to_owned())),
             (None, _) => None,
         };
-        let within = |total_seconds: u64| OutboundConfig {
-            total_seconds,
+        let within = |seconds: u64| OutboundConfig {
+            total_seconds: seconds.min(outbound.total_seconds),
             ..outbound.clone()
         };
         let client =

@@ -75,6 +75,12 @@ impl FakeModel {
         }
     }
 
+    /// The same with another window.
+    #[must_use]
+    pub fn window(self, context_tokens: u32) -> Self {
+        Self { context_tokens, ..self }
+    }
+
     /// All requests so far.
     #[must_use]
     pub fn requests(&self) -> Vec<ModelRequest> {

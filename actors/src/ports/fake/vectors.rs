@@ -13,6 +13,8 @@ pub struct FakeVectors {
     rows: Mutex<BTreeMap<(String, String), VectorRow>>,
     /// An index without a memory: it takes rows and finds none.
     forgetful: bool,
+    /// An index that fails to remove anything.
+    clinging: bool,
 }
 
 impl FakeVectors {
@@ -21,6 +23,15 @@ impl FakeVectors {
     pub fn forgetful() -> Self {
         Self {
             forgetful: true,
+            ..Self::default()
+        }
+    }
+
+    /// An index from which nothing can be removed.
+    #[must_use]
+    pub fn clinging() -> Self {
+        Self {
+            clinging: true,
             ..Self::default()
         }
     }
@@ -93,6 +104,9 @@ impl Vectors for FakeVectors {
         let gone = |row: &VectorRow| {
             row.tenant == tenant && row.run_id == run_id && attempt.is_none_or(|attempt| row.attempt == attempt)
         };
+        if self.clinging {
+            return async { Err(VectorError::Failed("nothing can be removed".to_owned())) }.boxed();
+        }
         lock(&self.rows).retain(|_, row| !gone(row));
         async { Ok(()) }.boxed()
     }

@@ -1,5 +1,7 @@
 //! One draft of a phase: a model call, and up to two more that are told what was wrong with the answer.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +15,21 @@ use super::{
 };
 use crate::{
     env::Env,
-    ports::{Finish, LiveUpdate, ModelError, ModelEvent, ModelReply, ModelRequest, Profile, Role, Slot, Turn, Usage},
+    ports::{
+        Finish, LiveUpdate, ModelError, ModelEvent, ModelInfo, ModelReply, ModelRequest, Profile, Role, Slot, Turn,
+        Usage,
+    },
     workflows::{Attempt, StepError, WorkError},
 };
 
 /// Model calls of one attempt of a step: the first, and those that are told what was wrong.
 pub(super) const CALLS: u32 = 3;
+
+/// Longest wait that an endpoint may ask for: a wrong date must not stop a run for a year.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+
+/// Least characters of a refused answer that the model is shown again.
+const REFUSED_CHARS_MIN: usize = 200;
 
 /// What every phase is told beside its own instructions.
 const RULES: &str = "Answer with one JSON object that satisfies the schema, and nothing else. Be concrete: names, numbers, \
@@ -126,7 +137,7 @@ pub(super) async fn converse<T>(
                 }
                 request.turns.truncate(turns);
                 // An answer that is much too long would push the task itself out of the model's window.
-                let answer = cut(&reply.text, request.max_tokens as usize * 3);
+                let answer = cut(&reply.text, refused_chars(&env.model.info(request.slot), &request));
                 request.turns.push(Turn {
                     role: Role::Assistant,
                     text: answer,
@@ -145,6 +156,21 @@ pub(super) async fn converse<T>(
         refusal.join("; ")
     );
     Err(WorkError::retryable(message))
+}
+
+/// Characters of a refused answer that fit beside the request: a token is three characters at least, and what a model would
+/// have to leave out of its window is no use to it.
+fn refused_chars(info: &ModelInfo, request: &ModelRequest) -> usize {
+    let characters = |tokens: u32| tokens as usize * 3;
+    let asked = request
+        .turns
+        .iter()
+        .map(|turn| turn.text.chars().count())
+        .sum::<usize>();
+    let said = request.system.chars().count() + asked;
+    characters(info.context_tokens.saturating_sub(request.max_tokens))
+        .saturating_sub(said)
+        .clamp(REFUSED_CHARS_MIN, characters(request.max_tokens).max(REFUSED_CHARS_MIN))
 }
 
 /// One completion, shown to watchers while it happens.
@@ -170,7 +196,9 @@ async fn complete(env: &Env, params: &RunParams, id: PhaseId, request: ModelRequ
 fn work_error(error: ModelError) -> WorkError {
     let message = error.to_string();
     let after = match &error {
-        ModelError::RateLimited { retry_after_secs } => retry_after_secs.map(std::time::Duration::from_secs),
+        ModelError::RateLimited { retry_after_secs } => {
+            retry_after_secs.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+        }
         ModelError::Missing(_)
         | ModelError::Unavailable(_)
         | ModelError::Timeout

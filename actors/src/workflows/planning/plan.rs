@@ -130,8 +130,10 @@ impl Plan {
         (artifact.object_key, artifact.sha256) = (stored.key, stored.sha256);
         let verdict = kill.as_ref().map_or(KillVerdict::Go, |kill| kill.verdict);
         if verdict != KillVerdict::Pivot {
-            // The artifacts of an attempt that is about to be abandoned are of no use to others.
             store::index(self, id, &content, version).await?;
+        } else if self.attempt < MAX_PIVOTS {
+            // Before the pivot is recorded: whatever ends the run in between, no abandoned attempt is ever found by others.
+            store::forget_attempt(self).await?;
         }
         if id == PhaseId::Opportunity {
             self.refined_idea = Some(opportunity::refined_idea(&content)).filter(|idea| !idea.is_empty());
@@ -164,8 +166,7 @@ impl Plan {
     }
 
     /// Forgets the present attempt but for why it was abandoned.
-    pub(super) async fn begin_next_attempt(&mut self) -> Result<(), StepError> {
-        store::forget_attempt(self).await?;
+    pub(super) fn begin_next_attempt(&mut self) {
         let kill = self.kill.take();
         self.history.push(History {
             attempt: self.attempt,
@@ -177,7 +178,6 @@ impl Plan {
         self.accepted.clear();
         self.contents.clear();
         self.refined_idea = None;
-        Ok(())
     }
 }
 

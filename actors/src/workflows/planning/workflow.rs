@@ -85,7 +85,7 @@ impl Workflow for Planning {
         loop {
             match plan.attempt().await? {
                 KillVerdict::Go => break,
-                KillVerdict::Pivot => plan.begin_next_attempt().await?,
+                KillVerdict::Pivot => plan.begin_next_attempt(),
                 KillVerdict::Kill | KillVerdict::PivotExhausted => return Ok(Outcome::Killed),
             }
         }

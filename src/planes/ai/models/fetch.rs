@@ -186,7 +186,7 @@ fn by_hand(directory: &Path) -> String {
         }
     }
     for wheel in &wheels {
-        text.push_str(&format!(" --wheel {}", wheel.file_name));
+        text.push_str(&format!(" --package {}", wheel.file_name));
     }
     for wheel in &wheels {
         text.push_str(&format!(

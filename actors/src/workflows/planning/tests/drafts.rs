@@ -142,6 +142,39 @@ async fn an_endpoint_that_asks_to_slow_down_is_given_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_endpoint_stops_a_run_for_a_year() {
+    let year = || {
+        Some(Reply::Error(ModelError::RateLimited {
+            retry_after_secs: Some(365 * 24 * 3600),
+        }))
+    };
+    let bench = Bench::new(9, scripted(move |number, _| if number == 1 { year() } else { None })).await;
+    bench.start("r1", RunConfig::default()).await;
+    bench.cluster.advance(Duration::from_hours(2)).await;
+    bench.until("r1", RunStatus::Completed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_answer_leaves_the_request_within_the_window() {
+    const WINDOW: u32 = 12_000;
+    let long = || Some(Reply::Text("rubbish ".repeat(5_000)));
+    let bench = Bench::new(
+        10,
+        scripted(move |_, call| if call == 1 { long() } else { None }).window(WINDOW),
+    )
+    .await;
+    bench.start("r1", RunConfig::default()).await;
+    bench.until("r1", RunStatus::Completed).await;
+    let requests = bench.model.requests();
+    assert_eq!(requests[1].turns.len(), 3, "the refused answer and the refusal follow");
+    for request in requests {
+        let characters: usize = request.turns.iter().map(|turn| turn.text.chars().count()).sum();
+        let tokens = (request.system.chars().count() + characters) / 3 + request.max_tokens as usize;
+        assert!(tokens <= WINDOW as usize + 200, "{}: {tokens}", request.label);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_object_store_that_fails_for_a_while_costs_no_model_call() {
     let bench = Bench::new(7, model(&[GO])).await;
     bench.objects.fail(3);

@@ -2,6 +2,7 @@
 
 use super::harness::{Bench, GO, IDEA, PIVOT, model, request};
 use crate::{
+    ports::fake::{FakeSearch, FakeVectors},
     records::{RunConfig, RunStatus},
     run::{GetRun, ListArtifacts, similar},
     tenant::{self, ListRuns, Tenant},
@@ -119,4 +120,14 @@ async fn a_later_run_is_told_of_earlier_runs_of_its_tenant() {
             .count()
     };
     assert_eq!((told("/r1/"), told("/r2/")), (0, 15));
+}
+
+/// P8: an attempt whose texts cannot be removed is not abandoned, so nobody ever finds texts of an abandoned one.
+#[tokio::test(start_paused = true)]
+async fn the_texts_of_an_attempt_are_gone_before_it_is_abandoned() {
+    let bench = Bench::with(4, model(&[PIVOT, GO]), FakeVectors::clinging(), FakeSearch::default()).await;
+    bench.start("r1", RunConfig::default()).await;
+    let detail = bench.until("r1", RunStatus::Failed).await;
+    assert_eq!((detail.attempt, detail.run.pivot_count), (0, 0));
+    assert!(detail.error.unwrap().contains("nothing can be removed"));
 }

@@ -82,9 +82,16 @@ async fn a_parked_idea_is_promoted_once_and_its_run_knows_why_it_was_parked() {
     let promote = Promote {
         id: parked.id.clone(),
         config: RunConfig::default(),
+        run_id: Some("r2".to_owned()),
     };
     let promoted = bench.tenant().ask(promote.clone()).await.unwrap();
-    let again = bench.tenant().ask(promote).await.unwrap_err();
+    assert_eq!(promoted.new_run_id, "r2");
+    assert_eq!(bench.tenant().ask(promote.clone()).await.unwrap(), promoted);
+    let other = Promote {
+        run_id: None,
+        ..promote
+    };
+    let again = bench.tenant().ask(other).await.unwrap_err();
     assert_eq!(again.code(), "parked-idea.promoted");
     assert!(again.message().contains(&promoted.new_run_id));
     bench.settle().await;
