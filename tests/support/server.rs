@@ -35,6 +35,14 @@ pub fn models() -> PathBuf {
     directory
 }
 
+/// A port that stays free until it is used: below those that the system gives to connections.
+fn free_port() -> u16 {
+    let mut candidates = std::iter::repeat_with(|| rand::random_range(20_000..32_000));
+    candidates
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
+}
+
 /// How a server is started.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -46,14 +54,9 @@ pub struct Setup {
 impl Setup {
     /// A server that keeps its data in `data`.
     pub fn new(data: &Path) -> Self {
-        let port = TcpListener::bind(("127.0.0.1", 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
         let setup = Self {
             data: data.to_path_buf(),
-            port,
+            port: free_port(),
             settings: Vec::new(),
         };
         setup.set("ai.models-path", models().to_str().unwrap())
@@ -79,9 +82,14 @@ impl Setup {
     #[must_use]
     pub fn elsewhere(&self) -> Self {
         Self {
-            port: Self::new(&self.data).port,
+            port: free_port(),
             ..self.clone()
         }
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The directory of the data.
