@@ -1,4 +1,5 @@
 //! What only a real process shows: directories, files and signals that are not as they should be.
+#![expect(clippy::unwrap_used, reason = "it is a test")]
 
 #[path = "support/gate.rs"]
 mod gate;

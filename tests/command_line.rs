@@ -1,4 +1,5 @@
 //! The command line as people and scripts use it, against a real server.
+#![expect(clippy::unwrap_used, reason = "it is a test")]
 
 #[path = "support/gate.rs"]
 mod gate;
@@ -202,7 +203,7 @@ async fn flaky_proxy(port: u16, failures: usize) -> String {
             let (mut client, _) = listener.accept().await.unwrap();
             if connection < failures {
                 let page = "HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/html\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-                client.read(&mut [0; 4096]).await.unwrap();
+                assert!(client.read(&mut [0; 4096]).await.unwrap() > 0);
                 client.write_all(page.as_bytes()).await.unwrap();
                 continue;
             }

@@ -1,5 +1,6 @@
 //! The whole pipeline against an OpenAI-compatible endpoint, as the configuration connects one: real process, real
 //! adapter, scripted answers.
+#![expect(clippy::unwrap_used, reason = "it is a test")]
 
 #[path = "support/planner.rs"]
 mod planner;
