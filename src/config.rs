@@ -11,9 +11,11 @@
 //! is unknown or does not fit; nothing is ignored.
 
 mod load;
+mod planning;
 mod sections;
 
 pub use load::{ConfigError, Layers, Origin, load};
+pub use planning::PlanningConfig;
 pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, ServerConfig};
 
 use std::{ops::RangeInclusive, path::PathBuf};
@@ -50,6 +52,8 @@ pub struct Config {
     pub vector_index: VectorsConfig,
     /// Binding `AI`: the models.
     pub ai: AiConfig,
+    /// Planning runs.
+    pub planning: PlanningConfig,
     /// Where sources are searched.
     pub search: SearchConfig,
     /// What may be called outside.

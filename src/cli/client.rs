@@ -62,12 +62,29 @@ pub enum ClientError {
         /// Id of the request in the server's log.
         request_id: String,
     },
+    /// Nobody serves at the moment, says what stands in front of the server.
+    #[error("status {status}: the server is not available at the moment")]
+    Unavailable {
+        /// HTTP status.
+        status: u16,
+    },
     /// The answer is not what this version expects.
     #[error("the server answered something unexpected: {0}")]
     Unexpected(String),
     /// The client could not be made.
     #[error("failed to make the HTTP client: {0}")]
     Setup(#[source] reqwest::Error),
+}
+
+impl ClientError {
+    /// Says whether the same question may be answered a moment later.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Broken(_) | Self::Unavailable { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 429 | 502..=504),
+            Self::NoToken { .. } | Self::Unexpected(_) | Self::Setup(_) => false,
+        }
+    }
 }
 
 fn fields(errors: &[String]) -> String {
@@ -235,6 +252,9 @@ async fn refused(response: Response) -> ClientError {
 /// What a problem says, each thing once.
 fn explained(status: u16, document: &Value) -> ClientError {
     let text = |name: &str| super::output::plain(document[name].as_str().unwrap_or_default());
+    if document["code"].is_null() && matches!(status, 502..=504) {
+        return ClientError::Unavailable { status };
+    }
     if document["code"].is_null() {
         return ClientError::Unexpected(format!(
             "status {status} without a problem; is this a foundation server?"

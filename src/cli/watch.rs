@@ -45,8 +45,8 @@ pub(super) async fn run(client: &Client, run: &str, output: &Output) -> Result<(
                     }
                 }
             }
-            Err(error @ ClientError::Unreachable { .. }) if failures >= RECONNECTS_MAX => return Err(error.into()),
-            Err(ClientError::Unreachable { .. } | ClientError::Broken(_)) => {}
+            // A server that is started again, and the proxy before it, answer in their own time.
+            Err(error) if error.is_transient() && failures < RECONNECTS_MAX => {}
             Err(error) => return Err(error.into()),
         }
         failures += 1;

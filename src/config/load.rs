@@ -288,6 +288,7 @@ impl Config {
         self.log.check()?;
         self.db.check()?;
         self.check_bounds()?;
+        self.planning.check()?;
         self.ai.validate().map_err(|error| (error.key(), error.to_string()))?;
         self.search
             .base()

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use actors::{
-    env::{Env, PlanningSettings},
+    env::Env,
     events::EventLog,
     ports::{ObjectError, Profile, Slot, VectorError},
     run::Run,
@@ -129,7 +129,7 @@ pub(super) async fn adapters(
         objects,
         search,
         events: Arc::new(watchers.clone()),
-        planning: PlanningSettings::default(),
+        planning: config.planning.settings(),
     };
     Ok((env, status))
 }

@@ -151,7 +151,11 @@ async fn serve(stream: TcpStream, calls: Arc<Mutex<Vec<Call>>>, script: Arc<Scri
         calls.push(call.clone());
         call
     };
-    let answer = script(&call);
+    // A script may wait for its test, which must not hold up the runtime.
+    let asked = call.clone();
+    let Ok(answer) = tokio::task::spawn_blocking(move || script(&asked)).await else {
+        return;
+    };
     let mut stream = stream.into_inner();
     let _ = match answer {
         Answer::Hang => {

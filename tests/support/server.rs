@@ -13,10 +13,10 @@ use std::{
 };
 
 use reqwest::{Client, Method, RequestBuilder, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Longest time that anything in these tests may take.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The program under test.
 pub fn program() -> Command {
@@ -35,6 +35,14 @@ pub fn models() -> PathBuf {
     directory
 }
 
+/// A port that stays free until it is used: below those that the system gives to connections.
+fn free_port() -> u16 {
+    let mut candidates = std::iter::repeat_with(|| rand::random_range(20_000..32_000));
+    candidates
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
+}
+
 /// How a server is started.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -46,14 +54,9 @@ pub struct Setup {
 impl Setup {
     /// A server that keeps its data in `data`.
     pub fn new(data: &Path) -> Self {
-        let port = TcpListener::bind(("127.0.0.1", 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
         let setup = Self {
             data: data.to_path_buf(),
-            port,
+            port: free_port(),
             settings: Vec::new(),
         };
         setup.set("ai.models-path", models().to_str().unwrap())
@@ -66,12 +69,32 @@ impl Setup {
         self
     }
 
-    /// Asks a scripted endpoint instead of the embedded model.
+    /// Asks a scripted endpoint instead of the embedded model, and does not wait long where it errs.
     #[must_use]
     pub fn asks(self, base_url: &str) -> Self {
         self.set("ai.provider", "openai-compatible")
             .set("ai.base-url", base_url)
             .set("ai.models.generator", "scripted")
+            .set("planning.step-retry-delay-ms", "50")
+    }
+
+    /// The same directory behind another port.
+    #[must_use]
+    pub fn elsewhere(&self) -> Self {
+        Self {
+            port: free_port(),
+            ..self.clone()
+        }
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The directory of the data.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// The command `foundation ARGUMENTS` with this configuration.
@@ -196,18 +219,53 @@ impl Server {
         }
     }
 
+    /// Posts without a body and expects a refusal: its status and its problem document.
+    pub async fn refused(&self, path: &str) -> (u16, Value) {
+        let answer = self.post(path, &json!({})).await;
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     /// All durable events of a run that is over, as its stream tells them: `id` of the frame and the event.
     pub async fn events(&self, run: &str) -> Vec<(u64, Value)> {
-        let path = format!("/api/planning/runs/{run}/events");
-        let stream = self.request(Method::GET, &path).timeout(PATIENCE).send().await.unwrap();
-        let text = stream.text().await.unwrap();
-        text.split("\n\n")
-            .filter_map(|frame| {
-                let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name));
-                let id = field("id: ")?.parse().unwrap();
-                Some((id, serde_json::from_str(field("data: ")?).unwrap()))
-            })
-            .collect()
+        self.follow(run, 0, |_| false).await
+    }
+
+    /// The kinds of these events.
+    pub async fn kinds(&self, run: &str) -> Vec<String> {
+        let events = self.events(run).await;
+        let kinds = events
+            .iter()
+            .map(|(_, event)| event["kind"].as_str().unwrap().to_owned());
+        kinds.collect()
+    }
+
+    /// Reads the stream of a run after event `after`, until it ends, breaks, or `enough` says so of an event.
+    pub async fn follow(&self, run: &str, after: u64, mut enough: impl FnMut(&Value) -> bool) -> Vec<(u64, Value)> {
+        let mut stream = self
+            .request(Method::GET, &format!("/api/planning/runs/{run}/events"))
+            .header("last-event-id", after)
+            .timeout(PATIENCE)
+            .send()
+            .await
+            .unwrap();
+        assert!(stream.status().is_success(), "{}", stream.status());
+        let (mut bytes, mut events) = (Vec::new(), Vec::new());
+        // A stream that breaks off is what a server that is killed leaves.
+        while let Ok(Some(chunk)) = stream.chunk().await {
+            bytes.extend_from_slice(&chunk);
+            while let Some(end) = bytes.windows(2).position(|pair| pair == b"\n\n") {
+                let frame: Vec<u8> = bytes.drain(..end + 2).collect();
+                let Some((id, event)) = durable(std::str::from_utf8(&frame).unwrap()) else {
+                    continue;
+                };
+                let is_enough = enough(&event);
+                events.push((id, event));
+                if is_enough {
+                    return events;
+                }
+            }
+        }
+        events
     }
 
     /// Ends the process at once, as `kill -9` does.
@@ -237,4 +295,11 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// The durable event of a frame; live updates have no id.
+fn durable(frame: &str) -> Option<(u64, Value)> {
+    let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name));
+    let id = field("id: ")?.parse().unwrap();
+    Some((id, serde_json::from_str(field("data: ")?).unwrap()))
 }
