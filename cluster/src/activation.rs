@@ -13,7 +13,7 @@ use crate::{
     alarm::Ending,
     host::Host,
     interface::{Class, Instance, Value},
-    mailbox::{Call, Fault, Letter, Mailbox, Origin, Queued, Reply},
+    mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Queued, Reply},
     router::Node,
     turn::{Pipe, Turn},
 };
@@ -91,7 +91,7 @@ impl Slot {
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}
         }
         let class = self.class.name();
-        let instance = match self.instance().await {
+        let instance = match self.instance(chain.as_ref()).await {
             Ok(instance) => instance,
             Err(fault) => return self.release(reply, Err(fault)),
         };
@@ -123,7 +123,7 @@ impl Slot {
 
     async fn alarm(&mut self, due: Timestamp, reply: Reply) {
         let class = self.class.name();
-        let instance = match self.instance().await {
+        let instance = match self.instance(None).await {
             Ok(instance) => instance,
             Err(_) => return self.failed_alarm(due, reply),
         };
@@ -187,8 +187,8 @@ impl Slot {
         self.release(reply, Ok(Box::new(())));
     }
 
-    /// The instance, activated if need be.
-    async fn instance(&mut self) -> Result<&mut Box<dyn Instance>, Fault> {
+    /// The instance, activated if need be, on behalf of those who wait.
+    async fn instance(&mut self, chain: Option<&Arc<Chain>>) -> Result<&mut Box<dyn Instance>, Fault> {
         if self.instance.is_none() {
             tracing::debug!(actor = %self.mailbox.address, "activating");
             self.node.metrics.activated(self.class.name());
@@ -197,20 +197,27 @@ impl Slot {
                 Arc::clone(&self.host),
                 Arc::clone(&self.mailbox),
             );
-            let activation = self.class.activate(loaded.map_err(Fault::Activation)?);
+            let mut turn = loaded.map_err(Fault::Activation)?;
+            turn.chain = chain.cloned();
+            let activation = self.class.activate(turn);
             let activated = AssertUnwindSafe(activation).catch_unwind().await;
             let instance = activated.unwrap_or_else(|panic| {
                 tracing::error!(actor = %self.mailbox.address, panic = panic_text(&*panic), "an activation panicked");
                 Err(Fault::Panic.into())
             });
-            let instance = instance.map_err(|error| {
+            let mut instance = instance.map_err(|error| {
                 tracing::warn!(actor = %self.mailbox.address, %error, "failed to activate an actor");
                 Fault::Activation(error)
             })?;
             self.incarnation += 1;
+            // The message that activated comes before the end.
+            let passivate = std::mem::take(&mut instance.turn().passivate);
             self.instance = Some(instance);
             // What `activate` itself wrote is a batch of its own.
             self.finish(Reply::nobody(), Ok(Box::new(())));
+            if let Some(instance) = &mut self.instance {
+                instance.turn().passivate = passivate;
+            }
         }
         self.instance.as_mut().ok_or(Fault::Unavailable)
     }
@@ -221,7 +228,13 @@ impl Slot {
             return self.release(reply, outcome);
         };
         let turn = instance.turn();
+        let last = turn.gate().last();
         let number = turn.commit();
+        let split = std::mem::take(&mut turn.split);
+        let outcome = match outcome {
+            Err(Fault::Handler(error)) if split || number != last => Err(Fault::Handler(error.with_effect())),
+            outcome => outcome,
+        };
         turn.chain = None;
         let pipes = std::mem::take(turn.pipes.get_mut());
         let passivate = std::mem::take(&mut turn.passivate);
@@ -237,6 +250,8 @@ impl Slot {
                 reply.send(outcome);
                 started.spawn();
             }
+            // That this batch had no effect does not undo what left before it.
+            Err(_) if split => reply.send(Err(Fault::Unknown)),
             Err(broken) => reply.send(Err(broken.into())),
         });
         if passivate {

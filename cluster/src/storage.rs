@@ -162,7 +162,7 @@ impl Storage {
         }
     }
 
-    /// Runs `work` and undoes its writes if it fails. Fields of the actor are not rolled back.
+    /// Runs `work` and undoes its writes if it fails, or is dropped half-way. Fields of the actor are not rolled back.
     ///
     /// # Errors
     /// Whatever `work` returns.
@@ -174,9 +174,13 @@ impl Storage {
             self.cleared,
             self.bytes,
         );
-        let result = work(self).await;
-        if result.is_err() {
-            (self.buffer, self.generation, self.alarm, self.cleared, self.bytes) = before;
+        let mut rollback = Rollback {
+            storage: self,
+            before: Some(before),
+        };
+        let result = work(rollback.storage).await;
+        if result.is_ok() {
+            rollback.before = None;
         }
         result
     }
@@ -256,6 +260,27 @@ impl Storage {
             (Bound::Included(_) | Bound::Excluded(_) | Bound::Unbounded, _) => false,
         };
         (!empty).then_some((start, end))
+    }
+}
+
+/// Undoes the writes of a transaction unless it has succeeded.
+struct Rollback<'a> {
+    storage: &'a mut Storage,
+    before: Option<(BTreeMap<Bytes, Option<Bytes>>, u32, AlarmState, bool, usize)>,
+}
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            let storage = &mut *self.storage;
+            (
+                storage.buffer,
+                storage.generation,
+                storage.alarm,
+                storage.cleared,
+                storage.bytes,
+            ) = before;
+        }
     }
 }
 

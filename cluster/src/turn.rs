@@ -43,6 +43,8 @@ pub(crate) struct Turn {
     /// Behind a lock only so that a shared context may cross an await.
     pub(crate) pipes: Mutex<Vec<Pipe>>,
     pub(crate) passivate: bool,
+    /// Whether a part of the running turn may have had an effect: a batch before an ask, or the ask itself.
+    pub(crate) split: bool,
     pub(crate) chain: Option<Arc<Chain>>,
     pub(crate) token: CancellationToken,
     record: Record,
@@ -71,6 +73,7 @@ impl Turn {
             storage,
             pipes: Mutex::default(),
             passivate: false,
+            split: false,
             chain: None,
             _ended: token.clone().drop_guard(),
             token,

@@ -15,6 +15,7 @@ mod identity;
 mod passivation;
 mod schedules;
 mod sends;
+mod splits;
 mod storage;
 mod stores;
 mod turns;
