@@ -238,17 +238,19 @@ impl Slot {
         turn.chain = None;
         let pipes = std::mem::take(turn.pipes.get_mut());
         let passivate = std::mem::take(&mut turn.passivate);
-        let started = Started {
+        let started = (!pipes.is_empty()).then(|| Started {
             pipes,
             mailbox: Arc::clone(&self.mailbox),
             runtime: self.host.runtime.clone(),
             token: turn.token.clone(),
             incarnation: self.incarnation,
-        };
+        });
         self.mailbox.gate.hold(number, move |verdict| match verdict {
             Ok(()) => {
                 reply.send(outcome);
-                started.spawn();
+                if let Some(started) = started {
+                    started.spawn();
+                }
             }
             // That this batch had no effect does not undo what left before it.
             Err(_) if split => reply.send(Err(Fault::Unknown)),

@@ -111,6 +111,8 @@ async fn couriers(seed: u64, faults: Faults) -> TestCluster {
     TestCluster::builder(seed)
         .actor::<Courier>(())
         .actor::<Account>(Activations::default())
+        // The asked one shares the fate of the asker's shard, or does not.
+        .shards(if seed % 2 == 0 { 1 } else { 4 })
         .simulated(faults)
         .start()
         .await
