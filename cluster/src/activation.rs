@@ -15,7 +15,7 @@ use crate::{
     interface::{Class, Instance, Value},
     mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Queued, Reply},
     router::Node,
-    turn::{Pipe, Turn},
+    turn::{Commit, Pipe, Turn},
 };
 
 /// The ractor actor of an activation.
@@ -175,7 +175,7 @@ impl Slot {
         } else {
             turn.drop_stale_alarm(due);
         }
-        let number = turn.commit();
+        let Commit { number, .. } = turn.commit();
         self.mailbox.gate.hold(number, move |verdict| match verdict {
             Ok(()) => reply.send(Ok(Box::new(()))),
             Err(broken) => reply.send(Err(broken.into())),
@@ -228,11 +228,10 @@ impl Slot {
             return self.release(reply, outcome);
         };
         let turn = instance.turn();
-        let last = turn.gate().last();
-        let number = turn.commit();
+        let Commit { number, wrote } = turn.commit();
         let split = std::mem::take(&mut turn.split);
         let outcome = match outcome {
-            Err(Fault::Handler(error)) if split || number != last => Err(Fault::Handler(error.with_effect())),
+            Err(Fault::Handler(error)) if split || wrote => Err(Fault::Handler(error.with_effect())),
             outcome => outcome,
         };
         turn.chain = None;

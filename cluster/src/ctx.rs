@@ -11,7 +11,7 @@ use crate::{
     interface::Payload,
     mailbox::{Chain, Fault},
     outbox::Envelope,
-    turn::{Pipe, Turn},
+    turn::{Commit, Pipe, Turn},
     wire,
 };
 
@@ -98,8 +98,7 @@ impl<A: VirtualActor> Ctx<A> {
         self.check_tenant(to.id())?;
         // Until the contrary is known, also if this call is dropped half-way.
         let before = std::mem::replace(&mut self.turn.split, true);
-        let last = self.turn.gate().last();
-        let number = self.turn.commit();
+        let Commit { number, wrote } = self.turn.commit();
         if let Err(broken) = self.turn.gate().wait(number).await {
             if broken == Broken::NotProposed {
                 self.turn.split = before;
@@ -112,7 +111,7 @@ impl<A: VirtualActor> Ctx<A> {
             .as_ref()
             .is_err_and(|error| error.kind() == ErrorKind::Retryable)
         {
-            self.turn.split = before || number != last;
+            self.turn.split = before || wrote;
         }
         outcome
     }

@@ -201,6 +201,11 @@ impl Storage {
         Ok(())
     }
 
+    /// Whether the turn has changed nothing.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.buffer.is_empty() && !self.cleared && self.alarm.is_clean()
+    }
+
     /// Reads a row through the writes of this turn and those on their way.
     pub(crate) fn read(&self, row: &[u8]) -> Result<Option<Bytes>> {
         if let Some(value) = self.buffer.get(row) {

@@ -126,9 +126,25 @@ impl Turn {
         self.stale = Some(due);
     }
 
-    /// Proposes what is buffered as one batch. Returns the number of the batch to wait for: this one, or, if the turn
-    /// wrote nothing, the last one before it.
-    pub(crate) fn commit(&mut self) -> u64 {
+    /// Whether there is anything to commit.
+    fn is_clean(&self) -> bool {
+        self.storage.is_clean()
+            && self.storage.generation == self.record.generation
+            && self.inbox.is_none()
+            && self.stale.is_none()
+            && self.sends.is_empty()
+    }
+
+    /// Proposes what is buffered as one batch. Returns the batch to wait for: this one, or, if the turn wrote nothing,
+    /// the last one before it.
+    pub(crate) fn commit(&mut self) -> Commit {
+        if self.is_clean() {
+            self.storage.bytes = 0;
+            return Commit {
+                number: self.gate().last(),
+                wrote: false,
+            };
+        }
         let address = Arc::clone(self.address());
         let hash = address.hash;
         let storage = &mut self.storage;
@@ -194,7 +210,10 @@ impl Turn {
         };
         ops.extend(self.sends.drain(..).map(|envelope| Op::Send { envelope }));
         if ops.is_empty() {
-            return self.gate().last();
+            return Commit {
+                number: self.gate().last(),
+                wrote: false,
+            };
         }
 
         let keys: Vec<Bytes> = rows.iter().map(|(key, _)| key.clone()).collect();
@@ -204,8 +223,17 @@ impl Turn {
         self.host.propose(self.mailbox.epoch, ops, effects, move |outcome| {
             gate.settle(number, &keys, outcome)
         });
-        number
+        Commit { number, wrote: true }
     }
+}
+
+/// The batch that the output of a turn waits for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Commit {
+    /// Number of the batch in the gate.
+    pub(crate) number: u64,
+    /// Whether it is one of this turn.
+    pub(crate) wrote: bool,
 }
 
 impl fmt::Debug for Turn {
