@@ -167,13 +167,13 @@ impl Storage {
     /// # Errors
     /// Whatever `work` returns.
     pub async fn transaction<R>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<R>) -> Result<R> {
-        let before = (
-            self.buffer.clone(),
-            self.generation,
-            self.alarm,
-            self.cleared,
-            self.bytes,
-        );
+        let before = Before {
+            buffer: self.buffer.clone(),
+            generation: self.generation,
+            alarm: self.alarm,
+            cleared: self.cleared,
+            bytes: self.bytes,
+        };
         let mut rollback = Rollback {
             storage: self,
             before: Some(before),
@@ -271,20 +271,33 @@ impl Storage {
 /// Undoes the writes of a transaction unless it has succeeded.
 struct Rollback<'a> {
     storage: &'a mut Storage,
-    before: Option<(BTreeMap<Bytes, Option<Bytes>>, u32, AlarmState, bool, usize)>,
+    before: Option<Before>,
+}
+
+/// What a transaction may change.
+struct Before {
+    buffer: BTreeMap<Bytes, Option<Bytes>>,
+    generation: u32,
+    alarm: AlarmState,
+    cleared: bool,
+    bytes: usize,
 }
 
 impl Drop for Rollback<'_> {
     fn drop(&mut self) {
         if let Some(before) = self.before.take() {
-            let storage = &mut *self.storage;
-            (
-                storage.buffer,
-                storage.generation,
-                storage.alarm,
-                storage.cleared,
-                storage.bytes,
-            ) = before;
+            let Before {
+                buffer,
+                generation,
+                alarm,
+                cleared,
+                bytes,
+            } = before;
+            self.storage.buffer = buffer;
+            self.storage.generation = generation;
+            self.storage.alarm = alarm;
+            self.storage.cleared = cleared;
+            self.storage.bytes = bytes;
         }
     }
 }

@@ -112,7 +112,7 @@ async fn couriers(seed: u64, faults: Faults) -> TestCluster {
         .actor::<Courier>(())
         .actor::<Account>(Activations::default())
         // The asked one shares the fate of the asker's shard, or does not.
-        .shards(if seed % 2 == 0 { 1 } else { 4 })
+        .shards(if seed.is_multiple_of(2) { 1 } else { 4 })
         .simulated(faults)
         .start()
         .await
