@@ -13,9 +13,9 @@ use crate::{
     alarm::Ending,
     host::Host,
     interface::{Class, Instance, Value},
-    mailbox::{Call, Fault, Letter, Mailbox, Origin, Queued, Reply},
+    mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Queued, Reply},
     router::Node,
-    turn::{Pipe, Turn},
+    turn::{Commit, Pipe, Turn},
 };
 
 /// The ractor actor of an activation.
@@ -92,7 +92,7 @@ impl Slot {
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}
         }
         let class = self.class.name();
-        let instance = match self.instance().await {
+        let instance = match self.instance(chain.as_ref()).await {
             Ok(instance) => instance,
             Err(fault) => return self.release(reply, Err(fault)),
         };
@@ -124,7 +124,7 @@ impl Slot {
 
     async fn alarm(&mut self, due: Timestamp, reply: Reply) {
         let class = self.class.name();
-        let instance = match self.instance().await {
+        let instance = match self.instance(None).await {
             Ok(instance) => instance,
             Err(_) => return self.failed_alarm(due, reply),
         };
@@ -176,7 +176,7 @@ impl Slot {
         } else {
             turn.drop_stale_alarm(due);
         }
-        let number = turn.commit();
+        let Commit { number, .. } = turn.commit();
         self.mailbox.gate.hold(number, move |verdict| match verdict {
             Ok(()) => reply.send(Ok(Box::new(()))),
             Err(broken) => reply.send(Err(broken.into())),
@@ -188,8 +188,8 @@ impl Slot {
         self.release(reply, Ok(Box::new(())));
     }
 
-    /// The instance, activated if need be.
-    async fn instance(&mut self) -> Result<&mut Box<dyn Instance>, Fault> {
+    /// The instance, activated if need be, on behalf of those who wait.
+    async fn instance(&mut self, chain: Option<&Arc<Chain>>) -> Result<&mut Box<dyn Instance>, Fault> {
         if self.instance.is_none() {
             tracing::debug!(actor = %self.mailbox.address, "activating");
             self.node.metrics.activated(self.class.name());
@@ -198,20 +198,27 @@ impl Slot {
                 Arc::clone(&self.host),
                 Arc::clone(&self.mailbox),
             );
-            let activation = self.class.activate(loaded.map_err(Fault::Activation)?);
+            let mut turn = loaded.map_err(Fault::Activation)?;
+            turn.chain = chain.cloned();
+            let activation = self.class.activate(turn);
             let activated = AssertUnwindSafe(activation).catch_unwind().await;
             let instance = activated.unwrap_or_else(|panic| {
                 tracing::error!(actor = %self.mailbox.address, panic = panic_text(&*panic), "an activation panicked");
                 Err(Fault::Panic.into())
             });
-            let instance = instance.map_err(|error| {
+            let mut instance = instance.map_err(|error| {
                 tracing::warn!(actor = %self.mailbox.address, %error, "failed to activate an actor");
                 Fault::Activation(error)
             })?;
             self.incarnation += 1;
+            // The message that activated comes before the end.
+            let passivate = std::mem::take(&mut instance.turn().passivate);
             self.instance = Some(instance);
             // What `activate` itself wrote is a batch of its own.
             self.finish(Reply::nobody(), Ok(Box::new(())));
+            if let Some(instance) = &mut self.instance {
+                instance.turn().passivate = passivate;
+            }
         }
         self.instance.as_mut().ok_or(Fault::Unavailable)
     }
@@ -222,22 +229,31 @@ impl Slot {
             return self.release(reply, outcome);
         };
         let turn = instance.turn();
-        let number = turn.commit();
+        let Commit { number, wrote } = turn.commit();
+        let split = std::mem::take(&mut turn.split);
+        let outcome = match outcome {
+            Err(Fault::Handler(error)) if split || wrote => Err(Fault::Handler(error.with_effect())),
+            outcome => outcome,
+        };
         turn.chain = None;
         let pipes = std::mem::take(turn.pipes.get_mut());
         let passivate = std::mem::take(&mut turn.passivate);
-        let started = Started {
+        let started = (!pipes.is_empty()).then(|| Started {
             pipes,
             mailbox: Arc::clone(&self.mailbox),
             runtime: self.host.runtime.clone(),
             token: turn.token.clone(),
             incarnation: self.incarnation,
-        };
+        });
         self.mailbox.gate.hold(number, move |verdict| match verdict {
             Ok(()) => {
                 reply.send(outcome);
-                started.spawn();
+                if let Some(started) = started {
+                    started.spawn();
+                }
             }
+            // That this batch had no effect does not undo what left before it.
+            Err(_) if split => reply.send(Err(Fault::Unknown)),
             Err(broken) => reply.send(Err(broken.into())),
         });
         if passivate {

@@ -164,6 +164,11 @@ impl AlarmState {
         }
     }
 
+    /// Whether the turn wants nothing of the alarm.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.wish == Wish::Keep
+    }
+
     /// Takes the wish of the turn as a change to be made durable.
     pub(crate) fn commit(&mut self) -> Option<AlarmChange> {
         let to = match std::mem::take(&mut self.wish) {

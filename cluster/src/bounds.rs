@@ -19,6 +19,8 @@ pub struct Bounds {
     pub list_page: usize,
     /// Live activations of the node; the least recently used idle ones make room, beyond it: `overloaded`.
     pub activations: usize,
+    /// Bytes of batches on their way to the disk; beyond it new messages are refused: `overloaded`.
+    pub backlog_bytes: usize,
     /// Idle time after which an activation is passivated.
     pub idle: Duration,
     /// Deadline of an ask that names none; beyond it: `deadline`.
@@ -35,6 +37,7 @@ impl Default for Bounds {
             key_bytes: 2 * 1024,
             list_page: 1000,
             activations: 10_000,
+            backlog_bytes: 64 * 1024 * 1024,
             idle: Duration::from_secs(30),
             ask: Duration::from_secs(10),
         }

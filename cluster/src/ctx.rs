@@ -6,12 +6,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    ActorError, ActorId, ActorRef, Handler, Message, Result, Storage, TenantId, Timestamp, VirtualActor,
+    ActorError, ActorId, ActorRef, ErrorKind, Handler, Message, Result, Storage, TenantId, Timestamp, VirtualActor,
     gate::Broken,
     interface::Payload,
     mailbox::{Chain, Fault},
     outbox::Envelope,
-    turn::{Pipe, Turn},
+    turn::{Commit, Pipe, Turn},
     wire,
 };
 
@@ -96,10 +96,24 @@ impl<A: VirtualActor> Ctx<A> {
     /// [`ActorRef::ask`].
     pub async fn ask<B: Handler<M>, M: Message>(&mut self, to: &ActorRef<B>, message: M) -> Result<M::Reply> {
         self.check_tenant(to.id())?;
-        let number = self.turn.commit();
-        self.turn.gate().wait(number).await.map_err(lost)?;
+        // Until the contrary is known, also if this call is dropped half-way.
+        let before = std::mem::replace(&mut self.turn.split, true);
+        let Commit { number, wrote } = self.turn.commit();
+        if let Err(broken) = self.turn.gate().wait(number).await {
+            if broken == Broken::NotProposed {
+                self.turn.split = before;
+            }
+            return Err(lost(broken));
+        }
         let chain = Chain::extend(self.turn.address().hash, self.turn.chain.as_ref());
-        to.ask_in_chain(self.turn.node.bounds.ask, message, Some(chain)).await
+        let outcome = to.ask_in_chain(self.turn.node.bounds.ask, message, Some(chain)).await;
+        if outcome
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::Retryable)
+        {
+            self.turn.split = before || wrote;
+        }
+        outcome
     }
 
     /// Sends durably with this turn, to an actor of this tenant: the message is handled exactly once in effect, after

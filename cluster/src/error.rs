@@ -80,6 +80,35 @@ impl ActorError {
         internal => Internal,
     }
 
+    /// The same failure of a call that had an effect, so that nobody repeats it in good faith.
+    #[must_use]
+    pub(crate) fn with_effect(self) -> Self {
+        match self.kind {
+            ErrorKind::Retryable => Self {
+                kind: ErrorKind::Unknown,
+                ..self
+            },
+            ErrorKind::Invalid
+            | ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::Forbidden
+            | ErrorKind::TooLarge
+            | ErrorKind::Overloaded
+            | ErrorKind::Deadline
+            | ErrorKind::Unknown
+            | ErrorKind::Unsupported
+            | ErrorKind::Internal => self,
+        }
+    }
+
+    /// Whether the same may succeed later, without a change of what was asked or who was asked.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Overloaded | ErrorKind::Deadline | ErrorKind::Retryable | ErrorKind::Unknown
+        )
+    }
+
     /// Class of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.kind

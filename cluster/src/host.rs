@@ -53,6 +53,8 @@ pub(crate) struct Host {
     node: Weak<Node>,
     /// Most live activations of this shard.
     room: usize,
+    /// Bytes of batches, of all shards of the node, that have no outcome yet.
+    backlog: Arc<AtomicUsize>,
     state: Mutex<State>,
     /// The ownership that activations run under, for callers that wait for it.
     owned: watch::Sender<Option<Epoch>>,
@@ -80,6 +82,7 @@ impl Host {
         runtime: Handle,
         bounds: Arc<Bounds>,
         room: usize,
+        backlog: Arc<AtomicUsize>,
     ) -> Arc<Self> {
         Arc::new(Self {
             shard,
@@ -90,6 +93,7 @@ impl Host {
             garbage: Notify::new(),
             node,
             room: room.max(1),
+            backlog,
             state: Mutex::default(),
             owned: watch::Sender::new(None),
             waiting: AtomicUsize::new(0),
@@ -201,7 +205,10 @@ impl Host {
         settled: impl FnOnce(Outcome) + Send + 'static,
     ) {
         let host = Arc::clone(self);
+        let bytes = ops.iter().map(Op::size).sum();
+        self.backlog.fetch_add(bytes, Ordering::Relaxed);
         let settle = Settle(Some(Box::new(move |outcome| {
+            host.backlog.fetch_sub(bytes, Ordering::Relaxed);
             match outcome {
                 Outcome::Committed { .. } => host.wake(effects),
                 Outcome::NotProposed | Outcome::Unknown => host.fail(epoch),
@@ -256,6 +263,12 @@ impl Host {
             return None;
         }
         let Some(epoch) = state.epoch else { return Some(letter) };
+        if self.backlog.load(Ordering::Relaxed) >= self.bounds.backlog_bytes {
+            letter
+                .reply()
+                .send(Err(Fault::Overloaded("the disk falls behind what is written")));
+            return None;
+        }
         if let Some(mailbox) = state.mailboxes.get(&address.hash) {
             if mailbox.load() >= self.bounds.mailbox {
                 letter

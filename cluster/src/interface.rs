@@ -7,6 +7,12 @@ use futures_util::future::BoxFuture;
 
 use crate::{ActorError, Alarm, Ctx, Handler, Message, Result, VirtualActor, turn::Turn, wire};
 
+/// Code of the error when a class does not list a message.
+pub(crate) const UNKNOWN: &str = "message.unknown";
+
+/// Code of the error when a message cannot be read.
+pub(crate) const UNREADABLE: &str = "message.decode";
+
 /// A message on its way: as a value within the node, encoded where it is durable.
 pub(crate) enum Payload {
     Local(Box<dyn Any + Send>),
@@ -93,9 +99,8 @@ fn call<'a, A: Handler<M>, M: Message>(
     Box::pin(async move {
         let message: M = match payload {
             Payload::Local(value) => *value.downcast().map_err(|_| foreign_type::<M>())?,
-            Payload::Encoded(bytes) => wire::decode(&bytes).map_err(|error| {
-                ActorError::invalid("message.decode", format!("failed to decode {}: {error}", M::NAME))
-            })?,
+            Payload::Encoded(bytes) => wire::decode(&bytes)
+                .map_err(|error| ActorError::invalid(UNREADABLE, format!("failed to decode {}: {error}", M::NAME)))?,
         };
         let reply = actor.handle(message, ctx).await?;
         Ok(Box::new(reply) as Value)
@@ -178,8 +183,5 @@ impl<A: VirtualActor> Instance for Live<A> {
 }
 
 fn unknown_message(class: &str, message: &str) -> ActorError {
-    ActorError::unsupported(
-        "message.unknown",
-        format!("class {class} does not list the message {message}"),
-    )
+    ActorError::unsupported(UNKNOWN, format!("class {class} does not list the message {message}"))
 }

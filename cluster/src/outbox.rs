@@ -19,10 +19,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    ActorError,
     address::{Address, Stored},
     host::Host,
     id::ActorHash,
-    interface::Payload,
+    interface::{self, Payload},
     keyspace::{self, SendId},
     mailbox::{Call, Fault, Letter, Origin, Reply},
     router::{Classes, Node},
@@ -182,20 +183,18 @@ async fn deliver(lanes: &Lanes, target: &Arc<Address>, id: SendId) {
         let fault = match attempt(lanes, target, id).await {
             Attempt::Taken => return lanes.finish(keyspace::outbox(id)),
             Attempt::Failed(fault) => fault,
+            Attempt::Foreign(error) => return bury(lanes, id, &error).await,
             Attempt::Gone => return,
         };
         // A receiver that cannot be reached loses nothing by waiting; one that fails each time would block its lane.
-        let counts = matches!(fault, Fault::Panic | Fault::Activation(_));
+        let counts = match &fault {
+            Fault::Panic => true,
+            Fault::Activation(error) => !error.is_passing(),
+            Fault::Handler(_) | Fault::Overloaded(_) | Fault::Unavailable | Fault::Unknown => false,
+        };
         failures += u32::from(counts);
         if failures >= ATTEMPTS {
-            let envelope = lanes
-                .host
-                .shard
-                .get(&keyspace::outbox(id))
-                .ok()
-                .flatten()
-                .unwrap_or_default();
-            return give_up(lanes, id, envelope, &crate::ActorError::from(fault).to_string()).await;
+            return bury(lanes, id, &fault.into()).await;
         }
         tracing::debug!(actor = %target, failures, "a durable send could not be delivered yet");
         tokio::time::sleep(pause).await;
@@ -206,6 +205,8 @@ async fn deliver(lanes: &Lanes, target: &Arc<Address>, id: SendId) {
 enum Attempt {
     Taken,
     Failed(Fault),
+    /// The receiver's class does not know the message.
+    Foreign(ActorError),
     /// The row is not there any more.
     Gone,
 }
@@ -234,10 +235,25 @@ async fn attempt(lanes: &Lanes, target: &Arc<Address>, id: SendId) -> Attempt {
     };
     lanes.node.host(target.hash).deliver(target, Letter::Call(call)).await;
     match outcome.await.unwrap_or(Err(Fault::Unavailable)) {
+        Err(Fault::Handler(error)) if [interface::UNKNOWN, interface::UNREADABLE].contains(&error.code()) => {
+            Attempt::Foreign(error)
+        }
         // The receiver's error has consumed the message: it was handled, and what it wrote is kept.
         Ok(_) | Err(Fault::Handler(_)) => Attempt::Taken,
         Err(fault) => Attempt::Failed(fault),
     }
+}
+
+/// Gives up a send that failed.
+async fn bury(lanes: &Lanes, id: SendId, error: &ActorError) {
+    let envelope = match lanes.host.shard.get(&keyspace::outbox(id)) {
+        Ok(envelope) => envelope.unwrap_or_default(),
+        Err(error) => {
+            // The row stays, and the next ownership tries again.
+            return tracing::error!(%error, "failed to read a durable send");
+        }
+    };
+    give_up(lanes, id, envelope, &error.to_string()).await;
 }
 
 /// Moves a send to the dead letters.

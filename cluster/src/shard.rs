@@ -94,3 +94,15 @@ pub(crate) enum Op {
         value: Bytes,
     },
 }
+
+impl Op {
+    /// About how much memory it takes while it waits.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Put { key, value } | Self::PutIfAbsent { key, value } => key.len() + value.len(),
+                Self::Delete { key } => key.len(),
+                Self::Send { envelope } => envelope.len(),
+            }
+    }
+}

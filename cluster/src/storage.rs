@@ -162,21 +162,25 @@ impl Storage {
         }
     }
 
-    /// Runs `work` and undoes its writes if it fails. Fields of the actor are not rolled back.
+    /// Runs `work` and undoes its writes if it fails, or is dropped half-way. Fields of the actor are not rolled back.
     ///
     /// # Errors
     /// Whatever `work` returns.
     pub async fn transaction<R>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<R>) -> Result<R> {
-        let before = (
-            self.buffer.clone(),
-            self.generation,
-            self.alarm,
-            self.cleared,
-            self.bytes,
-        );
-        let result = work(self).await;
-        if result.is_err() {
-            (self.buffer, self.generation, self.alarm, self.cleared, self.bytes) = before;
+        let before = Before {
+            buffer: self.buffer.clone(),
+            generation: self.generation,
+            alarm: self.alarm,
+            cleared: self.cleared,
+            bytes: self.bytes,
+        };
+        let mut rollback = Rollback {
+            storage: self,
+            before: Some(before),
+        };
+        let result = work(rollback.storage).await;
+        if result.is_ok() {
+            rollback.before = None;
         }
         result
     }
@@ -195,6 +199,11 @@ impl Storage {
         self.buffer.clear();
         self.alarm.clear();
         Ok(())
+    }
+
+    /// Whether the turn has changed nothing.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.buffer.is_empty() && !self.cleared && self.alarm.is_clean()
     }
 
     /// Reads a row through the writes of this turn and those on their way.
@@ -256,6 +265,40 @@ impl Storage {
             (Bound::Included(_) | Bound::Excluded(_) | Bound::Unbounded, _) => false,
         };
         (!empty).then_some((start, end))
+    }
+}
+
+/// Undoes the writes of a transaction unless it has succeeded.
+struct Rollback<'a> {
+    storage: &'a mut Storage,
+    before: Option<Before>,
+}
+
+/// What a transaction may change.
+struct Before {
+    buffer: BTreeMap<Bytes, Option<Bytes>>,
+    generation: u32,
+    alarm: AlarmState,
+    cleared: bool,
+    bytes: usize,
+}
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            let Before {
+                buffer,
+                generation,
+                alarm,
+                cleared,
+                bytes,
+            } = before;
+            self.storage.buffer = buffer;
+            self.storage.generation = generation;
+            self.storage.alarm = alarm;
+            self.storage.cleared = cleared;
+            self.storage.bytes = bytes;
+        }
     }
 }
 

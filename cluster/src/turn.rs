@@ -43,6 +43,8 @@ pub(crate) struct Turn {
     /// Behind a lock only so that a shared context may cross an await.
     pub(crate) pipes: Mutex<Vec<Pipe>>,
     pub(crate) passivate: bool,
+    /// Whether a part of the running turn may have had an effect: a batch before an ask, or the ask itself.
+    pub(crate) split: bool,
     pub(crate) chain: Option<Arc<Chain>>,
     pub(crate) token: CancellationToken,
     record: Record,
@@ -71,6 +73,7 @@ impl Turn {
             storage,
             pipes: Mutex::default(),
             passivate: false,
+            split: false,
             chain: None,
             _ended: token.clone().drop_guard(),
             token,
@@ -123,9 +126,25 @@ impl Turn {
         self.stale = Some(due);
     }
 
-    /// Proposes what is buffered as one batch. Returns the number of the batch to wait for: this one, or, if the turn
-    /// wrote nothing, the last one before it.
-    pub(crate) fn commit(&mut self) -> u64 {
+    /// Whether there is anything to commit.
+    fn is_clean(&self) -> bool {
+        self.storage.is_clean()
+            && self.storage.generation == self.record.generation
+            && self.inbox.is_none()
+            && self.stale.is_none()
+            && self.sends.is_empty()
+    }
+
+    /// Proposes what is buffered as one batch. Returns the batch to wait for: this one, or, if the turn wrote nothing,
+    /// the last one before it.
+    pub(crate) fn commit(&mut self) -> Commit {
+        if self.is_clean() {
+            self.storage.bytes = 0;
+            return Commit {
+                number: self.gate().last(),
+                wrote: false,
+            };
+        }
         let address = Arc::clone(self.address());
         let hash = address.hash;
         let storage = &mut self.storage;
@@ -191,7 +210,10 @@ impl Turn {
         };
         ops.extend(self.sends.drain(..).map(|envelope| Op::Send { envelope }));
         if ops.is_empty() {
-            return self.gate().last();
+            return Commit {
+                number: self.gate().last(),
+                wrote: false,
+            };
         }
 
         let keys: Vec<Bytes> = rows.iter().map(|(key, _)| key.clone()).collect();
@@ -201,8 +223,17 @@ impl Turn {
         self.host.propose(self.mailbox.epoch, ops, effects, move |outcome| {
             gate.settle(number, &keys, outcome)
         });
-        number
+        Commit { number, wrote: true }
     }
+}
+
+/// The batch that the output of a turn waits for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Commit {
+    /// Number of the batch in the gate.
+    pub(crate) number: u64,
+    /// Whether it is one of this turn.
+    pub(crate) wrote: bool,
 }
 
 impl fmt::Debug for Turn {

@@ -1,6 +1,10 @@
 //! How a node is opened.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use parking_lot::Mutex;
 use rand::{SeedableRng, rngs::StdRng};
@@ -86,6 +90,7 @@ impl ClusterBuilder {
         let shards = groups.shards();
         let bounds = Arc::new(config.bounds);
         let room = bounds.activations.div_ceil(shards.len());
+        let backlog = Arc::<AtomicUsize>::default();
         let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
         let node = Arc::new_cyclic(|node| Node {
             bounds: Arc::clone(&bounds),
@@ -95,7 +100,10 @@ impl ClusterBuilder {
             metrics,
             hosts: shards
                 .into_iter()
-                .map(|shard| Host::new(node.clone(), shard, config.actors.clone(), Arc::clone(&bounds), room))
+                .map(|shard| {
+                    let (bounds, backlog) = (Arc::clone(&bounds), Arc::clone(&backlog));
+                    Host::new(node.clone(), shard, config.actors.clone(), bounds, room, backlog)
+                })
                 .collect(),
         });
         let closing = CancellationToken::new();

@@ -163,6 +163,28 @@ async fn an_alarm_fires_once_and_never_early() {
 
 /// Guarantee 10.
 #[tokio::test(start_paused = true)]
+async fn an_alarm_is_not_early_for_a_timer_that_wakes_before_it() {
+    let firings = Firings::default();
+    let test = TestCluster::builder(10)
+        .shards(1)
+        .actor::<Sleeper>(firings.clone())
+        .start()
+        .await;
+    let set = sleeper(&test, "a").ask(Set(1500, Conduct::Succeed)).await.unwrap();
+    let due = set.plus(Duration::from_millis(1500));
+    // Every other alarm that is set wakes the timer.
+    for n in 0..300 {
+        let other = sleeper(&test, &n.to_string());
+        other.ask(Set(3_600_000, Conduct::Succeed)).await.unwrap();
+        test.advance(Duration::from_millis(5)).await;
+    }
+    let seen = firings.seen();
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].at >= due, "{:?} early", due.since(seen[0].at));
+}
+
+/// Guarantee 10.
+#[tokio::test(start_paused = true)]
 async fn one_alarm_replaces_the_other() {
     let (test, firings) = start(2).await;
     let sleeper = sleeper(&test, "a");

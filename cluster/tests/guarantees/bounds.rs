@@ -19,12 +19,13 @@ fn the_defaults_are_those_of_the_documentation() {
         key_bytes,
         list_page,
         activations,
+        backlog_bytes,
         idle,
         ask,
     } = Bounds::default();
     assert_eq!((mailbox, queue_age), (1024, Duration::from_secs(30)));
     assert_eq!((turn_bytes, value_bytes, key_bytes), (8 << 20, 2 << 20, 2 << 10));
-    assert_eq!((list_page, activations), (1000, 10_000));
+    assert_eq!((list_page, activations, backlog_bytes), (1000, 10_000, 64 << 20));
     assert_eq!((idle, ask), (Duration::from_secs(30), Duration::from_secs(10)));
 }
 
@@ -174,4 +175,49 @@ async fn writes_beyond_a_bound_are_too_large() {
     }
     writer.ask(SendBytes(1 << 20)).await.unwrap();
     assert_eq!(writer.ask(SendBytes(2 << 20)).await.unwrap_err().code(), "too-large");
+}
+
+/// Guarantee 14.
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_falls_behind_is_overloaded() {
+    let test = TestCluster::builder(2)
+        .bounds(Bounds {
+            backlog_bytes: 4 << 20,
+            ..Bounds::default()
+        })
+        .syncs(Duration::from_secs(2)..=Duration::from_secs(2))
+        .actor::<Account>(Activations::default())
+        .actor::<Writer>(())
+        .start()
+        .await;
+    let writers = (0..20).map(|n| {
+        let name = n.to_string();
+        test.cluster()
+            .get::<Writer>(ActorId::from_name::<Writer>(&tenant(), &name))
+    });
+    let writers: Vec<_> = writers.collect();
+    let megabyte = || Write {
+        values: 1,
+        bytes: 1 << 20,
+        key: 1,
+    };
+    // Each is in memory before the load comes.
+    join_all(writers.iter().map(|writer| {
+        writer.ask(Write {
+            values: 0,
+            ..megabyte()
+        })
+    }))
+    .await;
+    let mut writes = Vec::new();
+    for writer in writers {
+        let write = megabyte();
+        writes.push(tokio::spawn(async move { writer.ask(write).await }));
+        test.advance(Duration::from_millis(1)).await;
+    }
+    let outcomes = join_all(writes).await.into_iter().map(Result::unwrap);
+    let refused: Vec<_> = outcomes.filter_map(Result::err).collect();
+    assert!((15..=16).contains(&refused.len()), "{} refused", refused.len());
+    assert!(refused.iter().all(|error| error.kind() == ErrorKind::Overloaded));
+    account(&test, "a").ask(Add(1)).await.unwrap();
 }

@@ -16,6 +16,7 @@ mod identity;
 mod passivation;
 mod schedules;
 mod sends;
+mod splits;
 mod storage;
 mod stores;
 mod turns;

@@ -99,3 +99,18 @@ async fn busy_actors_do_not_make_room() {
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Overloaded);
     account(&test, "c").ask(Total).await.unwrap();
 }
+
+/// Guarantees 7 and 12.
+#[tokio::test(start_paused = true)]
+async fn passivation_waits_until_what_was_done_is_durable() {
+    let (test, _) = accounts(7, slow(100)).await;
+    let account = account(&test, "a");
+    account.ask(Add(1)).await.unwrap();
+    let before = test.commits();
+    let (added, commits) = tokio::join!(account.ask(Add(1)), async {
+        test.passivate_all().await;
+        test.commits()
+    });
+    added.unwrap();
+    assert_eq!(commits, before + 1);
+}

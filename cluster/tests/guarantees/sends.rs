@@ -1,6 +1,12 @@
 //! Durable sends.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use cluster::{
     prelude::*,
@@ -46,6 +52,16 @@ pub(crate) struct MakeTrouble(pub(crate) bool, pub(crate) String);
 #[message(name = "post.send-and-panic")]
 pub(crate) struct SendAndPanic(pub(crate) String);
 
+/// Is not listed by the class.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "post.forgotten")]
+pub(crate) struct Forgotten;
+
+/// Sends what the receiver does not list, and then a number.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "post.send-forgotten")]
+pub(crate) struct SendForgotten(pub(crate) String);
+
 impl VirtualActor for Post {
     const CLASS: &'static str = "post";
     type Env = ();
@@ -57,6 +73,8 @@ impl VirtualActor for Post {
             .on::<Trouble>()
             .on::<MakeTrouble>()
             .on::<SendAndPanic>()
+            .on::<SendForgotten>()
+            .on::<SendAway>()
     }
 
     async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
@@ -114,6 +132,67 @@ impl Handler<SendAndPanic> for Post {
     async fn handle(&mut self, SendAndPanic(name): SendAndPanic, ctx: &mut Ctx<Self>) -> Result<()> {
         ctx.send(&ctx.get::<Self>(&name), Take(1))?;
         panic!("told to panic")
+    }
+}
+
+impl Handler<Forgotten> for Post {
+    async fn handle(&mut self, _: Forgotten, _: &mut Ctx<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Handler<SendForgotten> for Post {
+    async fn handle(&mut self, SendForgotten(name): SendForgotten, ctx: &mut Ctx<Self>) -> Result<()> {
+        let to = ctx.get::<Self>(&name);
+        ctx.send(&to, Forgotten)?;
+        ctx.send(&to, Take(7))
+    }
+}
+
+/// Cannot be activated while the office is closed.
+struct Counter;
+
+/// Whether the office is open.
+#[derive(Clone, Default)]
+struct Office(Arc<AtomicBool>);
+
+/// Sends a number to a counter.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "post.send-away")]
+struct SendAway(u64, String);
+
+impl VirtualActor for Counter {
+    const CLASS: &'static str = "counter";
+    type Env = Office;
+
+    fn interface(i: Interface<Self>) -> Interface<Self> {
+        i.on::<Take>().on::<Count>()
+    }
+
+    async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
+        if ctx.env().0.load(Ordering::SeqCst) {
+            Ok(Self)
+        } else {
+            Err(ActorError::overloaded("office.closed", "come back later"))
+        }
+    }
+}
+
+impl Handler<Take> for Counter {
+    async fn handle(&mut self, Take(number): Take, ctx: &mut Ctx<Self>) -> Result<()> {
+        ctx.storage().put(&TAKEN, &vec![number])
+    }
+}
+
+impl Handler<Count> for Counter {
+    async fn handle(&mut self, _: Count, ctx: &mut Ctx<Self>) -> Result<(Vec<u64>, u64)> {
+        Ok((ctx.storage().get(&TAKEN).await?.unwrap_or_default(), 0))
+    }
+}
+
+impl Handler<SendAway> for Post {
+    async fn handle(&mut self, SendAway(number, name): SendAway, ctx: &mut Ctx<Self>) -> Result<()> {
+        ctx.send(&ctx.get::<Counter>(&name), Take(number))
     }
 }
 
@@ -181,28 +260,84 @@ async fn a_send_that_panics_each_time_becomes_a_dead_letter() {
     assert_eq!(post(&test, "b").ask(Count).await.unwrap().0, [7]);
 }
 
+/// Guarantee 9.
+#[tokio::test(start_paused = true)]
+async fn a_send_that_the_receiver_does_not_know_becomes_a_dead_letter() {
+    let test = posts(5, None).await;
+    post(&test, "a").ask(SendForgotten("b".into())).await.unwrap();
+    test.advance(Duration::from_secs(1)).await;
+    assert_eq!(test.dead_letters(), 1);
+    assert_eq!(post(&test, "b").ask(Count).await.unwrap().0, [7]);
+}
+
+/// Guarantee 9.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_is_not_available_for_a_while_loses_nothing() {
+    let office = Office::default();
+    let test = TestCluster::builder(6)
+        .actor::<Post>(())
+        .actor::<Counter>(office.clone())
+        .start()
+        .await;
+    post(&test, "a").ask(SendAway(7, "c".into())).await.unwrap();
+    test.advance(Duration::from_secs(3600)).await;
+    assert_eq!(test.dead_letters(), 0);
+    office.0.store(true, Ordering::SeqCst);
+    test.advance(Duration::from_secs(60)).await;
+    let counter = test
+        .cluster()
+        .get::<Counter>(ActorId::from_name::<Counter>(&tenant(), "c"));
+    assert_eq!(counter.ask(Count).await.unwrap().0, [7]);
+}
+
 /// Guarantees 6 and 7.
 #[tokio::test(start_paused = true)]
 async fn crashes_neither_lose_nor_double_a_send() {
     for seed in 0..300 {
-        let mut test = posts(seed, Some(slow(30))).await;
-        for round in 0..3 {
-            let reference = post(&test, "a");
-            let asking = tokio::spawn(async move {
-                for _ in 0..4 {
-                    // The crash answers the last one with an error.
-                    let _ = reference.ask(Spread(2, vec!["b".into(), "c".into()])).await;
-                }
-            });
-            test.advance(Duration::from_millis((seed * 7 + round * 13) % 120)).await;
-            test.crash_and_restart().await;
-            asking.await.unwrap();
-        }
-        test.advance(Duration::from_secs(120)).await;
-        let sent = post(&test, "a").ask(Count).await.unwrap().1;
-        for name in ["b", "c"] {
-            let taken = post(&test, name).ask(Count).await.unwrap().0;
-            assert_eq!(taken, (0..sent).collect::<Vec<_>>(), "seed {seed}, receiver {name}");
+        crashes(seed, slow(30)).await;
+    }
+}
+
+/// Guarantees 3, 6 and 7.
+#[tokio::test(start_paused = true)]
+async fn doubtful_commits_and_crashes_neither_lose_nor_double_a_send() {
+    for seed in 0..600 {
+        let faults = Faults {
+            unknown: 0.2,
+            ..slow(60)
+        };
+        crashes(seed, faults).await;
+    }
+}
+
+async fn crashes(seed: u64, faults: Faults) {
+    let mut test = posts(seed, Some(faults)).await;
+    for round in 0..3 {
+        let reference = post(&test, "a");
+        let asking = tokio::spawn(async move {
+            for _ in 0..4 {
+                // The crash answers the last one with an error.
+                let _ = reference.ask(Spread(2, vec!["b".into(), "c".into()])).await;
+            }
+        });
+        test.advance(Duration::from_millis((seed * 7 + round * 13) % 120)).await;
+        test.crash_and_restart().await;
+        asking.await.unwrap();
+    }
+    test.advance(Duration::from_secs(300)).await;
+    let sent = count(&test, "a").await.1;
+    for name in ["b", "c"] {
+        let taken = count(&test, name).await.0;
+        assert_eq!(taken, (0..sent).collect::<Vec<_>>(), "seed {seed}, receiver {name}");
+    }
+}
+
+/// Reads, however often a commit of the shard is doubtful meanwhile.
+async fn count(test: &TestCluster, name: &str) -> (Vec<u64>, u64) {
+    for _ in 0..100 {
+        if let Ok(counted) = post(test, name).ask(Count).await {
+            return counted;
         }
     }
+    panic!("{name} never answers");
 }

@@ -1,5 +1,7 @@
 //! Storage: listing, sizes, transactions, deletion.
 
+use std::time::Duration;
+
 use cluster::{prelude::*, testing::TestCluster};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,11 @@ struct Read(String);
 #[message(name = "shelf.try", reply = (bool, Option<u64>))]
 struct Try(bool);
 
+/// Tries in a transaction that is dropped in the middle.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "shelf.try-in-vain", reply = Option<u64>)]
+struct TryInVain;
+
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "shelf.clear", reply = (usize, Option<Timestamp>))]
 struct Clear {
@@ -47,7 +54,12 @@ impl VirtualActor for Shelf {
     type Env = ();
 
     fn interface(i: Interface<Self>) -> Interface<Self> {
-        i.on::<Page>().on::<Change>().on::<Read>().on::<Try>().on::<Clear>()
+        i.on::<Page>()
+            .on::<Change>()
+            .on::<Read>()
+            .on::<Try>()
+            .on::<TryInVain>()
+            .on::<Clear>()
     }
 
     async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
@@ -114,6 +126,20 @@ impl Handler<Try> for Shelf {
             })
             .await;
         Ok((tried.is_ok(), ctx.storage().get(&MARK).await?))
+    }
+}
+
+impl Handler<TryInVain> for Shelf {
+    async fn handle(&mut self, _: TryInVain, ctx: &mut Ctx<Self>) -> Result<Option<u64>> {
+        ctx.storage().put(&MARK, &1)?;
+        let work = ctx.storage().transaction(async |tx| {
+            tx.delete_all()?;
+            tx.put(&MARK, &2)?;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            tx.put(&MARK, &3)
+        });
+        tokio::time::timeout(Duration::from_secs(1), work).await.unwrap_err();
+        ctx.storage().get(&MARK).await
     }
 }
 
@@ -333,6 +359,14 @@ async fn values_of_every_size_come_back_whole() {
         .await
         .unwrap();
     assert_eq!(names(&shelf, Page::default()).await.len(), put.len() - 1);
+}
+
+/// Guarantee 6.
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_is_dropped_rolls_back_storage() {
+    let test = TestCluster::builder(9).actor::<Shelf>(()).start().await;
+    let shelf = test.cluster().get::<Shelf>(ActorId::from_name::<Shelf>(&tenant(), "s"));
+    assert_eq!(shelf.ask(TryInVain).await.unwrap(), Some(1));
 }
 
 /// Guarantee 9.

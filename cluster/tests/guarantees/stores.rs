@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cluster::{Cluster, ClusterConfig, OpenError, Stores, prelude::*};
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::fixture::{Account, Activations, Add, Total, tenant};
@@ -52,6 +53,122 @@ async fn everything_acknowledged_is_there_after_a_restart() {
         .unwrap();
     assert_eq!(names.len(), 20);
     cluster.shutdown().await;
+}
+
+const KEYS: usize = 100_000;
+
+/// Files of a directory and their sizes, together.
+fn disk_usage(path: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(path).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| {
+            // A file may be replaced while we look.
+            entry.metadata().map_or(0, |found| {
+                if found.is_dir() {
+                    disk_usage(&entry.path())
+                } else {
+                    found.len()
+                }
+            })
+        })
+        .sum()
+}
+
+/// Guarantees 6 and 7: snapshots and purges under load lose nothing, and neither they nor a restart cost more than they
+/// should.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_thousand_keys_survive_snapshots_under_load_and_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || async {
+        let config = ClusterConfig {
+            shards: 4,
+            ..ClusterConfig::new(Handle::current(), Handle::current())
+        };
+        let builder = Cluster::builder(config).actor::<Hoard>(());
+        builder.open(Stores::disk(directory.path())).await.unwrap()
+    };
+    let cluster = open().await;
+    let hoard =
+        |cluster: &Cluster, n: usize| cluster.get::<Hoard>(ActorId::from_name::<Hoard>(&tenant(), &n.to_string()));
+    for round in 0..10 {
+        let fill = (0..10).map(|n| {
+            let hoard = hoard(&cluster, n);
+            async move { hoard.ask(Fill(round * 1000)).await.unwrap() }
+        });
+        tokio::join!(join_all(fill), cluster.take_snapshots());
+    }
+    cluster.take_snapshots().await;
+    let used = disk_usage(directory.path());
+    assert!(
+        used < 512 << 20,
+        "{used} bytes on disk for {KEYS} keys of a hundred bytes"
+    );
+    cluster.shutdown().await;
+
+    let begin = std::time::Instant::now();
+    let cluster = open().await;
+    let took = begin.elapsed();
+    println!("{KEYS} keys: {used} bytes on disk, opened in {took:?}");
+    assert!(took.as_secs() < 30, "opened after {took:?}");
+    for n in 0..10 {
+        assert_eq!(hoard(&cluster, n).ask(Tell).await.unwrap(), KEYS / 10, "hoard {n}");
+    }
+    cluster.shutdown().await;
+}
+
+/// Keeps many keys.
+struct Hoard;
+
+const PIECES: Keys<String> = Keys::new("pieces/");
+
+/// Writes a thousand keys from a number on.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "hoard.fill")]
+struct Fill(usize);
+
+/// Answers how many keys there are.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "hoard.tell", reply = usize)]
+struct Tell;
+
+impl VirtualActor for Hoard {
+    const CLASS: &'static str = "hoard";
+    type Env = ();
+
+    fn interface(i: Interface<Self>) -> Interface<Self> {
+        i.on::<Fill>().on::<Tell>()
+    }
+
+    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Handler<Fill> for Hoard {
+    async fn handle(&mut self, Fill(first): Fill, ctx: &mut Ctx<Self>) -> Result<()> {
+        for n in first..first + 1000 {
+            ctx.storage().put(&PIECES.key(&format!("{n:08}")), &"x".repeat(100))?;
+        }
+        Ok(())
+    }
+}
+
+impl Handler<Tell> for Hoard {
+    async fn handle(&mut self, _: Tell, ctx: &mut Ctx<Self>) -> Result<usize> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = List {
+                after,
+                ..List::default()
+            };
+            let rows = ctx.storage().list(&PIECES, page).await?;
+            count += rows.len();
+            match rows.into_iter().last() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(count),
+            }
+        }
+    }
 }
 
 /// What cannot be opened says why.
