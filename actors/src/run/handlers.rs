@@ -132,7 +132,10 @@ impl Handler<GetRunDetail> for Run {
         let current_step = self.running_steps().next().and_then(|name| name.rsplit('/').next());
         let current_step = current_step.map(|step| step.split('-').next().unwrap_or(step).to_owned());
         let record = record(self)?.clone();
-        let present = record.phases.iter().find(|phase| phase.status == PhaseStatus::InProgress);
+        let present = record
+            .phases
+            .iter()
+            .find(|phase| phase.status == PhaseStatus::InProgress);
         let (drafts, gathered) = match present.and_then(|phase| PhaseId::parse(&phase.phase)) {
             Some(phase) => {
                 let drafts = self.calls_of(&format!("{}/{}/draft", record.attempt, phase.as_str()));

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use cluster::prelude::{Ctx, Handler, Interface, Key, Keys, List, Result, VirtualActor};
 
 use super::messages::{
-    Counts, DeleteParked, GetCounts, GetParked, ListParked, ListRuns, Park, PhaseMedian, PhaseTiming, Promote, RunChanged, RunPage,
-    RunSummary, Timings,
+    Counts, DeleteParked, GetCounts, GetParked, ListParked, ListRuns, Park, PhaseMedian, PhaseTiming, Promote,
+    RunChanged, RunPage, RunSummary, Timings,
 };
 use crate::{env::Env, records::RunStatus};
 

@@ -3,7 +3,10 @@
 use cluster::prelude::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::{ports::Profile, records::{ParkedIdea, PlanningRun, RunConfig, RunStatus}};
+use crate::{
+    ports::Profile,
+    records::{ParkedIdea, PlanningRun, RunConfig, RunStatus},
+};
 
 /// A run as the index keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

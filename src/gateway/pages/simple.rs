@@ -67,7 +67,10 @@ pub(crate) async fn runs(request: HttpRequest, caller: Caller, gateway: Shared) 
         rows: list
             .items
             .iter()
-            .map(|item| view::listed(item, &timings, gateway.model.is_embedded))
+            .map(|item| {
+                let live = gateway.watchers.now(caller.tenant.as_str(), &item.run.id);
+                view::listed(item, &timings, live.as_ref(), gateway.model.is_embedded)
+            })
             .collect(),
         later_page: cursor.is_some(),
         next: list.next.map(|next| cursor::encode("runs", &next)),

@@ -191,7 +191,11 @@ impl Record {
                 .filter(|progress| progress.status == PhaseStatus::Completed)
                 .count() as u32,
             profile: self.profile,
-            verdict_score: self.kill.as_ref().filter(|kill| kill.assessed).and_then(|kill| kill.score),
+            verdict_score: self
+                .kill
+                .as_ref()
+                .filter(|kill| kill.assessed)
+                .and_then(|kill| kill.score),
             revisit_months: self.revisit_months(),
             reason: self.reason(),
             error: self.error.clone(),
