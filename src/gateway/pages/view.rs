@@ -302,11 +302,7 @@ fn now(detail: &RunDetail, context: &Context<'_>) -> Option<NowView> {
     // The built-in model cannot review, and the kill test is judged by its own scores.
     let is_embedded = of_profile(detail.profile, context.is_embedded);
     let reviews = detail.config.require_review && !is_embedded && progress.phase != PhaseId::KillTest.as_str();
-    let last = if reviews {
-        StepName::Review
-    } else {
-        StepName::Schema
-    };
+    let last = if reviews { StepName::Review } else { StepName::Schema };
     let step = match detail.current_step.as_deref() {
         Some("store" | "index") => last,
         Some("tiebreak") => StepName::Review,

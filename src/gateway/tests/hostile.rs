@@ -16,12 +16,15 @@ const HOSTILE: [&str; 4] = [
     "' autofocus onfocus='alert(4)",
 ];
 
-/// Puts hostile text behind the first words of every sentence, where the schemas of the phases leave texts free.
+/// Replaces the middle of every long text, so that its length stays within the schema of its phase.
 fn poison(value: &mut Value, turn: &mut usize) {
     match value {
-        Value::String(text) if text.split_whitespace().count() >= 5 => {
-            let at = text.rfind(' ').expect("it has several words");
-            text.insert_str(at, &format!(" {}", HOSTILE[*turn % HOSTILE.len()]));
+        Value::String(text) if text.is_ascii() => {
+            let hostile = HOSTILE[*turn % HOSTILE.len()];
+            if text.len() < hostile.len() + 24 || !text.contains(' ') {
+                return;
+            }
+            text.replace_range(12..12 + hostile.len(), hostile);
             *turn += 1;
         }
         Value::Array(items) => items.iter_mut().for_each(|item| poison(item, turn)),

@@ -132,6 +132,8 @@ const step = (now) => {
     $(".w", item).textContent = item.dataset.words.split("|")[tense];
   }
   if (now.step === "draft") { reset(); phase = now.phase; }
+  // What the step before has gathered is counted by the server.
+  ask("now");
   queue(0);
 };
 const queue = (position) => {
