@@ -210,6 +210,18 @@ async fn files_are_kept_by_browsers_for_ever() {
             );
             assert!(answer.header("cache-control").contains("immutable"), "{}", asset.url);
             assert_eq!(answer.body.len(), asset.bytes.len());
+            let compressed = bench
+                .call(
+                    TestRequest::get()
+                        .uri(&asset.url)
+                        .insert_header(("accept-encoding", "gzip")),
+                )
+                .await;
+            assert!(
+                compressed.body.len() <= asset.bytes.len(),
+                "{} grows on its way",
+                asset.url
+            );
         }
     })
     .await;
