@@ -8,7 +8,9 @@ mod handlers;
 mod messages;
 mod similarity;
 
-pub use detail::{Approval, Decision, EarlierAttempt, PackageKeys, PhaseProgress, PhaseStatus, RunDetail};
+pub use detail::{
+    Approval, Decision, EarlierAttempt, GatheredCounts, PackageKeys, PhaseProgress, PhaseStatus, RunDetail,
+};
 pub use messages::{
     ApproveRun, COMMENT_MAX, CancelRun, DeleteRun, EVENTS_MAX, GetArtifact, GetPackage, GetRun, GetRunDetail, IDEA_MAX,
     IDEA_MIN, ListArtifacts, ListRunEvents, Origin, PauseRun, RejectRun, ResumeRun, RunState, StartRun, Started,

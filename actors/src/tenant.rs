@@ -8,6 +8,6 @@ mod parked;
 
 pub use index::{NAME, Tenant};
 pub use messages::{
-    DeleteParked, GetParked, ListParked, ListRuns, Park, ParkedPage, PhaseMedian, PhaseTiming, Promote, Promoted,
-    RunChanged, RunPage, RunSummary, Timings,
+    Counts, DeleteParked, GetCounts, GetParked, ListParked, ListRuns, Park, ParkedPage, PhaseMedian, PhaseTiming,
+    Promote, Promoted, RunChanged, RunPage, RunSummary, Timings,
 };

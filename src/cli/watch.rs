@@ -125,8 +125,10 @@ impl View {
             "step" => self.bar.set_message(format!("{title}: {}", text(&frame.data, "step"))),
             "queued" => {
                 let ahead = frame.data["position"].as_u64().unwrap_or_default();
-                self.bar
-                    .set_message(format!("{title}: waits for the model, {ahead} ahead"));
+                self.bar.set_message(match ahead {
+                    0 => format!("{title}: draft"),
+                    _ => format!("{title}: waits for the model, {ahead} ahead"),
+                });
             }
             "approval_requested" => {
                 self.bar

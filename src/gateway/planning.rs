@@ -11,7 +11,8 @@ use actors::{
         PauseRun, RejectRun, ResumeRun, Run, RunDetail, RunState, SimilarArtifact, StartRun, Started,
     },
     tenant::{
-        self, GetParked, ListParked, ListRuns, ParkedPage, PhaseMedian, Promote, Promoted, RunPage, Tenant, Timings,
+        self, Counts, GetCounts, GetParked, ListParked, ListRuns, ParkedPage, PhaseMedian, Promote, Promoted, RunPage,
+        Tenant, Timings,
     },
     workflows::planning::phase::PhaseId,
 };
@@ -254,6 +255,16 @@ impl Planning {
 
     pub(crate) async fn timings(&self, caller: &Caller) -> Result<Vec<PhaseMedian>, Problem> {
         Ok(self.tenant(caller).ask(Timings).await?)
+    }
+
+    /// What the tenant has that people look after.
+    pub(crate) async fn counts(&self, caller: &Caller) -> Result<Counts, Problem> {
+        Ok(self.tenant(caller).ask(GetCounts).await?)
+    }
+
+    /// Whether sources are looked for in this phase.
+    pub(crate) fn searches(&self, phase: PhaseId) -> bool {
+        self.env.search.provider().is_some() && !(phase.phase().searches)("").is_empty()
     }
 
     fn tenant(&self, caller: &Caller) -> ActorRef<Tenant> {

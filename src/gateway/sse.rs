@@ -148,6 +148,11 @@ impl Feed {
                 Ok(Some(status)) => return End::Final(status),
                 Err(()) => return End::Closed,
             }
+            for update in self.watch.so_far() {
+                if self.send(live_frame(&update)).await.is_err() {
+                    return End::Closed;
+                }
+            }
             // Live updates are passed on until something durable may have happened.
             loop {
                 let signal = tokio::select! {

@@ -3,6 +3,7 @@
 mod api;
 mod auth;
 mod bench;
+mod hostile;
 mod input;
 mod pages;
 mod runs;

@@ -7,7 +7,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use actors::{
     ports::{Events, LiveUpdate},
-    records::RunEvent,
+    records::{RunEvent, RunEventKind},
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -16,6 +16,12 @@ use crate::metrics;
 
 /// Updates that one watcher may be behind before it misses some.
 const BACKLOG: usize = 128;
+
+/// Runs whose present state is remembered; of further ones people see what comes after they look.
+const LIVE_RUNS: usize = 1024;
+
+/// Bytes of a draft that are remembered for people who come later.
+const DRAFT_BYTES: usize = 64 * 1024;
 
 /// Everyone who watches a run in this process. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -28,6 +34,67 @@ pub struct Watchers {
 struct Rooms {
     runs: HashMap<(String, String), broadcast::Sender<Signal>>,
     tenants: HashMap<String, usize>,
+    live: HashMap<(String, String), Live>,
+}
+
+/// What a run is doing now, as far as this process heard of it: for people who begin to look in the middle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Live {
+    /// Identifier of the phase.
+    pub phase: String,
+    /// Its step, once one was told.
+    pub step: Option<String>,
+    /// Requests ahead of ours at the model.
+    pub queue: u32,
+    /// The draft so far.
+    pub draft: String,
+}
+
+impl Live {
+    fn take(&mut self, update: &LiveUpdate) {
+        let phase = match update {
+            LiveUpdate::Step { phase, .. } | LiveUpdate::Queued { phase, .. } | LiveUpdate::Draft { phase, .. } => {
+                phase
+            }
+        };
+        if *phase != self.phase {
+            *self = Self {
+                phase: phase.clone(),
+                ..Self::default()
+            };
+        }
+        match update {
+            LiveUpdate::Step { step, .. } => {
+                if step == "draft" {
+                    self.draft.clear();
+                }
+                self.step = Some(step.clone());
+                self.queue = 0;
+            }
+            LiveUpdate::Queued { position, .. } => self.queue = *position,
+            LiveUpdate::Draft { text, .. } => {
+                self.queue = 0;
+                if self.draft.len() + text.len() <= DRAFT_BYTES {
+                    self.draft.push_str(text);
+                }
+            }
+        }
+    }
+
+    /// The updates that tell the same.
+    fn updates(&self) -> Vec<LiveUpdate> {
+        let phase = || self.phase.clone();
+        let step = self.step.clone().map(|step| LiveUpdate::Step { phase: phase(), step });
+        let queue = (self.queue > 0).then(|| LiveUpdate::Queued {
+            phase: phase(),
+            position: self.queue,
+        });
+        let draft = (!self.draft.is_empty()).then(|| LiveUpdate::Draft {
+            phase: phase(),
+            text: self.draft.clone(),
+        });
+        [step, draft, queue].into_iter().flatten().collect()
+    }
 }
 
 /// What a watcher hears.
@@ -78,14 +145,32 @@ impl Watchers {
         ::metrics::gauge!(metrics::EVENT_STREAMS).increment(1.0);
         Ok(Watch {
             receiver: Some(receiver),
+            so_far: rooms.live.get(&key).map(Live::updates).unwrap_or_default(),
             key,
             rooms: Arc::clone(&self.rooms),
         })
     }
 
+    /// What a run is doing now, as far as this process heard of it.
+    #[must_use]
+    pub fn now(&self, tenant: &str, run: &str) -> Option<Live> {
+        self.rooms
+            .lock()
+            .live
+            .get(&(tenant.to_owned(), run.to_owned()))
+            .cloned()
+    }
+
     fn send(&self, tenant: &str, run: &str, signal: Signal) {
-        let rooms = self.rooms.lock();
-        if let Some(room) = rooms.runs.get(&(tenant.to_owned(), run.to_owned())) {
+        let key = (tenant.to_owned(), run.to_owned());
+        // Both under one lock: a new watcher gets each update once, in what was so far or as it comes.
+        let mut rooms = self.rooms.lock();
+        if let Signal::Live(update) = &signal
+            && (rooms.live.len() < LIVE_RUNS || rooms.live.contains_key(&key))
+        {
+            rooms.live.entry(key.clone()).or_default().take(update);
+        }
+        if let Some(room) = rooms.runs.get(&key) {
             // Without a receiver there is nobody to tell.
             room.send(signal).ok();
         }
@@ -94,6 +179,10 @@ impl Watchers {
 
 impl Events for Watchers {
     fn publish(&self, tenant: &str, event: &RunEvent) {
+        if is_rest(event.kind) {
+            let key = (tenant.to_owned(), event.run_id.clone());
+            self.rooms.lock().live.remove(&key);
+        }
         self.send(tenant, &event.run_id, Signal::Durable);
     }
 
@@ -102,9 +191,32 @@ impl Events for Watchers {
     }
 }
 
+/// Whether nothing is worked on after such an event until another one. What was written before a pause is still written to its
+/// end, and a phase that follows another one forgets it.
+fn is_rest(kind: RunEventKind) -> bool {
+    match kind {
+        RunEventKind::ApprovalRequested
+        | RunEventKind::RunRejected
+        | RunEventKind::RunKilled
+        | RunEventKind::RunCompleted
+        | RunEventKind::RunFailed
+        | RunEventKind::RunCancelled
+        | RunEventKind::IdeaParked => true,
+        RunEventKind::RunStarted
+        | RunEventKind::PhaseStarted
+        | RunEventKind::PhaseCompleted
+        | RunEventKind::PivotTriggered
+        | RunEventKind::RunApproved
+        | RunEventKind::RunPaused
+        | RunEventKind::RunResumed
+        | RunEventKind::IdeaPromoted => false,
+    }
+}
+
 /// One watcher of one run. Dropping it frees its place.
 pub struct Watch {
     receiver: Option<broadcast::Receiver<Signal>>,
+    so_far: Vec<LiveUpdate>,
     key: (String, String),
     rooms: Arc<Mutex<Rooms>>,
 }
@@ -119,6 +231,11 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
+    /// Takes what was told before this watcher came and still holds.
+    pub fn so_far(&mut self) -> Vec<LiveUpdate> {
+        std::mem::take(&mut self.so_far)
+    }
+
     /// Waits for the next signal. Whoever was too slow misses live updates and is told to read the durable ones.
     pub async fn next(&mut self) -> Signal {
         let Some(receiver) = self.receiver.as_mut() else {
@@ -178,6 +295,42 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_later_is_told_what_holds() {
+        let watchers = Watchers::new(4);
+        let draft = |text: &str| LiveUpdate::Draft {
+            phase: "strategy".to_owned(),
+            text: text.to_owned(),
+        };
+        for update in [
+            step("context"),
+            draft("lost"),
+            step("draft"),
+            draft("We "),
+            draft("win"),
+        ] {
+            watchers.live("acme", "r1", update);
+        }
+        let mut watch = watchers.watch("acme", "r1").unwrap();
+        assert_eq!(watch.so_far(), [step("draft"), draft("We win")]);
+        assert_eq!(watch.so_far(), [], "told once");
+        assert_eq!(watch.next().now_or_never(), None);
+        watchers.live(
+            "acme",
+            "r1",
+            LiveUpdate::Queued {
+                phase: "synthesis".to_owned(),
+                position: 2,
+            },
+        );
+        let now = watchers.now("acme", "r1").unwrap();
+        assert_eq!(
+            (now.phase.as_str(), now.queue, now.draft.as_str()),
+            ("synthesis", 2, "")
+        );
+        assert_eq!(watchers.now("other", "r1"), None);
+    }
+
+    #[test]
     fn a_slow_watcher_is_told_to_read_again() {
         let watchers = Watchers::new(4);
         let mut watch = watchers.watch("acme", "r1").unwrap();
@@ -199,7 +352,7 @@ mod tests {
         drop(second);
         let rooms = watchers.rooms.lock();
         assert!(
-            rooms.runs.is_empty() && rooms.tenants.is_empty(),
+            rooms.runs.is_empty() && rooms.tenants.is_empty() && rooms.live.is_empty(),
             "nothing is left of watchers who went"
         );
     }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows HTTP, a cluster or an actor. The gateway fills a view (plain fields), calls the page's function and
 //! sends the string. Text of people and models reaches a page only through askama's escaping; nothing is marked safe.
+//! The templates are in `ui/templates/`, what the browser loads is in `ui/assets/`; both are compiled into the program.
 //!
 //! | page | address | function |
 //! |---|---|---|

@@ -23,6 +23,10 @@ pub struct RunDetail {
     pub phases: Vec<PhaseProgress>,
     /// What the phase is at: `context`, `sources`, `draft`, `review`, `store` or `index`. Empty between steps.
     pub current_step: Option<String>,
+    /// Drafts of the present phase that were begun, revisions included; 0 before the first.
+    pub drafts: u32,
+    /// What was gathered for the present phase, once it was.
+    pub gathered: Option<GatheredCounts>,
     /// Attempts that a pivot abandoned, the first one first.
     pub earlier: Vec<EarlierAttempt>,
     /// The latest kill test.
@@ -43,6 +47,17 @@ pub struct RunDetail {
     pub now_ms: i64,
 }
 
+/// What a phase is told besides its instructions, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatheredCounts {
+    /// Earlier phases of this attempt whose decisions it is given.
+    pub phases: u32,
+    /// Passages of this and of other plans that the index found.
+    pub passages: u32,
+    /// Fetched pages; empty where none were looked for or the search is under way.
+    pub pages: Option<u32>,
+}
+
 /// How far a phase is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseProgress {
@@ -60,6 +75,8 @@ pub struct PhaseProgress {
     pub review_verdict: Option<ReviewVerdict>,
     /// Mean of the scores.
     pub overall_score: Option<f64>,
+    /// Drafts that its artifact took; 0 until it is accepted.
+    pub drafts: u32,
     /// When it was begun, Unix milliseconds.
     pub started_at_ms: Option<i64>,
     /// When its artifact was accepted, Unix milliseconds.

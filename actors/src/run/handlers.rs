@@ -4,7 +4,7 @@ use cluster::prelude::{ActorError, Ctx, Handler, List, Result};
 
 use super::{
     Run,
-    detail::{Approval, Decision, PackageKeys, RunDetail},
+    detail::{Approval, Decision, GatheredCounts, PackageKeys, PhaseProgress, PhaseStatus, RunDetail},
     messages::{
         ApproveRun, COMMENT_MAX, CancelRun, DeleteRun, EVENTS_MAX, GetArtifact, GetPackage, GetRun, GetRunDetail,
         IDEA_MAX, IDEA_MIN, ListArtifacts, ListRunEvents, PauseRun, RejectRun, ResumeRun, RunState, StartRun, Started,
@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     records::{Mode, PlanningArtifact, PlanningRun, RunEvent, RunEventKind, RunStatus},
-    workflows::planning::{APPROVAL, ARTIFACTS, EVENTS, NewEvent, Record, RunParams, artifact_key, phase::PhaseId},
+    workflows::planning::{
+        APPROVAL, ARTIFACTS, EVENTS, NewEvent, Record, RunParams, artifact_key, pages, passages, phase::PhaseId,
+    },
 };
 
 /// The record of a run that was started.
@@ -130,6 +132,17 @@ impl Handler<GetRunDetail> for Run {
         let current_step = self.running_steps().next().and_then(|name| name.rsplit('/').next());
         let current_step = current_step.map(|step| step.split('-').next().unwrap_or(step).to_owned());
         let record = record(self)?.clone();
+        let present = record
+            .phases
+            .iter()
+            .find(|phase| phase.status == PhaseStatus::InProgress);
+        let (drafts, gathered) = match present.and_then(|phase| PhaseId::parse(&phase.phase)) {
+            Some(phase) => {
+                let drafts = self.calls_of(&format!("{}/{}/draft", record.attempt, phase.as_str()));
+                (drafts, gathered(self, &record, phase, ctx).await?)
+            }
+            None => (0, None),
+        };
         Ok(RunDetail {
             run: record.run,
             config: record.config,
@@ -137,6 +150,8 @@ impl Handler<GetRunDetail> for Run {
             attempt: record.attempt,
             phases: record.phases,
             current_step,
+            drafts,
+            gathered,
             earlier: record.earlier,
             kill: record.kill,
             approval: record.approval,
@@ -148,6 +163,25 @@ impl Handler<GetRunDetail> for Run {
             now_ms: ctx.now().as_millis(),
         })
     }
+}
+
+/// Counts what was gathered for a phase, from the stored results of its steps.
+async fn gathered(run: &Run, record: &Record, phase: PhaseId, ctx: &mut Ctx<Run>) -> Result<Option<GatheredCounts>> {
+    let step = |name: &str| format!("{}/{}/{name}", record.attempt, phase.as_str());
+    let Some(context) = run.output_of(&step("context"), ctx).await? else {
+        return Ok(None);
+    };
+    let sources = run.output_of(&step("sources"), ctx).await?;
+    let accepted = |upstream: &&PhaseId| {
+        let is_it = |other: &&PhaseProgress| other.phase == upstream.as_str();
+        let found = record.phases.iter().find(is_it);
+        found.is_some_and(|progress| progress.status == PhaseStatus::Completed)
+    };
+    Ok(Some(GatheredCounts {
+        phases: phase.phase().upstream.iter().filter(accepted).count() as u32,
+        passages: passages(&context),
+        pages: sources.as_deref().and_then(pages),
+    }))
 }
 
 impl Handler<ListArtifacts> for Run {

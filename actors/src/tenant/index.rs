@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use cluster::prelude::{Ctx, Handler, Interface, Key, Keys, List, Result, VirtualActor};
 
 use super::messages::{
-    DeleteParked, GetParked, ListParked, ListRuns, Park, PhaseMedian, PhaseTiming, Promote, RunChanged, RunPage,
-    RunSummary, Timings,
+    Counts, DeleteParked, GetCounts, GetParked, ListParked, ListRuns, Park, PhaseMedian, PhaseTiming, Promote,
+    RunChanged, RunPage, RunSummary, Timings,
 };
 use crate::{env::Env, records::RunStatus};
 
@@ -20,6 +20,7 @@ const SCANNED: usize = 2_000;
 const SAMPLES: usize = 20;
 
 const RUNS: Keys<RunSummary> = Keys::new("runs/");
+const COUNTS: Key<Counts> = Key::new("counts");
 const TIMINGS: Key<BTreeMap<String, VecDeque<u64>>> = Key::new("timings");
 
 /// The indexes of a tenant.
@@ -27,6 +28,7 @@ const TIMINGS: Key<BTreeMap<String, VecDeque<u64>>> = Key::new("timings");
 pub struct Tenant {
     /// Durations in milliseconds of each phase, the latest last.
     timings: BTreeMap<String, VecDeque<u64>>,
+    counts: Counts,
 }
 
 impl VirtualActor for Tenant {
@@ -37,6 +39,7 @@ impl VirtualActor for Tenant {
         i.on::<RunChanged>()
             .on::<ListRuns>()
             .on::<Timings>()
+            .on::<GetCounts>()
             .on::<Park>()
             .on::<ListParked>()
             .on::<GetParked>()
@@ -47,6 +50,7 @@ impl VirtualActor for Tenant {
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
         Ok(Self {
             timings: ctx.storage().get(&TIMINGS).await?.unwrap_or_default(),
+            counts: ctx.storage().get(&COUNTS).await?.unwrap_or_default(),
         })
     }
 }
@@ -63,10 +67,30 @@ impl Handler<RunChanged> for Tenant {
         }
         let key = RUNS.key(&newest_first(summary.created_ms, &summary.run.id));
         let known = ctx.storage().get(&key).await?;
-        if known.is_none_or(|known| known.revision < summary.revision) {
+        if known.as_ref().is_none_or(|known| known.revision < summary.revision) {
             ctx.storage().put(&key, &summary)?;
+            let waits = |summary: &RunSummary| summary.run.status == RunStatus::AwaitingApproval;
+            match (known.as_ref().is_some_and(waits), waits(&summary)) {
+                (false, true) => self.count(ctx, |counts| counts.awaiting += 1)?,
+                (true, false) => self.count(ctx, |counts| counts.awaiting = counts.awaiting.saturating_sub(1))?,
+                (true, true) | (false, false) => {}
+            }
         }
         Ok(())
+    }
+}
+
+impl Tenant {
+    /// Changes the counts, in this turn.
+    pub(super) fn count(&mut self, ctx: &mut Ctx<Self>, change: impl FnOnce(&mut Counts)) -> Result<()> {
+        change(&mut self.counts);
+        ctx.storage().put(&COUNTS, &self.counts)
+    }
+}
+
+impl Handler<GetCounts> for Tenant {
+    async fn handle(&mut self, GetCounts: GetCounts, _ctx: &mut Ctx<Self>) -> Result<Counts> {
+        Ok(self.counts)
     }
 }
 

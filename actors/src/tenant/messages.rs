@@ -3,7 +3,10 @@
 use cluster::prelude::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::records::{ParkedIdea, PlanningRun, RunConfig, RunStatus};
+use crate::{
+    ports::Profile,
+    records::{ParkedIdea, PlanningRun, RunConfig, RunStatus},
+};
 
 /// A run as the index keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +21,14 @@ pub struct RunSummary {
     pub created_ms: i64,
     /// Phases that have an artifact in the present attempt.
     pub phases_done: u32,
+    /// The profile of the latest phase.
+    pub profile: Option<Profile>,
+    /// Score of the latest kill test, where it was assessed.
+    pub verdict_score: Option<f64>,
+    /// Months after which the idea is looked at again, once the run was killed.
+    pub revisit_months: Option<u32>,
+    /// Why it stands where it stands, in words for people.
+    pub reason: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
 }
@@ -126,6 +137,20 @@ pub struct Promoted {
 pub struct DeleteParked {
     /// Id of the parked idea.
     pub id: String,
+}
+
+/// Asks what the tenant has that people look after.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, Message)]
+#[message(name = "tenant.counts", reply = Counts)]
+pub struct GetCounts;
+
+/// What a tenant has that people look after.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Runs that wait for approval.
+    pub awaiting: u32,
+    /// Parked ideas that were not promoted.
+    pub parked: u32,
 }
 
 /// Asks how long phases usually take.

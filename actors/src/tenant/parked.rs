@@ -19,10 +19,10 @@ const KEYS: Keys<String> = Keys::new("parked-keys/");
 impl Handler<Park> for Tenant {
     async fn handle(&mut self, Park { idea }: Park, ctx: &mut Ctx<Self>) -> Result<()> {
         let id = idea.id.clone();
-        if let Ok((_, known)) = find(&id, ctx).await
-            && known.promoted_run_id.is_some()
-        {
-            return Ok(());
+        match find(&id, ctx).await {
+            Ok((_, known)) if known.promoted_run_id.is_some() => return Ok(()),
+            Ok(_) => {}
+            Err(_) => self.count(ctx, |counts| counts.parked += 1)?,
         }
         let key = newest_first(idea.created_at.saturating_mul(1000), &id);
         ctx.storage().put(&PARKED.key(&key), &idea)?;
@@ -62,6 +62,7 @@ impl Handler<Promote> for Tenant {
         let run_id = run_id.unwrap_or_else(|| ctx.uuid().to_string());
         idea.promoted_run_id = Some(run_id.clone());
         ctx.storage().put(&PARKED.key(&key), &idea)?;
+        self.count(ctx, |counts| counts.parked = counts.parked.saturating_sub(1))?;
         let origin = Origin {
             parked_idea_id: id.clone(),
             reason: idea.reason,
@@ -85,8 +86,11 @@ impl Handler<Promote> for Tenant {
 
 impl Handler<DeleteParked> for Tenant {
     async fn handle(&mut self, DeleteParked { id }: DeleteParked, ctx: &mut Ctx<Self>) -> Result<()> {
-        let (key, _) = find(&id, ctx).await?;
+        let (key, idea) = find(&id, ctx).await?;
         ctx.storage().delete(&PARKED.key(&key))?;
+        if idea.promoted_run_id.is_none() {
+            self.count(ctx, |counts| counts.parked = counts.parked.saturating_sub(1))?;
+        }
         ctx.storage().delete(&KEYS.key(&id))
     }
 }

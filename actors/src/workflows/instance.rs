@@ -20,7 +20,7 @@ use super::{
         BeginStep, Cleaned, Create, FinishStep, GetStatus, Hibernate, Pause, Ran, RecordEffect, Restart, Resume,
         RunEnd, SendEvent, Terminate,
     },
-    record::{INSTANCE, Instance, OUTPUT, PARAMS, StepKey},
+    record::{INSTANCE, Instance, OUTPUT, PARAMS, STEPS, StepKey, StepRecord},
     status::Status,
 };
 
@@ -144,6 +144,22 @@ impl<W: Workflow> WorkflowActor<W> {
         self.execution
             .iter()
             .flat_map(|execution| execution.running.iter().map(|key| key.name.as_str()))
+    }
+
+    /// How often the present execution has called a step of this name, finished ones included.
+    pub(crate) fn calls_of(&self, name: &str) -> u32 {
+        let calls = self.execution.as_ref().and_then(|execution| execution.calls.get(name));
+        calls.copied().unwrap_or_default()
+    }
+
+    /// The stored output of the first step of this name, as JSON, once it has one.
+    pub(crate) async fn output_of(&self, name: &str, ctx: &mut Ctx<Self>) -> Result<Option<String>> {
+        let key = StepKey {
+            name: name.to_owned(),
+            occurrence: 1,
+        };
+        let record = ctx.storage().get(&STEPS.key(&key.to_string())).await?;
+        Ok(record.and_then(StepRecord::output))
     }
 
     /// Starts the cleanup beside the mailbox; the alarm repeats it until it succeeds.

@@ -21,8 +21,10 @@ mod tests;
 pub mod verdict;
 mod workflow;
 
+pub(crate) use context::passages;
 pub use effect::{Accepted, Applied, Effect};
-pub use phases::opportunity;
+pub(crate) use evidence::pages;
+pub use phases::{opportunity, synthesis};
 pub use record::Record;
 pub(crate) use record::{APPROVAL, ARTIFACTS, EVENTS, NewEvent, artifact_key};
 pub use workflow::{Outcome, Planning, RunParams};

@@ -97,6 +97,17 @@ pub(super) struct StepRecord {
 }
 
 impl StepRecord {
+    /// The output of a step that is done.
+    pub(super) fn output(self) -> Option<String> {
+        match self.state {
+            StepState::Done { output } => Some(output),
+            StepState::Retrying { .. }
+            | StepState::Sleeping { .. }
+            | StepState::Waiting { .. }
+            | StepState::Failed { .. } => None,
+        }
+    }
+
     /// The timer of a step that has begun to sleep or to wait for an event.
     pub(super) fn timer(self) -> Option<Timer> {
         match self.state {

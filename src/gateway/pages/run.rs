@@ -1,7 +1,11 @@
 //! Pages of one run.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use actors::records::{PlanningArtifact, RunEvent};
+use actors::{
+    records::{PlanningArtifact, RunEvent, RunStatus},
+    run::RunDetail,
+    workflows::planning::{phase::PhaseId, synthesis},
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -59,7 +63,28 @@ async fn run_view(caller: &Caller, gateway: &Gateway, id: Uuid) -> Result<RunVie
     let detail = gateway.planning.detail(caller, id).await?;
     let timings = gateway.planning.timings(caller).await?;
     let events = last_events(caller, gateway, id, detail.last_event).await?;
-    Ok(view::run(&detail, &timings, events, gateway.model.is_embedded))
+    let context = view::Context {
+        timings: &timings,
+        live: gateway.watchers.now(caller.tenant.as_str(), &detail.run.id),
+        is_embedded: gateway.model.is_embedded,
+        model: &gateway.model.id,
+        searches: PhaseId::ALL
+            .into_iter()
+            .filter(|phase| gateway.planning.searches(*phase))
+            .map(PhaseId::as_str)
+            .collect(),
+        risks: risks(caller, gateway, id, &detail).await?,
+    };
+    Ok(view::run(&detail, context, events))
+}
+
+/// The risks that the finished plan names, for whoever decides about it.
+async fn risks(caller: &Caller, gateway: &Gateway, id: Uuid, detail: &RunDetail) -> Result<Vec<String>, Problem> {
+    if detail.run.status != RunStatus::AwaitingApproval {
+        return Ok(Vec::new());
+    }
+    let artifact = gateway.planning.artifact(caller, id, PhaseId::Synthesis, None).await?;
+    Ok(synthesis::open_risks(&content(&artifact)?))
 }
 
 /// The newest events, newest first.

@@ -5,7 +5,6 @@ use actix_web::{
     cookie::{Cookie, SameSite, time::Duration as CookieDuration},
     http::{StatusCode, header},
 };
-use actors::records::RunStatus;
 use jiff::Timestamp;
 
 use crate::{
@@ -78,16 +77,14 @@ pub(super) async fn shell(
     caller: &Caller,
     section: Section,
 ) -> Result<Shell, Problem> {
-    let waiting = gateway
-        .planning
-        .list(caller, Some(RunStatus::AwaitingApproval), None, 100)
-        .await?;
+    let counts = gateway.planning.counts(caller).await?;
     let mut shell = bare(request, section);
     shell.person = Some(Person {
         name: caller.user.clone(),
         tenant: caller.tenant.as_str().to_owned(),
     });
-    shell.needs_you = u32::try_from(waiting.items.len()).unwrap_or(u32::MAX);
+    shell.needs_you = counts.awaiting;
+    shell.parked = (counts.parked > 0).then_some(counts.parked);
     shell.said = request
         .cookie(SAID_COOKIE)
         .and_then(|cookie| Said::ALL.into_iter().find(|said| said.code() == cookie.value()))

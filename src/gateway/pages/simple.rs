@@ -67,7 +67,10 @@ pub(crate) async fn runs(request: HttpRequest, caller: Caller, gateway: Shared) 
         rows: list
             .items
             .iter()
-            .map(|item| view::listed(item, &timings, gateway.model.is_embedded))
+            .map(|item| {
+                let live = gateway.watchers.now(caller.tenant.as_str(), &item.run.id);
+                view::listed(item, &timings, live.as_ref(), gateway.model.is_embedded)
+            })
             .collect(),
         later_page: cursor.is_some(),
         next: list.next.map(|next| cursor::encode("runs", &next)),
@@ -124,7 +127,12 @@ pub(crate) async fn settings(request: HttpRequest, caller: Caller, gateway: Shar
 /// `GET /assets/{name}`: the name carries the hash, so the answer never changes.
 pub(crate) async fn asset(name: web::Path<String>) -> Answer {
     let asset = ui::asset(&name).ok_or_else(|| Problem::not_found("asset.not-found", "there is no such file"))?;
-    Ok(HttpResponse::Ok()
+    let mut response = HttpResponse::Ok();
+    if asset.content_type == "font/woff2" {
+        // A font is compressed in itself; the compressor would make it larger.
+        response.insert_header((header::CONTENT_ENCODING, "identity"));
+    }
+    Ok(response
         .content_type(asset.content_type)
         .insert_header((header::CACHE_CONTROL, ui::IMMUTABLE))
         .body(asset.bytes.clone().into_owned()))

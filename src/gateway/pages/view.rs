@@ -13,38 +13,64 @@ use actors::{
 };
 use serde_json::Value;
 
-use crate::planes::ui::{
-    ApprovalView, ArtifactView, AttemptView, Block, ChapterView, CriterionView, EventKind, EventView, EvidenceView,
-    NowView, ParkedIdeaView, PhaseView, RunState, RunSummary, RunView, StepName, StoneState, VerdictKind, VerdictView,
-    VersionView,
+use super::shell::sentence;
+use crate::planes::{
+    events::Live,
+    ui::{
+        ApprovalView, ArtifactView, AttemptView, Block, ChapterView, CriterionView, EventKind, EventView, EvidenceView,
+        NowView, ParkedIdeaView, PhaseView, RunState, RunSummary, RunView, StepName, StoneState, VerdictKind,
+        VerdictView, VersionView,
+    },
 };
+
+/// Risks beside a decision.
+const RISKS_SHOWN: usize = 4;
 
 /// Fewest samples from which a time is estimated.
 const SAMPLES_MIN: u32 = 1;
 
 /// A run in a list.
-pub(super) fn listed(item: &ListedRun, timings: &[PhaseMedian], is_embedded: bool) -> RunSummary {
+pub(super) fn listed(item: &ListedRun, timings: &[PhaseMedian], live: Option<&Live>, is_embedded: bool) -> RunSummary {
+    let is_embedded = of_profile(item.profile, is_embedded);
     let rest = PhaseId::ALL
         .iter()
         .skip(item.phases_done as usize)
         .map(|id| id.as_str());
     let eta_ms = estimate_of(rest, timings);
-    RunSummary {
-        reason: item.error.clone(),
-        eta_ms,
-        ..columns(&item.run, is_embedded)
+    let mut summary = columns(&item.run, is_embedded);
+    if let Some(live) = live.filter(|live| summary.state == RunState::Running && live.queue > 0) {
+        summary.state = RunState::Queued { ahead: live.queue };
     }
+    RunSummary {
+        reason: match item.run.status {
+            RunStatus::Failed => item.reason.as_deref().map(sentence),
+            RunStatus::Running
+            | RunStatus::AwaitingApproval
+            | RunStatus::Paused
+            | RunStatus::Completed
+            | RunStatus::Killed
+            | RunStatus::Cancelled
+            | RunStatus::Deleted => item.reason.clone(),
+        },
+        verdict_score: item.verdict_score,
+        revisit_months: item.revisit_months,
+        eta_ms,
+        ..summary
+    }
+}
+
+/// Whether the built-in model drafts a run: as its latest phase says, or, before the first one, the model of the server.
+fn of_profile(profile: Option<Profile>, is_embedded: bool) -> bool {
+    profile.map_or(is_embedded, |profile| profile == Profile::Embedded)
 }
 
 /// The head of a run's own pages.
 pub(super) fn summary(detail: &RunDetail, timings: &[PhaseMedian], is_embedded: bool) -> RunSummary {
-    let is_embedded = detail
-        .profile
-        .map_or(is_embedded, |profile| profile == Profile::Embedded);
+    let is_embedded = of_profile(detail.profile, is_embedded);
     let kill = detail.kill.as_ref();
     let comment = detail.approval.as_ref().and_then(|approval| approval.comment.clone());
     let reason = match detail.run.status {
-        RunStatus::Failed => detail.error.clone(),
+        RunStatus::Failed => detail.error.as_deref().map(sentence),
         RunStatus::Killed => kill.map(|kill| kill.reason.clone()),
         RunStatus::Cancelled => comment,
         RunStatus::Running
@@ -120,6 +146,32 @@ fn median(phase: &str, timings: &[PhaseMedian]) -> Option<u64> {
     (millis.is_finite() && (0.0..1e12).contains(&millis)).then_some(millis as u64)
 }
 
+/// What is known of a run besides its own detail.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    pub(super) timings: &'a [PhaseMedian],
+    pub(super) live: Option<Live>,
+    pub(super) is_embedded: bool,
+    /// Name of the server's model, for a run that has not used one yet.
+    pub(super) model: &'a str,
+    /// Phases that look for sources.
+    pub(super) searches: Vec<&'static str>,
+    /// Risks of the plan, where it waits for a decision.
+    pub(super) risks: Vec<String>,
+}
+
+/// Fewest phases of a run from which its further ones are estimated, where no earlier run tells.
+const OWN_SAMPLES_MIN: usize = 2;
+
+/// How long a phase of this run takes: the median of earlier ones, else the mean of its own phases so far.
+fn estimate(phase: &str, detail: &RunDetail, timings: &[PhaseMedian]) -> Option<u64> {
+    median(phase, timings).or_else(|| {
+        let took = |phase: &PhaseProgress| u64::try_from(phase.finished_at_ms? - phase.started_at_ms?).ok();
+        let own: Vec<u64> = detail.phases.iter().filter_map(took).collect();
+        (own.len() >= OWN_SAMPLES_MIN).then(|| own.iter().sum::<u64>() / own.len() as u64)
+    })
+}
+
 fn estimate_of<'a>(mut phases: impl Iterator<Item = &'a str>, timings: &[PhaseMedian]) -> Option<u64> {
     phases.try_fold(0_u64, |sum, phase| Some(sum + median(phase, timings)?))
 }
@@ -130,7 +182,9 @@ fn rest(detail: &RunDetail, timings: &[PhaseMedian]) -> Option<u64> {
         .phases
         .iter()
         .filter(|phase| phase.status != PhaseStatus::Completed);
-    let sum = estimate_of(open.map(|phase| phase.phase.as_str()), timings)?;
+    let sum = open
+        .map(|phase| estimate(&phase.phase, detail, timings))
+        .try_fold(0_u64, |sum, estimate| Some(sum + estimate?))?;
     let spent = detail
         .phases
         .iter()
@@ -141,10 +195,11 @@ fn rest(detail: &RunDetail, timings: &[PhaseMedian]) -> Option<u64> {
 }
 
 /// Everything on the page of a run.
-pub(super) fn run(detail: &RunDetail, timings: &[PhaseMedian], events: Vec<RunEvent>, is_embedded: bool) -> RunView {
-    let samples = timings.iter().map(|median| median.samples).max().unwrap_or(0);
+pub(super) fn run(detail: &RunDetail, context: Context<'_>, events: Vec<RunEvent>) -> RunView {
+    let timings = context.timings;
+    let is_known = |phase: &PhaseProgress| median(&phase.phase, timings).is_some();
     RunView {
-        summary: summary(detail, timings, is_embedded),
+        summary: summary(detail, timings, context.is_embedded),
         require_review: detail.config.require_review,
         require_approval: detail.config.require_approval,
         phases: detail
@@ -152,13 +207,13 @@ pub(super) fn run(detail: &RunDetail, timings: &[PhaseMedian], events: Vec<RunEv
             .iter()
             .map(|phase| self::phase(phase, detail, timings))
             .collect(),
-        eta_basis: if samples == 0 {
-            String::new()
-        } else {
+        eta_basis: if detail.phases.iter().all(is_known) {
             "from the phases of earlier runs".to_owned()
+        } else {
+            "from the phases so far".to_owned()
         },
-        now: now(detail),
-        approval: approval(detail),
+        now: now(detail, &context),
+        approval: approval(detail, context.risks),
         verdict: detail.kill.as_ref().map(self::verdict),
         attempts: detail
             .earlier
@@ -186,10 +241,10 @@ fn phase(progress: &PhaseProgress, detail: &RunDetail, timings: &[PhaseMedian]) 
         state: stone(progress, detail),
         duration_ms: duration,
         started_at: progress.started_at_ms.map(|ms| ms.div_euclid(1000)),
-        estimate_ms: median(&progress.phase, timings),
+        estimate_ms: estimate(&progress.phase, detail, timings).filter(|_| !detail.run.status.is_final()),
         score: progress.overall_score,
         verdict: kill.map(|kill| verdict_kind(kill.verdict)),
-        drafts: 0,
+        drafts: progress.drafts,
         version: progress.version,
     }
 }
@@ -233,7 +288,7 @@ fn attempt(attempt: &EarlierAttempt, detail: &RunDetail, timings: &[PhaseMedian]
     }
 }
 
-fn now(detail: &RunDetail) -> Option<NowView> {
+fn now(detail: &RunDetail, context: &Context<'_>) -> Option<NowView> {
     if detail.run.status != RunStatus::Running {
         return None;
     }
@@ -241,28 +296,65 @@ fn now(detail: &RunDetail) -> Option<NowView> {
         .phases
         .iter()
         .find(|phase| phase.status == PhaseStatus::InProgress)?;
+    let live = context.live.as_ref().filter(|live| live.phase == progress.phase);
+    // Between two steps, and while a draft is checked, the live updates know more than the stored steps.
+    let told = live.and_then(|live| StepName::parse(live.step.as_deref()?));
+    // The built-in model cannot review, and the kill test is judged by its own scores.
+    let is_embedded = of_profile(detail.profile, context.is_embedded);
+    let reviews = detail.config.require_review && !is_embedded && progress.phase != PhaseId::KillTest.as_str();
+    let last = if reviews { StepName::Review } else { StepName::Schema };
     let step = match detail.current_step.as_deref() {
-        Some("store" | "index") if detail.config.require_review => StepName::Review,
-        Some("store" | "index") => StepName::Schema,
+        Some("store" | "index") => last,
+        Some("tiebreak") => StepName::Review,
+        Some("draft") if told == Some(StepName::Schema) => StepName::Schema,
         Some(step) => StepName::parse(step).unwrap_or(StepName::Context),
-        None => StepName::Context,
+        None if detail.drafts > 0 => last,
+        None => told.unwrap_or(StepName::Context),
     };
     Some(NowView {
         phase: progress.phase.clone(),
         started_at: progress.started_at_ms.unwrap_or(detail.now_ms).div_euclid(1000),
         step,
-        details: Default::default(),
-        queue: None,
-        draft: 1,
-        model: detail.model.clone().unwrap_or_default(),
+        reviews,
+        searches: context.searches.contains(&progress.phase.as_str()),
+        details: details(detail, live),
+        queue: live.map(|live| live.queue).filter(|ahead| *ahead > 0),
+        draft: detail.drafts.max(1),
+        model: detail.model.clone().unwrap_or_else(|| context.model.to_owned()),
     })
 }
 
-fn approval(detail: &RunDetail) -> Option<ApprovalView> {
+/// A few words about each step of the phase being worked on.
+fn details(detail: &RunDetail, live: Option<&Live>) -> [String; 5] {
+    let mut details: [String; 5] = Default::default();
+    let Some(gathered) = detail.gathered else {
+        return details;
+    };
+    details[0] = match (gathered.phases, gathered.passages) {
+        (0, 0) => "the idea".to_owned(),
+        (phases, 0) => count(phases, "phase"),
+        (0, passages) => count(passages, "passage"),
+        (phases, passages) => format!("{}, {}", count(phases, "phase"), count(passages, "passage")),
+    };
+    details[1] = gathered.pages.map(|pages| count(pages, "page")).unwrap_or_default();
+    let words = live.map_or(0, |live| live.draft.split_whitespace().count());
+    if words > 0 {
+        details[2] = count(u32::try_from(words).unwrap_or(u32::MAX), "word");
+    }
+    details
+}
+
+fn count(number: u32, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+fn approval(detail: &RunDetail, mut risks: Vec<String>) -> Option<ApprovalView> {
+    risks.truncate(RISKS_SHOWN);
     (detail.run.status == RunStatus::AwaitingApproval).then(|| ApprovalView {
         waiting_since: detail.run.updated_at,
-        consequence: "Approving makes the package; rejecting ends the run and keeps your comment.".to_owned(),
-        risks: Vec::new(),
+        consequence: "All 15 phases are done. Approving makes the package.".to_owned(),
+        risks,
     })
 }
 

@@ -36,8 +36,11 @@ pub(super) const IDEA: &str = "A shared tool library for apartment houses with a
 pub(super) const GO: [f64; 6] = [8.0; 6];
 pub(super) const KILL: [f64; 6] = [1.0; 6];
 
+/// Scores of a kill test that says PIVOT.
+pub(super) const PIVOT: [f64; 6] = [8.0, 3.0, 8.0, 8.0, 8.0, 8.0];
+
 /// The phase and step that a request of the planning run is for.
-fn asked(request: &ModelRequest) -> (PhaseId, String, usize) {
+pub(super) fn asked(request: &ModelRequest) -> (PhaseId, String, usize) {
     let parts: Vec<&str> = request.idempotency_key.split('/').collect();
     let [_class, _tenant, _run, attempt, phase, step, ..] = parts[..] else {
         panic!("{}", request.idempotency_key)

@@ -1,9 +1,13 @@
 //! The pages: the same operations, seen by a person.
 
 use actix_web::test::TestRequest;
+use actors::{
+    ports::fake::{FakeModel, Reply},
+    workflows::planning::{phase::PhaseId, sample},
+};
 use serde_json::json;
 
-use super::bench::{Bench, GO, IDEA, KILL, model, silent};
+use super::bench::{Bench, GO, IDEA, KILL, asked, model, silent};
 
 #[tokio::test(start_paused = true)]
 async fn every_page_of_a_finished_run_is_there() {
@@ -206,26 +210,86 @@ async fn files_are_kept_by_browsers_for_ever() {
             );
             assert!(answer.header("cache-control").contains("immutable"), "{}", asset.url);
             assert_eq!(answer.body.len(), asset.bytes.len());
+            let compressed = bench
+                .call(
+                    TestRequest::get()
+                        .uri(&asset.url)
+                        .insert_header(("accept-encoding", "gzip")),
+                )
+                .await;
+            assert!(
+                compressed.body.len() <= asset.bytes.len(),
+                "{} grows on its way",
+                asset.url
+            );
         }
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn hostile_ideas_are_text_on_every_page() {
-    Bench::with(silent(), async |bench| {
-        let idea = "A plan with \"><script>alert(1)</script><img src=x onerror=alert(2)> in its name";
-        let answer = bench.post("/api/planning/runs", &json!({ "idea": idea })).await;
-        let run = answer.json()["id"].as_str().unwrap().to_owned();
+async fn a_run_that_waits_shows_its_risks_and_counts_in_the_rail() {
+    Bench::with(model(GO), async |bench| {
+        let run = bench
+            .create(json!({ "requireReview": true, "requireApproval": true }))
+            .await;
+        bench.until(&run, "awaiting_approval").await;
         bench.cluster.advance(std::time::Duration::from_secs(5)).await;
-        for path in ["/runs".to_owned(), format!("/runs/{run}"), format!("/runs/{run}/plan")] {
-            let text = bench.browse(&path).await.text();
-            assert!(text.contains("alert(1)"), "{path} shows the idea");
-            assert!(
-                !text.contains("<script>alert") && !text.contains("<img src=x"),
-                "{path}"
-            );
+        let page = bench.browse(&format!("/runs/{run}")).await.text();
+        assert!(page.contains("Risks the plan names"), "{page}");
+        assert!(page.contains("<b class=\"n call\">1<"), "the run is counted");
+        let answer = bench
+            .submit(&format!("/runs/{run}/approve"), &[("comment", "Good.")])
+            .await;
+        assert_eq!(answer.status, 303);
+        bench.until(&run, "completed").await;
+        bench.cluster.advance(std::time::Duration::from_secs(5)).await;
+        assert!(!bench.browse("/runs").await.text().contains("n call"), "nothing waits");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn parked_ideas_are_counted_until_they_are_promoted() {
+    Bench::with(model(KILL), async |bench| {
+        let run = bench.create(json!({})).await;
+        bench.until(&run, "killed").await;
+        bench.cluster.advance(std::time::Duration::from_secs(5)).await;
+        let board = bench.browse("/runs").await.text();
+        assert!(board.contains("Parked<span class=\"n\">1</span>"), "{board}");
+        assert!(board.contains("look again in"), "{board}");
+        let parked = bench.browse("/parked").await.text();
+        let id = parked
+            .split("/parked/")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next())
+            .unwrap();
+        assert_eq!(bench.submit(&format!("/parked/{id}/promote"), &[]).await.status, 303);
+        assert!(
+            bench.browse("/runs").await.text().contains("Parked</a>"),
+            "none is left"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_run_says_what_was_gathered_and_what_is_written() {
+    let slow = FakeModel::new(|request, _| {
+        let (phase, ..) = asked(request);
+        match phase {
+            PhaseId::Opportunity => Reply::Text(sample::full(phase.phase(), 1).to_string()),
+            _ => Reply::Hang,
         }
+    });
+    Bench::with(slow, async |bench| {
+        let run = bench.create(json!({})).await;
+        bench.cluster.advance(std::time::Duration::from_secs(5)).await;
+        let page = bench.browse(&format!("/runs/{run}")).await.text();
+        assert!(page.contains("Now: Customer intel"), "{page}");
+        assert!(page.contains("1 phase"), "what it was told is counted: {page}");
+        assert!(!page.contains("Sources read"), "nothing was searched");
+        assert!(page.contains(">Drafting<"), "{page}");
     })
     .await;
 }

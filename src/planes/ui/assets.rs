@@ -26,7 +26,7 @@ pub struct Asset {
 
 macro_rules! files {
     ($($source:literal: $content_type:expr),+ $(,)?) => {
-        [$(($source, $content_type, include_bytes!(concat!("../../../assets/", $source)).as_slice())),+]
+        [$(($source, $content_type, include_bytes!(concat!("assets/", $source)).as_slice())),+]
     };
 }
 

@@ -147,6 +147,18 @@ impl RunView {
         &self.events[self.events.len().min(LATEST)..self.events.len().min(EVENTS)]
     }
 
+    /// What is between two phases: a title and a sentence.
+    fn between(&self) -> (&'static str, &'static str) {
+        match self.done() {
+            0 => ("Starting", "The first phase begins in a moment."),
+            15 => (
+                "Making the package",
+                "All 15 phases are accepted. Their documents are being put together and sealed.",
+            ),
+            _ => ("Between two phases", "The next phase begins in a moment."),
+        }
+    }
+
     fn can_pause(&self) -> bool {
         self.summary.state.is_working()
     }

@@ -10,8 +10,8 @@ use super::{
 pub enum RunState {
     /// Waits for the model; others are ahead.
     Queued {
-        /// Place in line, 1 for the next.
-        position: u32,
+        /// Requests ahead of its own at the model.
+        ahead: u32,
     },
     /// Phases are being worked on.
     Running,
@@ -237,7 +237,7 @@ impl RunSummary {
                 "s-running",
                 self.current().map_or("Starting", |phase| phase.name),
             ),
-            RunState::Queued { position } => Pill::new("", "s-queued", queued(position)),
+            RunState::Queued { ahead } => Pill::new("", "s-queued", queued(ahead)),
             RunState::AwaitingApproval => Pill::new("wait", "s-wait", "Needs you"),
             RunState::Paused => Pill::new("", "s-paused", "Paused"),
             RunState::Completed => Pill::new("good", "s-done", "Finished"),
@@ -313,9 +313,9 @@ impl RunSummary {
     }
 }
 
-/// `2nd in line`.
-pub(super) fn queued(position: u32) -> String {
-    format!("Queued, {} in line", ordinal(position))
+/// `Queued, 2 ahead`.
+pub(super) fn queued(ahead: u32) -> String {
+    format!("Queued, {ahead} ahead")
 }
 
 /// `1 month`, `6 months`.

@@ -96,7 +96,7 @@ fn drawn() -> Vec<(&'static str, String)> {
 fn every_run() -> Vec<RunView> {
     let mut views = vec![sample::run(), sample::waiting()];
     for state in [
-        RunState::Queued { position: 1 },
+        RunState::Queued { ahead: 1 },
         RunState::Running,
         RunState::Paused,
         RunState::Completed,
@@ -245,7 +245,7 @@ fn every_symbol_a_page_uses_is_in_the_sprite() {
 #[test]
 fn pages_of_a_run_of_the_built_in_model_say_so() {
     const WORDS: &str =
-        "This plan was drafted by the small built-in model. It shows how the pipeline works; it is not an analysis.";
+        "The small built-in model drafts this plan. It shows how the pipeline works; it is not an analysis.";
     let shell = sample::shell(Section::Runs);
     for embedded in [true, false] {
         let (mut run, mut artifact, mut plan) = (sample::run(), document::artifact(), document::plan());
@@ -300,7 +300,7 @@ fn fragments_are_the_parts_of_the_page() {
             (
                 "pipeline",
                 pipeline_fragment(&shell, &view),
-                ["state", "acts", "course", "phases"].as_slice(),
+                ["state", "name", "acts", "course", "tabs", "phases"].as_slice(),
             ),
             ("now", now_fragment(&shell, &view), ["now"].as_slice()),
             ("timeline", timeline_fragment(&shell, &view), ["timeline"].as_slice()),
@@ -339,7 +339,7 @@ fn the_strip_shows_how_far_a_run_is() {
     assert_eq!(strip(RunState::AwaitingApproval, "synthesis")[14], StoneState::Waiting);
     assert_eq!(strip(RunState::Running, "")[0], StoneState::Running);
     assert!(
-        strip(RunState::Queued { position: 1 }, "")
+        strip(RunState::Queued { ahead: 1 }, "")
             .iter()
             .all(|stone| *stone == StoneState::Todo)
     );

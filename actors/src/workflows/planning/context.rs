@@ -48,6 +48,11 @@ pub(super) struct Related {
     text: String,
 }
 
+/// How many passages the stored output of the step `context` holds.
+pub(crate) fn passages(output: &str) -> u32 {
+    serde_json::from_str::<Vec<Related>>(output).map_or(0, |related| related.len() as u32)
+}
+
 impl Related {
     fn new(found: VectorMatch, own: bool) -> Self {
         Self {

@@ -97,8 +97,7 @@ pub(super) async fn draft(
     let work = |attempt| {
         let (env, params, request, accept) = (&plan.env, &plan.params, request.clone(), &accept);
         async move {
-            live(env, params, id, "draft");
-            let (content, model, usage) = converse(env, params, id, request, &attempt, accept).await?;
+            let (content, model, usage) = converse(env, params, (id, "draft"), request, &attempt, accept).await?;
             Ok(Draft {
                 content,
                 profile,
@@ -111,11 +110,11 @@ pub(super) async fn draft(
     plan.steps.run(name, plan.env.planning.model_step(CALLS), work).await
 }
 
-/// Asks until `accept` takes the answer. Returns what it made of it, the model, and the tokens of all calls.
+/// Asks until `accept` takes the answer; people see `step` while the model works on it. Returns what it made of it, the model, and the tokens of all calls.
 pub(super) async fn converse<T>(
     env: &Env,
     params: &RunParams,
-    id: PhaseId,
+    (id, step): (PhaseId, &str),
     mut request: ModelRequest,
     attempt: &Attempt,
     accept: &(impl Fn(&str) -> Result<T, Vec<String>> + Sync),
@@ -126,6 +125,7 @@ pub(super) async fn converse<T>(
     for call in 1..=CALLS {
         // A repeated attempt asks for another answer; a repetition of the same attempt, after a crash, may have the same.
         request.idempotency_key = format!("{}/{}/{call}", attempt.idempotency_key, attempt.number);
+        live(env, params, id, step);
         let reply = complete(env, params, id, request.clone()).await.map_err(work_error)?;
         usage += reply.usage;
         live(env, params, id, "schema");

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     phase::PhaseId,
-    record::{ARTIFACTS, NewEvent, Record, artifact_key, cut},
+    record::{ARTIFACTS, EXHAUSTED_MONTHS, NewEvent, Record, artifact_key, cut},
     verdict::KillAssessment,
     workflow::MAX_PIVOTS,
 };
@@ -23,8 +23,6 @@ use crate::{
 
 /// Characters of each artifact in the summary of a parked idea.
 const SUMMARY_CHARS: usize = 500;
-/// Months after which an idea without a viable direction is looked at again.
-const EXHAUSTED_MONTHS: u32 = 6;
 
 /// A change of a run that its workflow records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,6 +144,8 @@ async fn accept(record: &mut Record, accepted: Accepted, ctx: &mut Ctx<Run>) -> 
     progress.version = Some(artifact.version);
     progress.review_verdict = artifact.review_verdict;
     progress.overall_score = artifact.overall_score;
+    // Each review but the last one sent the draft back.
+    progress.drafts = artifact.review_iterations;
     artifact.created_at = now.as_secs();
     artifact.duration_ms = now.as_millis().saturating_sub(started).max(0).unsigned_abs();
     ctx.storage()

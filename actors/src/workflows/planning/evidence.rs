@@ -28,6 +28,12 @@ pub(super) struct Sources {
     searched: bool,
 }
 
+/// How many pages the stored output of the step `sources` holds; `None` where none were looked for.
+pub(crate) fn pages(output: &str) -> Option<u32> {
+    let sources: Sources = serde_json::from_str(output).ok()?;
+    sources.searched.then_some(sources.pages.len() as u32)
+}
+
 impl Sources {
     /// The addresses that a claim may be linked to.
     pub(super) fn urls(&self) -> BTreeSet<String> {

@@ -15,7 +15,7 @@ pub mod opportunity;
 mod product_design;
 mod revenue_expansion;
 mod strategy;
-mod synthesis;
+pub mod synthesis;
 mod tech_arch;
 
 /// The phase with this identifier.

@@ -9,7 +9,7 @@ use super::{RunParams, phase::PhaseId, verdict::KillAssessment};
 use crate::{
     events::{self, Append, EventLog},
     ports::{Profile, Usage},
-    records::{Mode, PlanningArtifact, PlanningRun, RunConfig, RunEvent, RunEventKind, RunStatus},
+    records::{KillVerdict, Mode, PlanningArtifact, PlanningRun, RunConfig, RunEvent, RunEventKind, RunStatus},
     run::{Approval, EarlierAttempt, Origin, PackageKeys, PhaseProgress, PhaseStatus, Run},
     tenant::{self, PhaseTiming, RunChanged, RunSummary, Tenant},
 };
@@ -23,6 +23,9 @@ pub(crate) const APPROVAL: &str = "approval";
 
 /// Characters of the idea that the index of the tenant keeps.
 const INDEXED_CHARS: usize = 500;
+
+/// Months after which an idea without a viable direction is looked at again.
+pub(super) const EXHAUSTED_MONTHS: u32 = 6;
 
 /// The stored run; [`crate::run`] has what others see of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,6 +149,30 @@ impl Record {
         ctx.send(&log, Append { event })
     }
 
+    /// Why the run stands where it stands, in words for people: the error, the reason of the kill test, the comment of whoever
+    /// ended it.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match self.run.status {
+            RunStatus::Failed => self.error.clone(),
+            RunStatus::Killed => self.kill.as_ref().map(|kill| kill.reason.clone()),
+            RunStatus::Cancelled => self.approval.as_ref().and_then(|approval| approval.comment.clone()),
+            RunStatus::Running
+            | RunStatus::AwaitingApproval
+            | RunStatus::Paused
+            | RunStatus::Completed
+            | RunStatus::Deleted => None,
+        }
+    }
+
+    /// Months after which a parked idea is looked at again.
+    pub(crate) fn revisit_months(&self) -> Option<u32> {
+        let kill = self.kill.as_ref().filter(|_| self.run.status == RunStatus::Killed)?;
+        Some(match self.run.kill_verdict {
+            Some(KillVerdict::PivotExhausted) => EXHAUSTED_MONTHS,
+            Some(KillVerdict::Go | KillVerdict::Pivot | KillVerdict::Kill) | None => kill.revisit_months,
+        })
+    }
+
     /// Stores the run and tells the tenant of it, in this turn.
     pub(crate) fn save(&mut self, timing: Option<PhaseTiming>, ctx: &mut Ctx<Run>) -> Result<()> {
         self.run.updated_at = ctx.now().as_secs();
@@ -163,6 +190,14 @@ impl Record {
                 .iter()
                 .filter(|progress| progress.status == PhaseStatus::Completed)
                 .count() as u32,
+            profile: self.profile,
+            verdict_score: self
+                .kill
+                .as_ref()
+                .filter(|kill| kill.assessed)
+                .and_then(|kill| kill.score),
+            revisit_months: self.revisit_months(),
+            reason: self.reason(),
             error: self.error.clone(),
         };
         let tenant = ctx.get::<Tenant>(tenant::NAME);
@@ -221,6 +256,7 @@ fn pending(attempt: u32) -> Vec<PhaseProgress> {
         version: None,
         review_verdict: None,
         overall_score: None,
+        drafts: 0,
         started_at_ms: None,
         finished_at_ms: None,
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    context::{self, Gathered, live},
+    context::{self, Gathered},
     draft::{self, Draft, converse},
     phase::PhaseId,
     plan::{Plan, Reviewed},
@@ -165,8 +165,8 @@ async fn score(
     let work = |attempt| {
         let (env, params, request, accept) = (&plan.env, &plan.params, request.clone(), &accept);
         async move {
-            live(env, params, id, "review");
-            let (Review { scores, feedback }, _, usage) = converse(env, params, id, request, &attempt, accept).await?;
+            let (Review { scores, feedback }, _, usage) =
+                converse(env, params, (id, "review"), request, &attempt, accept).await?;
             Ok(Scored {
                 scores,
                 feedback,

@@ -83,6 +83,8 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Waiting>,
     next_ticket: u64,
+    /// A request is being answered: it is ahead of all that wait.
+    busy: bool,
     closed: bool,
 }
 
@@ -94,15 +96,22 @@ struct Waiting {
     told: Option<u32>,
 }
 
+impl Waiting {
+    /// Tells how many requests are ahead, if that changed.
+    fn tell(&mut self, ahead: usize) {
+        let position = u32::try_from(ahead).unwrap_or(u32::MAX);
+        if self.told != Some(position) {
+            self.told = Some(position);
+            self.progress.queued(position);
+        }
+    }
+}
+
 impl State {
     /// Tells everybody whose place changed.
     fn announce(&mut self) {
-        for (position, waiting) in self.waiting.iter_mut().enumerate() {
-            let position = u32::try_from(position).unwrap_or(u32::MAX);
-            if waiting.told != Some(position) {
-                waiting.told = Some(position);
-                waiting.progress.queued(position);
-            }
+        for (index, waiting) in self.waiting.iter_mut().enumerate() {
+            waiting.tell(index + usize::from(self.busy));
         }
     }
 }
@@ -168,11 +177,14 @@ impl Queue {
     /// The next request; waits for one. `None` when the queue was closed.
     fn next(&self) -> Option<Waiting> {
         let mut state = self.lock();
+        state.busy = false;
         loop {
             if state.closed {
                 return None;
             }
-            if let Some(next) = state.waiting.pop_front() {
+            if let Some(mut next) = state.waiting.pop_front() {
+                next.tell(0);
+                state.busy = true;
                 state.announce();
                 return Some(next);
             }

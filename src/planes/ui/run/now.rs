@@ -59,6 +59,10 @@ pub struct NowView {
     pub started_at: i64,
     /// The step it is in.
     pub step: StepName,
+    /// Its draft is reviewed.
+    pub reviews: bool,
+    /// Sources are looked for in this phase.
+    pub searches: bool,
     /// A few words about each step ("4 phases, 5 passages"), in order; empty says nothing.
     pub details: [String; 5],
     /// Requests of others ahead of ours, while the model is busy.
@@ -89,7 +93,7 @@ impl NowView {
     }
 
     pub(in crate::planes::ui) fn queue_words(&self) -> Option<String> {
-        self.queue.map(|ahead| queued(ahead.saturating_add(1)))
+        self.queue.map(queued)
     }
 
     pub(in crate::planes::ui) fn draft_words(&self) -> String {
@@ -100,12 +104,16 @@ impl NowView {
         }
     }
 
-    /// The steps; without review the last one is left out.
-    pub(in crate::planes::ui) fn steps(&self, review: &bool) -> Vec<StepRow> {
+    /// The steps; what this phase has not is left out.
+    pub(in crate::planes::ui) fn steps(&self) -> Vec<StepRow> {
         let shown = StepName::ALL
             .into_iter()
             .zip(&self.details)
-            .filter(|(step, _)| *review || *step != StepName::Review);
+            .filter(|(step, _)| match step {
+                StepName::Review => self.reviews,
+                StepName::Sources => self.searches,
+                StepName::Context | StepName::Draft | StepName::Schema => true,
+            });
         shown
             .map(|(step, detail)| {
                 let (class, tense) = match step.cmp(&self.step) {

@@ -195,6 +195,8 @@ impl Fall {
 
 fn row(info: &'static PhaseInfo, phase: &PhaseView, bars: Vec<Bar>, now: i64) -> FallRow {
     let (word, tone) = match (phase.state, phase.verdict) {
+        // Colour is for what was judged.
+        (StoneState::Done, Some(verdict)) if phase.score.is_none() => (format!("{}, not assessed", verdict.word()), ""),
         (StoneState::Done | StoneState::Pivoted | StoneState::Stopped, Some(verdict)) => {
             (verdict.word().to_owned(), verdict.tone())
         }

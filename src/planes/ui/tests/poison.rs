@@ -98,6 +98,8 @@ fn state_now(text: &str, state: RunState) -> Option<NowView> {
         phase: text.into(),
         started_at: 0,
         step: StepName::Draft,
+        reviews: true,
+        searches: true,
         details: std::array::from_fn(|_| text.to_owned()),
         queue: None,
         draft: 2,

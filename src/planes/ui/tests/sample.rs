@@ -109,7 +109,7 @@ pub(crate) fn runs(layout: Layout) -> RunsView {
         summary(
             "e4417a",
             "Tender watcher for small building firms",
-            Queued { position: 2 },
+            Queued { ahead: 2 },
             "",
         ),
         RunSummary {
@@ -281,6 +281,8 @@ pub(crate) fn run() -> RunView {
             phase: "business-model".into(),
             started_at: NOW - 134,
             step: StepName::Draft,
+            reviews: true,
+            searches: true,
             details: [
                 "4 phases, 5 passages".into(),
                 "7 searches, 9 pages".into(),

@@ -63,6 +63,20 @@ pub(super) static PHASE: Phase = Phase {
     document,
 };
 
+/// The risks that are still open, the heaviest first. Empty if the content is not an artifact of this phase.
+#[must_use]
+pub fn open_risks(content: &Value) -> Vec<String> {
+    let weight = |risk: &Value, field: &str| match risk[field].as_str() {
+        Some("high") => 3,
+        Some("medium") => 2,
+        Some(_) | None => 1,
+    };
+    let mut risks: Vec<&Value> = content["riskRegister"].as_array().into_iter().flatten().collect();
+    risks.sort_by_key(|risk| std::cmp::Reverse(weight(risk, "probability") * weight(risk, "impact")));
+    let texts = risks.into_iter().filter_map(|risk| risk["risk"].as_str());
+    texts.map(str::to_owned).collect()
+}
+
 fn schema() -> Value {
     object([
         ("executiveSummary", led("In short, this plan", text(200, 2400))),

@@ -65,12 +65,15 @@ const ask = (...names) => {
 // The draft arrives as JSON; people read its texts. A small scanner keeps the strings that are values and the key above each.
 let phase = $("#now")?.dataset.phase ?? "";
 let scan;
-const reset = () => { scan = { quoted: false, escaped: 0, code: "", text: "", last: "", key: "", stack: [], value: false, parts: [] }; };
+let words = 0;
+let inWord = false;
+const reset = () => { words = 0; inWord = false; scan = { quoted: false, escaped: 0, code: "", text: "", last: "", key: "", stack: [], value: false, parts: [] }; };
 reset();
 const name = (key) => { const words = key.replace(/[_-]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase(); return words ? words[0].toUpperCase() + words.slice(1) : "Draft"; };
 const escapes = { n: "\n", t: " ", r: "", b: "", f: "" };
 const read = (chunk) => {
   for (const letter of chunk) {
+    if (/\s/.test(letter)) inWord = false; else if (!inWord) { inWord = true; words += 1; }
     if (scan.quoted) {
       if (scan.escaped === 2) {
         scan.code += letter;
@@ -110,6 +113,7 @@ const showDraft = () => {
     nodes.push(line);
   }
   box.replaceChildren(...nodes);
+  $("#now [data-step=draft] .faint").textContent = words === 1 ? "1 word" : `${words} words`;
   if (document.activeElement !== box && !box.matches(":hover")) box.scrollTop = box.scrollHeight;
 };
 
@@ -117,7 +121,8 @@ const order = ["context", "sources", "draft", "schema", "review"];
 const step = (now) => {
   const panel = $("#now");
   if (!panel || panel.dataset.phase !== now.phase) { ask("now", "pipeline"); return; }
-  const at = order.indexOf(now.step);
+  // What comes after the listed steps leaves them all ticked.
+  const at = order.includes(now.step) ? order.indexOf(now.step) : order.length;
   for (const item of all(".steps li", panel)) {
     const place = order.indexOf(item.dataset.step);
     const tense = place < at ? 2 : place === at ? 1 : 0;
@@ -127,6 +132,8 @@ const step = (now) => {
     $(".w", item).textContent = item.dataset.words.split("|")[tense];
   }
   if (now.step === "draft") { reset(); phase = now.phase; }
+  // What the step before has gathered is counted by the server.
+  ask("now");
   queue(0);
 };
 const queue = (position) => {
@@ -176,6 +183,8 @@ const listen = () => {
   });
   return source;
 };
+// Bars and what is left change with time, not with events alone.
+setInterval(() => { if (!document.hidden && source && source.readyState === EventSource.OPEN) ask("pipeline"); }, 20000);
 const source = $("#state").querySelector(".pill") && !$("#delete-run") ? listen() : null;
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
