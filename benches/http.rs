@@ -45,7 +45,9 @@ impl VirtualActor for Counter {
     }
 
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
-        Ok(Self { count: ctx.storage().get(&COUNT).await?.unwrap_or_default() })
+        Ok(Self {
+            count: ctx.storage().get(&COUNT).await?.unwrap_or_default(),
+        })
     }
 }
 
@@ -187,12 +189,19 @@ fn main() {
         "{CONNECTIONS} connections, {ACTORS} actors, median of {ROUNDS} interleaved rounds of {} requests",
         CONNECTIONS * REQUESTS
     );
-    println!("{:<28} {:>12} {:>12} {:>10}", "route", "requests/s", "p50 us", "of bare");
+    println!(
+        "{:<28} {:>12} {:>12} {:>10}",
+        "route", "requests/s", "p50 us", "of bare"
+    );
     let base = median(results[0].iter().map(|result| result.0));
     for (path, results) in paths.iter().zip(&results) {
         let rate = median(results.iter().map(|result| result.0));
         let latency = median(results.iter().map(|result| result.1));
-        println!("{path:<28} {rate:>12.0} {:>12} {:>9.0}%", latency.as_micros(), 100.0 * rate / base);
+        println!(
+            "{path:<28} {rate:>12.0} {:>12} {:>9.0}%",
+            latency.as_micros(),
+            100.0 * rate / base
+        );
     }
     actors.block_on(cluster.shutdown());
 }

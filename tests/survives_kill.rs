@@ -46,7 +46,10 @@ async fn a_run_survives_kills_at_random_moments() {
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..700))).await;
         let seen = server.get(&format!("/api/planning/runs/{run}")).await;
         let updated = seen["updated_at"].as_i64().unwrap();
-        assert!(updated >= acknowledged, "seed {seed}, kill {kill}: the run went back in time");
+        assert!(
+            updated >= acknowledged,
+            "seed {seed}, kill {kill}: the run went back in time"
+        );
         acknowledged = updated;
         server.kill();
         server = setup.start().await;
@@ -63,16 +66,26 @@ async fn a_run_survives_kills_at_random_moments() {
         let key = call.idempotency_key.as_deref().unwrap();
         let count = counts.entry(key).or_default();
         *count += 1;
-        assert!(*count == 1 || key == last, "seed {seed}: {key} was repeated after it was finished");
+        assert!(
+            *count == 1 || key == last,
+            "seed {seed}: {key} was repeated after it was finished"
+        );
         last = key;
     }
-    assert_eq!(counts.len(), 20, "seed {seed}: five phases before the pivot and fifteen after it");
+    assert_eq!(
+        counts.len(),
+        20,
+        "seed {seed}: five phases before the pivot and fifteen after it"
+    );
     assert!(calls.len() <= 20 + KILLS, "seed {seed}: {} calls", calls.len());
 
     let events = server.events(&run).await;
     let ids: Vec<u64> = events.iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>(), "seed {seed}");
-    let kinds: Vec<&str> = events.iter().map(|(_, event)| event["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|(_, event)| event["kind"].as_str().unwrap())
+        .collect();
     let mut expected = vec!["run_started"];
     expected.extend(["phase_started", "phase_completed"].repeat(5));
     expected.push("pivot_triggered");

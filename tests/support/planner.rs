@@ -43,7 +43,12 @@ pub fn asked(key: &str) -> Asked {
 
 /// A good answer; the kill test of each attempt has these scores, the last ones for all that follow.
 pub fn answer(key: &str, scores: &[[f64; 6]]) -> String {
-    let Asked { attempt, phase, step, occurrence } = asked(key);
+    let Asked {
+        attempt,
+        phase,
+        step,
+        occurrence,
+    } = asked(key);
     let seed = 1 + attempt * 40 + phase.number() as usize + occurrence * 400;
     match (step.as_str(), phase) {
         ("draft", PhaseId::KillTest) => sample::kill_test(scores[attempt.min(scores.len() - 1)], seed),

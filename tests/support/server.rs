@@ -3,7 +3,10 @@
 //! Used by path: `#[path = "support/server.rs"] mod server;`.
 #![allow(dead_code, reason = "each test binary uses another part of it")]
 #![expect(clippy::unwrap_used, reason = "it is part of a test")]
-#![expect(clippy::disallowed_methods, reason = "a test of real processes reads the environment and the real time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test of real processes reads the environment and the real time"
+)]
 #![expect(unreachable_pub, reason = "a test binary has no other module to reach it from")]
 
 use std::{
@@ -31,7 +34,10 @@ pub fn models() -> PathBuf {
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
         .expect("a home directory")
         .join("foundation/models");
-    assert!(directory.is_dir(), "the model files are missing: run script/test, which fetches them");
+    assert!(
+        directory.is_dir(),
+        "the model files are missing: run script/test, which fetches them"
+    );
     directory
 }
 
@@ -46,8 +52,16 @@ pub struct Setup {
 impl Setup {
     /// A server that keeps its data in `data`.
     pub fn new(data: &Path) -> Self {
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let setup = Self { data: data.to_path_buf(), port, settings: Vec::new() };
+        let port = TcpListener::bind(("127.0.0.1", 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let setup = Self {
+            data: data.to_path_buf(),
+            port,
+            settings: Vec::new(),
+        };
         setup.set("ai.models-path", models().to_str().unwrap())
     }
 
@@ -74,7 +88,10 @@ impl Setup {
         for (key, value) in &self.settings {
             command.arg("--set").arg(format!("{key}={value}"));
         }
-        command.env_remove("FOUNDATION_TOKEN").env_remove("FOUNDATION_URL").env_remove("FOUNDATION_CONFIG");
+        command
+            .env_remove("FOUNDATION_TOKEN")
+            .env_remove("FOUNDATION_URL")
+            .env_remove("FOUNDATION_CONFIG");
         // A directory without a configuration file of its own.
         command.current_dir(self.data.parent().unwrap());
         command
@@ -100,14 +117,23 @@ impl Setup {
             .spawn()
             .unwrap();
         let client = Client::builder().no_proxy().build().unwrap();
-        let mut server = Server { setup: self.clone(), child, client, token: String::new() };
+        let mut server = Server {
+            setup: self.clone(),
+            child,
+            client,
+            token: String::new(),
+        };
         let deadline = Instant::now() + PATIENCE;
         loop {
             let asked = server.client.get(server.url("/ready")).send().await;
             if asked.is_ok_and(|answer| answer.status().is_success()) {
                 break;
             }
-            assert!(server.child.try_wait().unwrap().is_none(), "the server ended: {}", server.log());
+            assert!(
+                server.child.try_wait().unwrap().is_none(),
+                "the server ended: {}",
+                server.log()
+            );
             assert!(Instant::now() < deadline, "the server is not ready: {}", server.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
