@@ -110,8 +110,9 @@ fn background(plan: &Plan, id: PhaseId, gathered: &Gathered, feedback: &[String]
 
 /// The system text and the question of the form.
 pub(super) fn form(plan: &Plan, id: PhaseId, notes: &Notes) -> (String, String) {
+    // Only the idea stands in both texts: what both name is what the embedded model holds for its subject.
     let system = format!(
-        "You write a business plan for this idea: {}. Write one plain sentence for each field about this idea.",
+        "You plan how to make this idea real: {}. Give one plain sentence for each field about it.",
         bare(&plan.params.idea)
     );
     let notes = if notes.text.is_empty() {

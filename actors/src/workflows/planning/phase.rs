@@ -156,8 +156,6 @@ pub struct Phase {
     pub schema_version: u32,
     /// The annotated schema; see [`schema`]. Models are given [`Phase::schema_for`].
     pub schema: fn() -> Value,
-    /// A worked example for the embedded model, about another idea.
-    pub example: fn() -> Value,
     /// Longest answer in tokens, in the full profile.
     pub max_tokens: u32,
     /// Sampling temperature.

@@ -11,6 +11,9 @@ const NONE: &str = "none";
 /// Longest decision that is carried to later prompts, in characters.
 const MAX_DECISION: usize = 220;
 
+/// Most names of what was not assessed. A small model leaves dozens open, and a reader wants what is there.
+const MAX_MISSING: usize = 6;
+
 /// Most decisions of one phase.
 const MAX_DECISIONS: usize = 6;
 
@@ -245,7 +248,12 @@ impl<'a> Layout<'a> {
                 .for_each(|(_, missing)| name(missing));
         }
         if !names.is_empty() {
-            kept.push(Block::Note(format!("Not assessed: {}.", names.join("; "))));
+            let more = names.len().saturating_sub(MAX_MISSING);
+            let names = names[..names.len() - more].join("; ");
+            kept.push(Block::Note(match more {
+                0 => format!("Not assessed: {names}."),
+                _ => format!("Not assessed: {names}; and {more} more."),
+            }));
         }
         kept
     }
