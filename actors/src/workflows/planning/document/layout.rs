@@ -179,7 +179,7 @@ impl<'a> Layout<'a> {
     pub fn each(mut self, path: &str, name: &str, title: &str, part: impl Fn(Layout<'a>) -> Layout<'a>) -> Self {
         for (index, item) in items(self.at(path)).iter().enumerate() {
             let title = match item.pointer(title).and_then(Value::as_str) {
-                Some(text) if name.is_empty() => text.to_owned(),
+                Some(text) if name.is_empty() && text != NOT_ASSESSED => text.to_owned(),
                 Some(text) if text != NOT_ASSESSED => format!("{name} {}: {text}", index + 1),
                 Some(_) | None => format!("{name} {}", index + 1),
             };

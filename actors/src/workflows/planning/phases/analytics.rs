@@ -167,7 +167,7 @@ fn document(content: &Value) -> Vec<Block> {
             ],
         )
         .heading("Funnels")
-        .each("/conversionFunnels", "", "/name", |funnel| {
+        .each("/conversionFunnels", "Funnel", "/name", |funnel| {
             funnel.numbered("Stages", "/stages").table(
                 "Expected loss",
                 "/expectedDropoff",
@@ -216,7 +216,7 @@ fn document(content: &Value) -> Vec<Block> {
             &[("Field", "/name"), ("Meaning", "/value")],
         )
         .heading("Queries")
-        .each("/analyticsQueries", "", "/name", |query| {
+        .each("/analyticsQueries", "Query", "/name", |query| {
             query.paragraph("/description").code("/sql")
         })
         .blocks()

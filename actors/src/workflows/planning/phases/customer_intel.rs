@@ -198,7 +198,6 @@ fn document(content: &Value) -> Vec<Block> {
             |profile| {
                 profile
                     .facts(&[
-                        ("Job title", "/demographics/jobTitle"),
                         ("Company size", "/demographics/companySize"),
                         ("Industry", "/demographics/industry"),
                         ("Identity", "/psychographics/identity"),

@@ -109,10 +109,10 @@ fn schema() -> Value {
         (
             "buildSchedule",
             object([
-                ("week1to2", led("At first we", sentence())),
-                ("week3to4", led("Then we", sentence())),
-                ("week5to8", led("In the second month we", sentence())),
-                ("week9to12", led("In the third month we", sentence())),
+                ("week1to2", led("At first we build", sentence())),
+                ("week3to4", led("Then we add", sentence())),
+                ("week5to8", led("In the second month we test", sentence())),
+                ("week9to12", led("In the third month we offer", sentence())),
             ]),
         ),
     ])

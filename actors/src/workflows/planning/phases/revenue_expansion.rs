@@ -68,7 +68,7 @@ pub(super) static PHASE: Phase = Phase {
 fn schema() -> Value {
     let level = || one_of(&["HIGH", "MEDIUM", "LOW"]);
     object([
-        ("primaryProduct", led("The first product", sentence())),
+        ("primaryProduct", led("The first product is", sentence())),
         (
             "adjacentProducts",
             single(list(
