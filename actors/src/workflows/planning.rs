@@ -5,6 +5,7 @@ pub mod document;
 mod draft;
 mod effect;
 mod evidence;
+mod notes;
 pub mod package;
 pub mod phase;
 mod phases;

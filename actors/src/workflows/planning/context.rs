@@ -39,6 +39,15 @@ pub(super) struct Gathered {
     pub(super) sources: Sources,
 }
 
+impl Gathered {
+    /// The nearest artifact of the attempt itself that is of none of these phases.
+    pub(super) fn nearest(&self, known: &[PhaseId]) -> Option<Section> {
+        let is_known = |name: &str| known.iter().any(|id| id.as_str() == name);
+        let related = self.matches.iter().find(|found| found.own && !is_known(&found.phase))?;
+        Some(Section::new("Related parts of this plan", related.text.as_str()))
+    }
+}
+
 /// A related artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Related {
@@ -140,6 +149,26 @@ pub(super) fn sections(plan: &Plan, id: PhaseId, gathered: &Gathered, feedback: 
     let idea = Section::new("Idea", plan.params.idea.as_str());
     let refined = plan.refined_idea.clone().unwrap_or_default();
     let mut sections = vec![idea, Section::new("Idea as refined, which is what is planned", refined)];
+    sections.extend(past(plan, feedback));
+    let decided = decided(id, &plan.contents);
+    sections.extend(decided.map(|(title, lines)| Section::new(format!("Decided in {title}"), list(&lines))));
+    sections.extend(gathered.sources.section(id));
+    for (own, title) in [
+        (true, "Related parts of this plan"),
+        (false, "Related parts of other plans"),
+    ] {
+        let matches = gathered.matches.iter().filter(|related| related.own == own);
+        let lines: Vec<String> = matches
+            .map(|related| format!("[{}]: {}", related.phase, related.text))
+            .collect();
+        sections.push(Section::new(title, lines.join("\n\n")));
+    }
+    sections
+}
+
+/// What went before: a reviewer's wishes, abandoned attempts, and what was found out before the idea was parked.
+pub(super) fn past(plan: &Plan, feedback: &[String]) -> Vec<Section> {
+    let mut sections = Vec::new();
     if !feedback.is_empty() {
         sections.push(Section::new("A reviewer asks to change this", list(feedback)));
     }
@@ -158,30 +187,20 @@ pub(super) fn sections(plan: &Plan, id: PhaseId, gathered: &Gathered, feedback: 
             cut(&learnt, 4 * MATCH_CHARS),
         ));
     }
-    sections.extend(decisions(id, &plan.contents));
-    sections.extend(gathered.sources.section(id));
-    for (own, title) in [
-        (true, "Related parts of this plan"),
-        (false, "Related parts of other plans"),
-    ] {
-        let matches = gathered.matches.iter().filter(|related| related.own == own);
-        let lines: Vec<String> = matches
-            .map(|related| format!("[{}]: {}", related.phase, related.text))
-            .collect();
-        sections.push(Section::new(title, lines.join("\n\n")));
-    }
     sections
 }
 
-/// The decisions of the declared upstream phases.
-fn decisions(id: PhaseId, contents: &BTreeMap<PhaseId, Value>) -> impl Iterator<Item = Section> {
+/// The decisions of the declared upstream phases, each with the title of its phase.
+pub(super) fn decided(
+    id: PhaseId,
+    contents: &BTreeMap<PhaseId, Value>,
+) -> impl Iterator<Item = (&'static str, Vec<String>)> {
     let upstream = id
         .phase()
         .upstream
         .iter()
         .filter_map(|upstream| Some((upstream.phase(), contents.get(upstream)?)));
-    upstream
-        .map(|(phase, content)| Section::new(format!("Decided in {}", phase.title), list(&(phase.decisions)(content))))
+    upstream.map(|(phase, content)| (phase.title, (phase.decisions)(content)))
 }
 
 fn history(history: &[History]) -> String {

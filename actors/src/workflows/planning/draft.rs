@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     RunParams,
     context::{self, Gathered, live},
+    notes,
     phase::{self, PhaseId},
     plan::Plan,
     prompt,
@@ -58,46 +59,43 @@ pub(super) async fn draft(
 ) -> Result<Draft, StepError> {
     let phase = id.phase();
     let info = plan.env.model.info(Slot::Generator);
-    let answer = prompt::answer_tokens(id, &info);
-    let system = format!("{}\n\n{RULES}", phase.instructions_for(info.profile));
-    let mut turns = Vec::new();
-    if info.profile == Profile::Embedded {
-        let example = (phase.example)().to_string();
-        turns.push(Turn {
-            role: Role::User,
-            text: format!("Give an example for {}.", phase.title),
-        });
-        turns.push(Turn {
-            role: Role::Assistant,
-            text: example,
-        });
-    }
-    let fixed = system.chars().count() + turns.iter().map(|turn| turn.text.chars().count()).sum::<usize>();
-    let budget = prompt::budget(&info, plan.env.planning.prompt_tokens, answer, fixed);
-    let text = prompt::assemble(&context::sections(plan, id, gathered, feedback), budget);
-    turns.push(Turn { role: Role::User, text });
+    let Task {
+        system,
+        text,
+        temperature,
+        spent,
+    } = match info.profile {
+        Profile::Full => whole_task(plan, id, gathered, feedback, &info),
+        Profile::Embedded => small_task(plan, id, gathered, feedback).await?,
+    };
     let request = ModelRequest {
         label: format!("{}/draft", id.as_str()),
         slot: Slot::Generator,
         system,
-        turns,
+        turns: vec![Turn { role: Role::User, text }],
         schema: Some(phase.schema_for(info.profile)),
-        max_tokens: answer,
-        temperature: phase.temperature,
+        max_tokens: prompt::answer_tokens(id, &info),
+        temperature,
         deadline: plan.env.planning.model_deadline,
         idempotency_key: String::new(),
     };
     let reviewable = info.profile == Profile::Full && plan.env.model.info(Slot::Reviewer).profile == Profile::Full;
-    let (idea, fetched, profile) = (plan.idea().to_owned(), gathered.sources.urls(), info.profile);
+    let (fetched, profile) = (gathered.sources.urls(), info.profile);
+    // A small model is told the idea as it was given, so that is what it could echo.
+    let idea = match profile {
+        Profile::Full => plan.idea(),
+        Profile::Embedded => &plan.params.idea,
+    };
     let accept = |text: &str| {
-        let mut content = phase.accept(profile, &idea, text)?;
+        let mut content = phase.accept(profile, idea, text)?;
         phase::keep_fetched(&mut content, &fetched);
         Ok(content.to_string())
     };
     let work = |attempt| {
         let (env, params, request, accept) = (&plan.env, &plan.params, request.clone(), &accept);
         async move {
-            let (content, model, usage) = converse(env, params, (id, "draft"), request, &attempt, accept).await?;
+            let (content, model, mut usage) = converse(env, params, (id, "draft"), request, &attempt, accept).await?;
+            usage += spent;
             Ok(Draft {
                 content,
                 profile,
@@ -110,7 +108,43 @@ pub(super) async fn draft(
     plan.steps.run(name, plan.env.planning.model_step(CALLS), work).await
 }
 
-/// Asks until `accept` takes the answer; people see `step` while the model works on it. Returns what it made of it, the model, and the tokens of all calls.
+/// What a draft is asked with.
+struct Task {
+    system: String,
+    text: String,
+    temperature: f32,
+    /// Tokens that were spent before the draft.
+    spent: Usage,
+}
+
+/// Everything that is known, under the budget of a capable model.
+fn whole_task(plan: &Plan, id: PhaseId, gathered: &Gathered, feedback: &[String], info: &ModelInfo) -> Task {
+    let phase = id.phase();
+    let system = format!("{}\n\n{RULES}", phase.instructions);
+    let answer = prompt::answer_tokens(id, info);
+    let budget = prompt::budget(info, plan.env.planning.prompt_tokens, answer, system.chars().count());
+    Task {
+        system,
+        text: prompt::assemble(&context::sections(plan, id, gathered, feedback), budget),
+        temperature: phase.temperature,
+        spent: Usage::default(),
+    }
+}
+
+/// The notes of a small model, and the form to fill from them.
+async fn small_task(plan: &Plan, id: PhaseId, gathered: &Gathered, feedback: &[String]) -> Result<Task, StepError> {
+    let notes = notes::write(plan, id, gathered, feedback).await?;
+    let (system, text) = notes::form(plan, id, &notes);
+    Ok(Task {
+        system,
+        text,
+        temperature: notes::TEMPERATURE,
+        spent: notes.usage,
+    })
+}
+
+/// Asks until `accept` takes the answer; people see `step` while the model works on it. Returns what it made of it, the
+/// model, and the tokens of all calls.
 pub(super) async fn converse<T>(
     env: &Env,
     params: &RunParams,
@@ -126,7 +160,7 @@ pub(super) async fn converse<T>(
         // A repeated attempt asks for another answer; a repetition of the same attempt, after a crash, may have the same.
         request.idempotency_key = format!("{}/{}/{call}", attempt.idempotency_key, attempt.number);
         live(env, params, id, step);
-        let reply = complete(env, params, id, request.clone()).await.map_err(work_error)?;
+        let reply = complete(env, params, id, request.clone()).await?;
         usage += reply.usage;
         live(env, params, id, "schema");
         match accept(&reply.text) {
@@ -174,11 +208,16 @@ fn refused_chars(info: &ModelInfo, request: &ModelRequest) -> usize {
 }
 
 /// One completion, shown to watchers while it happens.
-async fn complete(env: &Env, params: &RunParams, id: PhaseId, request: ModelRequest) -> Result<ModelReply, ModelError> {
+pub(super) async fn complete(
+    env: &Env,
+    params: &RunParams,
+    id: PhaseId,
+    request: ModelRequest,
+) -> Result<ModelReply, WorkError> {
     let mut stream = env.model.complete(request);
     let live = |update| env.events.live(&params.tenant, &params.run_id, update);
     while let Some(event) = stream.next().await {
-        match event? {
+        match event.map_err(work_error)? {
             ModelEvent::Queued { position } => live(LiveUpdate::Queued {
                 phase: id.as_str().to_owned(),
                 position,
@@ -190,7 +229,9 @@ async fn complete(env: &Env, params: &RunParams, id: PhaseId, request: ModelRequ
             ModelEvent::Done(reply) => return Ok(reply),
         }
     }
-    Err(ModelError::Unavailable("the answer was cut short".to_owned()))
+    Err(work_error(ModelError::Unavailable(
+        "the answer was cut short".to_owned(),
+    )))
 }
 
 fn work_error(error: ModelError) -> WorkError {

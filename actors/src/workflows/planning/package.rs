@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    document::{Block, deeper, escape, markdown},
+    document::{Block, deeper, escape, markdown, readable},
     phase::PhaseId,
+    schema::NOT_ASSESSED,
     verdict::{KillAssessment, assess},
 };
 use crate::{
@@ -160,8 +161,6 @@ impl<'a> Package<'a> {
         if let Some(summary) = synthesis["executiveSummary"].as_str() {
             blocks.push(Block::Paragraph(summary.to_owned()));
         }
-        let score =
-            |score: Option<f64>| score.map_or_else(|| "not assessed".to_owned(), |score| format!("{score:.1} of 10"));
         let mut facts = vec![("Idea".to_owned(), self.run.idea.clone())];
         facts.extend(
             self.run
@@ -169,26 +168,31 @@ impl<'a> Package<'a> {
                 .clone()
                 .map(|idea| ("Refined idea".to_owned(), idea)),
         );
+        // What nobody judged stands together at the end, so that the rest can be read.
+        let mut open = Vec::new();
+        let mut judged = |name: &str, value: Option<String>| match value {
+            Some(value) => facts.push((name.to_owned(), value)),
+            None => open.push(name.to_lowercase()),
+        };
+        let score = |score: Option<f64>| score.map(|score| format!("{score:.1} of 10"));
         if let Some(found) = self.assessment() {
             let assessed = if found.assessed {
                 found.reason.as_str()
             } else {
-                "not assessed"
+                NOT_ASSESSED
             };
-            facts.push((
-                "Kill test".to_owned(),
-                format!("{}, {assessed}", found.verdict.as_str()),
-            ));
-            facts.push(("Kill test score".to_owned(), score(found.score)));
+            judged("Kill test", Some(format!("{}, {assessed}", found.verdict.as_str())));
+            judged("Kill test score", score(found.score));
         }
-        let potential = self.content(PhaseId::Opportunity).map(|content| {
-            let potential = super::opportunity::revenue_potential(content);
-            json!(potential)
-                .as_str()
-                .map_or_else(String::new, |name| super::document::readable(name).to_owned())
-        });
-        facts.extend(potential.map(|potential| ("Revenue potential".to_owned(), potential)));
-        facts.push(("Quality of the plan".to_owned(), score(self.run.quality_score)));
+        if let Some(content) = self.content(PhaseId::Opportunity) {
+            let potential = json!(super::opportunity::revenue_potential(content));
+            let potential = potential.as_str().map(readable).filter(|words| *words != NOT_ASSESSED);
+            judged("Revenue potential", potential.map(str::to_owned));
+        }
+        judged("Quality of the plan", score(self.run.quality_score));
+        if !open.is_empty() {
+            facts.push(("Not assessed".to_owned(), open.join(", ")));
+        }
         facts.push(("Pivots".to_owned(), self.run.pivot_count.to_string()));
         facts.push(("Completed".to_owned(), time::rfc3339(self.completed_at)));
         blocks.push(Block::Facts(facts));
@@ -247,25 +251,35 @@ impl<'a> Package<'a> {
     }
 
     fn making(&self) -> Vec<Block> {
+        let is_scored = self
+            .chapters
+            .iter()
+            .any(|chapter| chapter.artifact.overall_score.is_some());
         let rows = self.chapters.iter().map(|chapter| {
             let artifact = chapter.artifact;
-            vec![
+            let mut row = vec![
                 heading(chapter.id),
                 artifact.model.clone(),
                 artifact.version.to_string(),
                 artifact.schema_version.to_string(),
-                artifact
-                    .overall_score
-                    .map_or_else(|| "not assessed".to_owned(), |score| format!("{score:.1}")),
                 (artifact.usage.input_tokens + artifact.usage.output_tokens).to_string(),
-            ]
+            ];
+            if is_scored {
+                let score = artifact.overall_score;
+                row.push(score.map_or_else(|| NOT_ASSESSED.to_owned(), |score| format!("{score:.1}")));
+            }
+            row
         });
+        let mut head = ["Chapter", "Model", "Version", "Schema", "Tokens"]
+            .map(str::to_owned)
+            .to_vec();
+        if is_scored {
+            head.push("Score of 10".to_owned());
+        }
         vec![
             Block::Heading(2, MAKING.to_owned()),
             Block::Table {
-                head: ["Chapter", "Model", "Version", "Schema", "Score of 10", "Tokens"]
-                    .map(str::to_owned)
-                    .to_vec(),
+                head,
                 rows: rows.collect(),
             },
         ]

@@ -1,7 +1,6 @@
 //! A phase: everything that the workflow, the pages and the models need to know about it.
 
 use std::{
-    borrow::Cow,
     collections::BTreeSet,
     sync::{Arc, OnceLock},
 };
@@ -157,8 +156,6 @@ pub struct Phase {
     pub schema_version: u32,
     /// The annotated schema; see [`schema`]. Models are given [`Phase::schema_for`].
     pub schema: fn() -> Value,
-    /// A worked example for the embedded model, about another idea.
-    pub example: fn() -> Value,
     /// Longest answer in tokens, in the full profile.
     pub max_tokens: u32,
     /// Sampling temperature.
@@ -186,19 +183,6 @@ impl Phase {
     #[must_use]
     pub fn schema_for(&self, profile: Profile) -> Arc<Value> {
         Arc::clone(&self.compiled(profile).schema)
-    }
-
-    /// The system text for `profile`. A model of 135 million parameters follows no instructions; more than the subject of the
-    /// phase only distracts it, and what it is to write is given by the beginnings of its sentences.
-    #[must_use]
-    pub fn instructions_for(&self, profile: Profile) -> Cow<'static, str> {
-        match profile {
-            Profile::Full => Cow::Borrowed(self.instructions),
-            Profile::Embedded => Cow::Owned(format!(
-                "You help to plan a new product and write short, plain sentences about it. This part of the plan is called {}. {}",
-                self.title, self.purpose
-            )),
-        }
     }
 
     /// The token limit for `profile`. In the embedded profile the schema bounds the answer, and the limit lies above that

@@ -5,8 +5,6 @@ use crate::ports::{ModelInfo, Profile};
 
 /// Characters that one token stands for, at least: text is counted rather too long than too short.
 const CHARS_PER_TOKEN: usize = 3;
-/// Most tokens of the text that a small model is told: its attention ends earlier than its window.
-const EMBEDDED_TOKENS: u32 = 600;
 
 /// The longest answer to ask a model for.
 pub(super) fn answer_tokens(id: PhaseId, info: &ModelInfo) -> u32 {
@@ -19,10 +17,6 @@ pub(super) fn answer_tokens(id: PhaseId, info: &ModelInfo) -> u32 {
 
 /// Characters that the text for a model may have beside `fixed` characters and an answer of `answer` tokens.
 pub(super) fn budget(info: &ModelInfo, most: u32, answer: u32, fixed: usize) -> usize {
-    let most = match info.profile {
-        Profile::Full => most,
-        Profile::Embedded => most.min(EMBEDDED_TOKENS),
-    };
     let window = (info.context_tokens.saturating_sub(answer) as usize * CHARS_PER_TOKEN).saturating_sub(fixed);
     window.min(most as usize * CHARS_PER_TOKEN)
 }
@@ -120,15 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn a_small_model_is_told_little() {
-        let info = |profile, context_tokens| ModelInfo {
+    fn the_text_leaves_room_for_the_answer() {
+        let info = |context_tokens| ModelInfo {
             id: String::new(),
-            profile,
+            profile: Profile::Full,
             context_tokens,
         };
-        assert_eq!(budget(&info(Profile::Full, 128_000), 12_000, 4_000, 3_000), 36_000);
-        assert_eq!(budget(&info(Profile::Full, 8_000), 12_000, 4_000, 3_000), 9_000);
-        assert_eq!(budget(&info(Profile::Embedded, 4_096), 12_000, 1_024, 3_000), 1_800);
-        assert_eq!(budget(&info(Profile::Embedded, 1_024), 12_000, 1_024, 3_000), 0);
+        assert_eq!(budget(&info(128_000), 12_000, 4_000, 3_000), 36_000);
+        assert_eq!(budget(&info(8_000), 12_000, 4_000, 3_000), 9_000);
+        assert_eq!(budget(&info(4_000), 12_000, 4_000, 3_000), 0);
     }
 }

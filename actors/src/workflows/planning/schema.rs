@@ -155,7 +155,7 @@ pub fn or(mut node: Value, neutral: Value) -> Value {
     node
 }
 
-/// A text that the embedded model does not begin itself: `lead` is given, and it goes on from there. A model this small stays
+/// A text or a name that the embedded model does not begin itself: `lead` is given, and it goes on from there to a sentence. A model this small stays
 /// with its subject only when it is led, and different beginnings keep its answers apart.
 #[must_use]
 pub fn led(lead: &str, mut node: Value) -> Value {

@@ -92,7 +92,7 @@ impl Engine {
     pub(super) fn load(directory: &Path) -> Result<Self, EngineError> {
         let (pristine, vocabulary) = weights::load(directory)?;
         let vocabulary = Arc::new(vocabulary);
-        let grammars = Grammars::new(Arc::clone(&vocabulary))?;
+        let grammars = Grammars::new(vocabulary.clone())?;
         let kinds = Kinds::of(&vocabulary);
         Ok(Self {
             pristine,
@@ -153,7 +153,10 @@ impl Generator for Engine {
         let manners = constraint.is_some().then(|| {
             let answers = request.turns.iter().filter(|turn| turn.role == Role::Assistant);
             let examples: Vec<_> = answers.map(|turn| self.vocabulary.encode(&turn.text)).collect();
-            Manners::new(&self.kinds, &examples)
+            let question = request.turns.iter().find(|turn| turn.role == Role::User);
+            let question = question.map_or_else(Vec::new, |turn| self.vocabulary.encode(&turn.text));
+            let system = self.vocabulary.encode(&request.system);
+            Manners::new(&self.kinds, &examples, &system, &question)
         });
         let mut answer = Answer::new(&self.vocabulary, sampler, manners);
         let mut finish = Finish::Length;

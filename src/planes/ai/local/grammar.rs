@@ -1,13 +1,11 @@
 //! The constraint on an answer: a JSON schema compiled to what may come next.
 
-use std::sync::Arc;
-
 use actors::ports::ModelError;
 use llguidance::{Matcher, ParserFactory, api::TopLevelGrammar};
 use serde_json::{Value, json};
 use toktrie::{SimpleVob, TokEnv};
 
-use super::{engine::EngineError, vocabulary::Vocabulary};
+use super::engine::EngineError;
 
 /// Compiles schemas for one vocabulary.
 pub(super) struct Grammars {
@@ -21,8 +19,8 @@ impl std::fmt::Debug for Grammars {
 }
 
 impl Grammars {
-    pub(super) fn new(vocabulary: Arc<Vocabulary>) -> Result<Self, EngineError> {
-        let environment: TokEnv = vocabulary;
+    /// For the tokens of one vocabulary.
+    pub(super) fn new(environment: TokEnv) -> Result<Self, EngineError> {
         let mut factory =
             ParserFactory::new_simple(&environment).map_err(|error| EngineError::Grammar(error.to_string()))?;
         factory.quiet();
@@ -110,7 +108,35 @@ fn strip(schema: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use actors::{ports::Profile, workflows::planning::phase::PhaseId};
+    use toktrie::ApproximateTokEnv;
+
     use super::*;
+
+    /// Whether a schema compiles does not depend on the tokens, so single bytes will do.
+    fn grammars() -> Grammars {
+        Grammars::new(ApproximateTokEnv::single_byte_env()).unwrap()
+    }
+
+    #[test]
+    fn every_phase_can_be_asked_of_the_embedded_model() {
+        let grammars = grammars();
+        for id in PhaseId::ALL {
+            let schema = id.phase().schema_for(Profile::Embedded);
+            let mut constraint = grammars
+                .constraint(&schema)
+                .unwrap_or_else(|error| panic!("{}: {error}", id.as_str()));
+            let allowed = constraint.allowed().unwrap();
+            let first: Vec<u32> = (0..256).filter(|token| allowed.is_allowed(*token)).collect();
+            assert_eq!(first, [u32::from(b'{')], "{}", id.as_str());
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_compiled_is_refused() {
+        let schema = json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "^(?=b)(a)\\1$"}}});
+        assert!(matches!(grammars().constraint(&schema), Err(ModelError::Refused(_))));
+    }
 
     #[test]
     fn annotations_go_and_properties_of_the_same_spelling_stay() {

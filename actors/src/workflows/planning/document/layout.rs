@@ -11,6 +11,9 @@ const NONE: &str = "none";
 /// Longest decision that is carried to later prompts, in characters.
 const MAX_DECISION: usize = 220;
 
+/// Most names of what was not assessed. A small model leaves dozens open, and a reader wants what is there.
+const MAX_MISSING: usize = 6;
+
 /// Most decisions of one phase.
 const MAX_DECISIONS: usize = 6;
 
@@ -176,7 +179,7 @@ impl<'a> Layout<'a> {
     pub fn each(mut self, path: &str, name: &str, title: &str, part: impl Fn(Layout<'a>) -> Layout<'a>) -> Self {
         for (index, item) in items(self.at(path)).iter().enumerate() {
             let title = match item.pointer(title).and_then(Value::as_str) {
-                Some(text) if name.is_empty() => text.to_owned(),
+                Some(text) if name.is_empty() && text != NOT_ASSESSED => text.to_owned(),
                 Some(text) if text != NOT_ASSESSED => format!("{name} {}: {text}", index + 1),
                 Some(_) | None => format!("{name} {}", index + 1),
             };
@@ -245,7 +248,12 @@ impl<'a> Layout<'a> {
                 .for_each(|(_, missing)| name(missing));
         }
         if !names.is_empty() {
-            kept.push(Block::Note(format!("Not assessed: {}.", names.join("; "))));
+            let more = names.len().saturating_sub(MAX_MISSING);
+            let names = names[..names.len() - more].join("; ");
+            kept.push(Block::Note(match more {
+                0 => format!("Not assessed: {names}."),
+                _ => format!("Not assessed: {names}; and {more} more."),
+            }));
         }
         kept
     }

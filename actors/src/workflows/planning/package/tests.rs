@@ -32,7 +32,7 @@ fn artifact(id: PhaseId, profile: Profile) -> PlanningArtifact {
     let phase = id.phase();
     let answer = match profile {
         Profile::Full => sample::full(phase, 1),
-        Profile::Embedded => (phase.example)(),
+        Profile::Embedded => sample::embedded(phase, 3),
     };
     let content = phase.accept(profile, IDEA, &answer.to_string()).unwrap();
     PlanningArtifact {

@@ -32,7 +32,6 @@ pub(super) static PHASE: Phase = Phase {
     ],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 6144,
     temperature: 0.3,
     searches: |_| Vec::new(),
@@ -43,7 +42,7 @@ pub(super) static PHASE: Phase = Phase {
             &[
                 ("Main event", "/eventTaxonomy/events/0/name"),
                 ("It fires when", "/eventTaxonomy/events/0/trigger"),
-                ("Funnel", "/conversionFunnels/0/name"),
+                ("Funnel", "/conversionFunnels/0/stages/0"),
                 ("Chart", "/dashboardSpec/charts/0/metric"),
                 ("Alert", "/dashboardSpec/alerts/0/condition"),
                 ("First test", "/abTestPlan/0/test"),
@@ -79,8 +78,8 @@ fn schema() -> Value {
                 1,
                 4,
                 object([
-                    ("name", label()),
-                    ("stages", list(3, 8, label())),
+                    ("name", detail(label())),
+                    ("stages", list(3, 8, led("Then people", label()))),
                     ("expectedDropoff", detail(entries(2, 8))),
                 ]),
             )),
@@ -94,7 +93,7 @@ fn schema() -> Value {
                         2,
                         10,
                         object([
-                            ("title", label()),
+                            ("title", detail(label())),
                             ("metric", led("It shows", sentence())),
                             (
                                 "visualizationType",
@@ -145,35 +144,13 @@ fn schema() -> Value {
                 1,
                 8,
                 object([
-                    ("name", label()),
+                    ("name", detail(label())),
                     ("description", led("It counts", sentence())),
                     ("sql", code(20, 1500)),
                 ]),
             )),
         ),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "eventTaxonomy": {"events": [
-            {"name": "table_booked", "trigger": "It is recorded when the server has stored a booking for an item."},
-            {"name": "item_repaired", "trigger": "It is recorded when a helper marks the item as working again."},
-        ]},
-        "conversionFunnels": [{"name": "Visitor to repair", "stages": ["Opens the page", "Books a table"]}],
-        "dashboardSpec": {
-            "charts": [{"title": "Full tables", "metric": "It shows the share of tables that had an item in each hour."}],
-            "alerts": [{
-                "condition": "Someone is told when half of the tables are still free two days before.",
-                "notification": "The message goes to the coordinator in the morning.",
-            }],
-        },
-        "abTestPlan": [{
-            "test": "We compare booking with a photo of the item and booking without one.",
-            "metric": "The better version has a higher share of repaired items.",
-        }],
-        "analyticsQueries": [{"name": "Repairs per day", "description": "It counts repaired items for each group and date."}],
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {
@@ -190,7 +167,7 @@ fn document(content: &Value) -> Vec<Block> {
             ],
         )
         .heading("Funnels")
-        .each("/conversionFunnels", "", "/name", |funnel| {
+        .each("/conversionFunnels", "Funnel", "/name", |funnel| {
             funnel.numbered("Stages", "/stages").table(
                 "Expected loss",
                 "/expectedDropoff",
@@ -239,7 +216,7 @@ fn document(content: &Value) -> Vec<Block> {
             &[("Field", "/name"), ("Meaning", "/value")],
         )
         .heading("Queries")
-        .each("/analyticsQueries", "", "/name", |query| {
+        .each("/analyticsQueries", "Query", "/name", |query| {
             query.paragraph("/description").code("/sql")
         })
         .blocks()

@@ -35,7 +35,6 @@ pub(super) static PHASE: Phase = Phase {
     ],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 6144,
     temperature: 0.5,
     searches: |idea| {
@@ -64,7 +63,7 @@ pub(super) static PHASE: Phase = Phase {
             &[
                 ("Earns by", "/revenueModel/type"),
                 ("Because", "/revenueModel/reasoning"),
-                ("First tier", "/pricingTiers/0/name"),
+                ("First tier", "/pricingTiers/0/features/0"),
                 ("Its monthly price", "/pricingTiers/0/priceMonthly"),
                 ("Charged by result", "/agenticPricingModel/outcomeBasedPricing"),
                 ("First money", "/bootstrapMilestones/firstDollar/how"),
@@ -80,7 +79,7 @@ fn schema() -> Value {
         (
             "revenueModel",
             object([
-                ("type", label()),
+                ("type", led("It earns money by", label())),
                 ("reasoning", led("Charging this way fits because", sentence())),
                 ("bootstrapFriendlinessScore", score()),
             ]),
@@ -108,10 +107,13 @@ fn schema() -> Value {
                 2,
                 4,
                 object([
-                    ("name", label()),
+                    ("name", detail(label())),
                     ("price", detail(text(1, 80))),
                     ("priceMonthly", amount()),
-                    ("features", list(2, 8, label())),
+                    (
+                        "features",
+                        single(list(2, 8, led("For this price people get", label()))),
+                    ),
                     ("psychologyReasoning", led("The price feels fair because", sentence())),
                     ("anchoringTrick", detail(sentence())),
                 ]),
@@ -135,7 +137,7 @@ fn schema() -> Value {
                     object([
                         ("how", led("The first money comes from", sentence())),
                         ("when", detail(text(3, 120))),
-                        ("fromWhom", label()),
+                        ("fromWhom", led("It is paid by", label())),
                     ]),
                 ),
                 (
@@ -178,26 +180,6 @@ fn schema() -> Value {
         ),
         ("citations", citations(0)),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "revenueModel": {"type": "Pay per repair day", "reasoning": "Charging this way fits because groups meet irregularly and a monthly fee feels unfair."},
-        "agenticPricingModel": {
-            "outcomeBasedPricing": "Customers pay only when the tables of a day were at least half full.",
-            "agentDeliveredValue": "The product saves its users an evening of calls before each repair day.",
-        },
-        "pricingTiers": [{
-            "name": "Single day",
-            "features": ["Booking page", "Table plan"],
-            "psychologyReasoning": "The price feels fair because one day costs less than the coffee for the volunteers.",
-        }],
-        "bootstrapMilestones": {
-            "firstDollar": {"how": "The first money comes from planning the next repair day of one group by hand.", "fromWhom": "Nearby group"},
-            "first10KMRR": {"whatChanges": "Growth comes when cities buy seats for all groups in their area."},
-        },
-        "costStructure": {"largestCost": "The largest cost is answering support calls on the day itself."},
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

@@ -27,7 +27,6 @@ pub(super) static PHASE: Phase = Phase {
     upstream: &[PhaseId::Opportunity, PhaseId::CustomerIntel, PhaseId::MarketResearch],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 6144,
     temperature: 0.5,
     searches: |idea| {
@@ -67,7 +66,7 @@ pub(super) static PHASE: Phase = Phase {
 
 fn schema() -> Value {
     let competitor = object([
-        ("name", label()),
+        ("name", led("Today people use", label())),
         ("urls", urls()),
         ("foundedYear", detail(text(4, 40))),
         ("fundingStatus", detail(text(4, 120))),
@@ -128,22 +127,6 @@ fn schema() -> Value {
         ),
         ("citations", citations(3)),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "competitors": [{
-            "name": "Shared spreadsheets",
-            "strengths": ["People choose it because everybody already has one and it costs nothing."],
-            "weaknesses": ["Its weakness is that nobody is told when a row changes."],
-            "messagingAnalysis": {"valueProp": "It promises that one sheet can hold any list."},
-            "customerComplaints": [{"complaint": "Users complain that two visitors were promised the same table at the same hour."}],
-        }],
-        "positioningGaps": ["Nobody serves events that depend on volunteers with different skills."],
-        "messagingGaps": ["Nobody promises that a visitor leaves with a working item."],
-        "pricingGaps": ["Nobody charges for each repair day instead of each month."],
-        "vulnerabilities": ["Rivals cannot easily model the skills of helpers, since they sell to salons."],
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

@@ -33,7 +33,6 @@ pub(super) static PHASE: Phase = Phase {
     ],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 6144,
     temperature: 0.5,
     searches: |idea| {
@@ -56,7 +55,7 @@ pub(super) static PHASE: Phase = Phase {
             &[
                 ("Welcome", "/onboardingCopy/welcomeScreen"),
                 ("First step", "/onboardingCopy/steps/0"),
-                ("Welcome email", "/transactionalEmails/welcome/subject"),
+                ("Welcome email", "/transactionalEmails/welcome/body"),
                 ("First question", "/faqContent/0/question"),
                 ("Privacy", "/legalRequirements/privacyPolicy"),
             ],
@@ -83,7 +82,7 @@ fn schema() -> Value {
                 (
                     "welcome",
                     object([
-                        ("subject", label()),
+                        ("subject", detail(label())),
                         ("body", led("Thank you for joining, now you can", text(60, 900))),
                     ]),
                 ),
@@ -100,7 +99,7 @@ fn schema() -> Value {
                 8,
                 object([
                     ("pageRoute", detail(path())),
-                    ("headline", label()),
+                    ("headline", detail(label())),
                     ("body", led("Nothing is here yet, so", sentence())),
                     ("ctaText", detail(label())),
                     ("illustration", detail(sentence())),
@@ -147,29 +146,6 @@ fn schema() -> Value {
             detail(object([("template", text(20, 600)), ("frequency", text(4, 120))])),
         ),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "onboardingCopy": {
-            "welcomeScreen": "Welcome, here you can plan your next repair day in three steps.",
-            "steps": ["In this step you tell us the date and the number of tables.", "In this step you invite your volunteers and note their skills."],
-        },
-        "transactionalEmails": {
-            "welcome": {"subject": "Your first repair day", "body": "Thank you for joining, now you can share your page with visitors."},
-        },
-        "emptyStates": [{"headline": "No bookings yet", "body": "Nothing is here yet, so share your page and the first visitors will appear."}],
-        "errorMessages": {
-            "validation": "Please check that the item has a name so that a helper can prepare.",
-            "networkErrors": "The connection was lost, but your plan is saved on this device.",
-        },
-        "successMessages": ["All done, now the table is booked and the helper knows about it."],
-        "faqContent": [{
-            "question": "People often ask whether helpers need an account of their own.",
-            "answer": "The answer is that helpers only need a link to their next item.",
-        }],
-        "legalRequirements": {"privacyPolicy": "It must say that names and items are kept for one year."},
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

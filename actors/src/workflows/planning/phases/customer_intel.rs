@@ -27,7 +27,6 @@ pub(super) static PHASE: Phase = Phase {
     upstream: &[PhaseId::Opportunity],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 6144,
     temperature: 0.5,
     searches: |idea| {
@@ -56,7 +55,7 @@ pub(super) static PHASE: Phase = Phase {
         decisions(
             content,
             &[
-                ("Customer", "/idealCustomerProfiles/0/demographics"),
+                ("Customer", "/idealCustomerProfiles/0/demographics/jobTitle"),
                 ("First pain", "/idealCustomerProfiles/0/painPoints/0/description"),
                 ("Buying trigger", "/idealCustomerProfiles/0/buyingTriggers/0"),
                 ("Uses today", "/idealCustomerProfiles/0/currentSolutions/0/tool"),
@@ -73,7 +72,11 @@ fn schema() -> Value {
     let profile = object([
         (
             "demographics",
-            object([("jobTitle", label()), ("companySize", label()), ("industry", label())]),
+            object([
+                ("jobTitle", led("They work as", label())),
+                ("companySize", detail(label())),
+                ("industry", detail(label())),
+            ]),
         ),
         (
             "psychographics",
@@ -107,7 +110,7 @@ fn schema() -> Value {
                 1,
                 5,
                 object([
-                    ("tool", label()),
+                    ("tool", led("Today they use", label())),
                     ("whatTheyPay", detail(text(4, 160))),
                     ("whatTheyHate", led("They dislike that", sentence())),
                 ]),
@@ -120,7 +123,7 @@ fn schema() -> Value {
                 2,
                 6,
                 object([
-                    ("name", label()),
+                    ("name", led("They can be met at", label())),
                     (
                         "type",
                         one_of(&[
@@ -152,7 +155,7 @@ fn schema() -> Value {
         (
             "decisionProcess",
             object([
-                ("whoDecides", label()),
+                ("whoDecides", led("The choice is made by", label())),
                 ("whoInfluences", detail(text(3, 200))),
                 ("timeline", detail(text(3, 160))),
             ]),
@@ -163,7 +166,7 @@ fn schema() -> Value {
         (
             "customerLanguage",
             object([
-                ("exactWords", list(3, 10, label())),
+                ("exactWords", single(list(3, 10, led("They often talk about", label())))),
                 ("phrases", detail(list(2, 8, text(8, 200)))),
                 ("metaphors", detail(list(1, 5, text(8, 200)))),
             ]),
@@ -185,22 +188,6 @@ fn schema() -> Value {
     ])
 }
 
-fn example() -> Value {
-    json!({
-        "idealCustomerProfiles": [{
-            "demographics": {"jobTitle": "Volunteer coordinator", "companySize": "Ten to forty helpers", "industry": "Community repair"},
-            "psychographics": {"fears": ["They fear that good volunteers leave because their Saturday was wasted."]},
-            "painPoints": [{"description": "It hurts them that visitors arrive with items that nobody present can repair."}],
-            "buyingTriggers": ["They look for help when a repair day ends with twenty people sent home."],
-            "currentSolutions": [{"tool": "Shared spreadsheet", "whatTheyHate": "They dislike that it is out of date as soon as someone calls in sick."}],
-            "wateringHoles": [{"name": "Regional repair network"}],
-            "decisionProcess": {"whoDecides": "Coordinator alone"},
-        }],
-        "customerLanguage": {"exactWords": ["Repair day", "Waiting list"]},
-        "jobsToBeDone": [{"functional": "They want to match each broken item with a person who can fix it."}],
-    })
-}
-
 fn document(content: &Value) -> Vec<Block> {
     Layout::of(content)
         .heading("Customers")
@@ -211,7 +198,6 @@ fn document(content: &Value) -> Vec<Block> {
             |profile| {
                 profile
                     .facts(&[
-                        ("Job title", "/demographics/jobTitle"),
                         ("Company size", "/demographics/companySize"),
                         ("Industry", "/demographics/industry"),
                         ("Identity", "/psychographics/identity"),

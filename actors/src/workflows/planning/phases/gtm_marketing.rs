@@ -32,7 +32,6 @@ pub(super) static PHASE: Phase = Phase {
     ],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 8192,
     temperature: 0.5,
     searches: |idea| {
@@ -79,7 +78,10 @@ fn schema() -> Value {
         (
             "seoStrategy",
             object([
-                ("primaryKeywords", list(3, 10, label())),
+                (
+                    "primaryKeywords",
+                    single(list(3, 10, led("People search for", label()))),
+                ),
                 ("longTailKeywords", detail(list(3, 15, label()))),
                 ("contentPillars", single(list(2, 5, led("We write about", sentence())))),
                 ("technicalSEOChecklist", detail(list(3, 10, sentence()))),
@@ -88,7 +90,10 @@ fn schema() -> Value {
         (
             "contentMarketing",
             object([
-                ("blogPosts", list(3, 12, label())),
+                (
+                    "blogPosts",
+                    single(list(3, 12, led("One article explains how", label()))),
+                ),
                 ("contentCalendar", detail(text(40, 600))),
                 (
                     "distributionPlan",
@@ -165,28 +170,6 @@ fn schema() -> Value {
             )),
         ),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "seoStrategy": {
-            "primaryKeywords": ["Repair cafe planning", "Volunteer table plan"],
-            "contentPillars": ["We write about running a repair day that people want to come back to."],
-        },
-        "contentMarketing": {
-            "blogPosts": ["Lessons from repair days"],
-            "distributionPlan": ["Each article is shared with two regional networks and a personal note."],
-        },
-        "launchPlaybook": {
-            "preLaunch": "Before the launch we plan three repair days by hand and ask for one quotation each.",
-            "launchDay": {"emailBlast": "On launch day the email says that a live plan can be watched by everyone."},
-            "postLaunch": "After the launch we call every group and watch them plan their first day.",
-        },
-        "emailMarketing": {"leadMagnet": "People sign up to get a printable checklist for the week before a repair day."},
-        "growthLoops": ["Each user brings another one because every booking page shows how to start a group."],
-        "conversionFunnel": {"optimizationPriority": ["The first thing to improve is how new groups publish their booking page."]},
-        "analyticsEventTaxonomy": [{"eventName": "table_booked", "trigger": "It is recorded when a visitor confirms a time for an item."}],
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

@@ -38,7 +38,6 @@ pub(super) static PHASE: Phase = Phase {
     ],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 4096,
     temperature: 0.3,
     searches: |idea| {
@@ -133,28 +132,6 @@ fn schema() -> Value {
     ])
 }
 
-fn example() -> Value {
-    json!({
-        "criteria": {
-            "demand": {"why": "People want this because organisers already build their own lists and waiting rooms."},
-            "differentiation": {"why": "It differs from other tools because matching by skill is visible on the first day."},
-            "reach": {"why": "The first users can be reached through regional networks that anyone may write to."},
-            "feasibility": {"why": "It can be built because booking and matching are well known building blocks."},
-            "economics": {"why": "It can earn money because one city contract pays for many small groups."},
-            "agenticDepth": {"why": "The software can act by itself when a helper is ill and a substitute must be called."},
-        },
-        "riskRegister": [{
-            "risk": "There is a risk that volunteers refuse to enter their skills.",
-            "mitigation": "To lower this risk the team can learn skills from finished repairs instead of asking.",
-        }],
-        "bootstrapFeasibility": {
-            "canOneSoloFounderBuildReasoning": "One person can start with a booking page and a simple planner.",
-            "canReachFirst100CustomersForFreeChannels": ["Early users can be found among the organisers listed by regional networks."],
-        },
-        "agenticAssessment": {"whatMakesItAgentic": "Without being asked it assigns visitors to tables and plans the day."},
-    })
-}
-
 /// Whether the content was judged at all: the embedded model leaves every score empty.
 fn profile(content: &Value) -> Profile {
     let judged = verdict::CRITERIA
@@ -200,7 +177,9 @@ fn document(content: &Value) -> Vec<Block> {
         .into_iter()
         .map(|criterion| vec![criterion.name, number(criterion.score), criterion.why])
         .collect();
-    rows.push(vec!["Mean".to_owned(), number(found.score), found.reason]);
+    if found.assessed {
+        rows.push(vec!["Mean".to_owned(), number(found.score), found.reason]);
+    }
     let note = if found.assessed {
         "The verdict is computed from the scores below."
     } else {
@@ -210,11 +189,7 @@ fn document(content: &Value) -> Vec<Block> {
         .heading("Verdict")
         .block(Block::Paragraph(verdict.to_owned()))
         .block(Block::Note(note.to_owned()))
-        .heading("Criteria")
-        .block(Block::Table {
-            head: ["Criterion", "Score of 10", "Why"].map(str::to_owned).to_vec(),
-            rows,
-        })
+        .rows("Criteria", &["Criterion", "Score of 10", "Why"], rows)
         .list("Fatal flaws", "/fatalFlaws")
         .list("Pivot suggestions", "/pivotSuggestions")
         .table(

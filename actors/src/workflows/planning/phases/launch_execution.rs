@@ -33,7 +33,6 @@ pub(super) static PHASE: Phase = Phase {
     ],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 8192,
     temperature: 0.5,
     searches: |_| Vec::new(),
@@ -70,7 +69,7 @@ fn schema() -> Value {
                     12,
                     12,
                     object([
-                        ("theme", label()),
+                        ("theme", led("This week is about", label())),
                         ("dailyActions", list(5, 5, led("Today we", text(15, 240)))),
                         ("kpis", detail(list(1, 4, text(8, 160)))),
                         ("budget", detail(text(1, 80))),
@@ -83,7 +82,7 @@ fn schema() -> Value {
             "metricsFramework",
             object([
                 ("northStarMetric", led("The number that matters most is", sentence())),
-                ("weeklyMetrics", list(2, 6, label())),
+                ("weeklyMetrics", single(list(2, 6, led("Each week we count", label())))),
                 (
                     "leadIndicators",
                     single(list(1, 5, led("An early good sign is", sentence()))),
@@ -99,42 +98,24 @@ fn schema() -> Value {
             single(list(
                 3,
                 12,
-                object([("function", label()), ("tool", label()), ("cost", detail(text(1, 80)))]),
+                object([
+                    ("function", detail(label())),
+                    ("tool", led("We work with", label())),
+                    ("cost", detail(text(1, 80))),
+                ]),
             )),
         ),
         ("budgetAllocation", detail(entries(2, 8))),
         (
             "buildSchedule",
             object([
-                ("week1to2", led("At first we", sentence())),
-                ("week3to4", led("Then we", sentence())),
-                ("week5to8", led("In the second month we", sentence())),
-                ("week9to12", led("In the third month we", sentence())),
+                ("week1to2", led("At first we build", sentence())),
+                ("week3to4", led("Then we add", sentence())),
+                ("week5to8", led("In the second month we test", sentence())),
+                ("week9to12", led("In the third month we offer", sentence())),
             ]),
         ),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "ninetyDayPlan": {"weeks": [{
-            "theme": "Meet coordinators",
-            "dailyActions": ["Today we call three coordinators and write down how they plan a day."],
-        }]},
-        "metricsFramework": {
-            "northStarMetric": "The number that matters most is items repaired on planned days.",
-            "weeklyMetrics": ["Planned days", "Full tables"],
-            "leadIndicators": ["An early good sign is a group that publishes its page within two days."],
-            "pivotTriggers": ["We change course if fewer than five groups have planned a day after two months."],
-        },
-        "toolStack": [{"function": "Email", "tool": "Plain mailing list"}],
-        "buildSchedule": {
-            "week1to2": "At first we build the booking page and try it at one real repair day.",
-            "week3to4": "Then we add the table plan and the links for helpers.",
-            "week5to8": "In the second month we charge the first groups and add reminders.",
-            "week9to12": "In the third month we offer an impact report to two cities.",
-        },
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

@@ -27,7 +27,6 @@ pub(super) static PHASE: Phase = Phase {
     upstream: &[PhaseId::Opportunity, PhaseId::CustomerIntel],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 4096,
     temperature: 0.5,
     searches: |idea| {
@@ -103,7 +102,7 @@ fn schema() -> Value {
                 2,
                 8,
                 object([
-                    ("competitor", label()),
+                    ("competitor", led("Today people pay for", label())),
                     (
                         "tiers",
                         detail(list(
@@ -148,27 +147,6 @@ fn schema() -> Value {
         ),
         ("citations", citations(5)),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "marketSize": {
-            "tam": "The whole market is every repair cafe that meets each month, most of them without software.",
-            "som": "The part within reach is organisers with a regular venue and a mailing list.",
-        },
-        "marketTiming": {
-            "whyNow": "Now is a good time because right to repair rules bring more visitors.",
-            "whatChanged": "In recent years most visitors began to book a time on their phone.",
-            "tailwinds": ["It helps that cities pay for projects that reduce waste."],
-            "headwinds": ["It is difficult that volunteer groups rarely have a budget for tools."],
-        },
-        "pricingLandscape": [{"competitor": "General booking tools"}],
-        "pricingPsychology": {
-            "strategy": "The price should stay below one hour of venue rent so that the choice feels small.",
-            "freemiumVsTrial": "A free trial of one repair day shows the value before anyone pays.",
-        },
-        "marketRisks": ["One risk of this market is that groups stay with paper lists because they cost nothing."],
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

@@ -31,7 +31,6 @@ pub(super) static PHASE: Phase = Phase {
     upstream: &[],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 3072,
     temperature: 0.5,
     searches: |idea| {
@@ -75,20 +74,6 @@ fn schema() -> Value {
         ("keyInsight", led("Most people overlook that", text(60, 500))),
         ("unknowns", list(2, 6, led("It is still unknown whether", sentence()))),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "refinedOpportunities": [
-            {
-                "idea": "A product that fills the repair tables of neighbourhood repair cafes.",
-                "description": "It lets people describe a broken item and get a time with a volunteer who can fix it.",
-                "reasoning": "It matters because organisers lose hours each month to phone calls and empty tables.",
-            },
-        ],
-        "keyInsight": "Most people overlook that the right volunteer is scarce and not the visitor.",
-        "unknowns": ["It is still unknown whether repair cafes have a budget for software at all."],
-    })
 }
 
 /// The opportunity that the artifact recommends.

@@ -27,7 +27,6 @@ pub(super) static PHASE: Phase = Phase {
     upstream: &[PhaseId::CustomerIntel, PhaseId::Strategy, PhaseId::BusinessModel],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 8192,
     temperature: 0.5,
     searches: |idea| {
@@ -77,7 +76,7 @@ fn schema() -> Value {
                         3,
                         12,
                         object([
-                            ("feature", label()),
+                            ("feature", led("The first feature lets people", label())),
                             ("reasoning", led("It comes first because", sentence())),
                             ("priority", one_of(&["must_have", "nice_to_have", "future"])),
                         ]),
@@ -112,7 +111,7 @@ fn schema() -> Value {
                     object([
                         ("headline", led("Finally a simple way to", sentence())),
                         ("subheadline", detail(sentence())),
-                        ("ctaText", label()),
+                        ("ctaText", detail(label())),
                         ("ctaColor", detail(label())),
                         ("socialProof", detail(sentence())),
                     ]),
@@ -213,29 +212,6 @@ fn schema() -> Value {
             ])),
         ),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "mvpScope": {
-            "userStories": ["A user can book a table and get a time within a minute."],
-            "featurePriority": [{"feature": "Table plan", "reasoning": "It comes first because without a plan the day is as chaotic as before."}],
-            "outOfScope": ["The first version leaves out payments between visitors and helpers."],
-        },
-        "informationArchitecture": {
-            "siteMap": [{"path": "/book", "purpose": "Here people describe the broken item and pick a time."}],
-            "activationMetric": "People stay after the first repair day with ten booked tables.",
-        },
-        "landingPageBlueprint": {
-            "aboveTheFold": {"headline": "Finally a simple way to run a repair day without a queue.", "ctaText": "Plan a repair day"},
-        },
-        "appPages": [{
-            "purpose": "This page shows all tables and lets the coordinator move visitors.",
-            "emptyState": "When it is empty, it asks people to share the page with their list.",
-        }],
-        "copyGuidance": {"voiceAndTone": "The voice is short and friendly, like a sign at the entrance of a workshop."},
-        "conversionOptimization": {"frictionPoints": ["People hesitate because they do not know which skill their item needs."]},
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

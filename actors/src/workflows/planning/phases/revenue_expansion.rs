@@ -26,7 +26,6 @@ pub(super) static PHASE: Phase = Phase {
     upstream: &[PhaseId::Opportunity, PhaseId::MarketResearch, PhaseId::KillTest],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 6144,
     temperature: 0.5,
     searches: |idea| {
@@ -69,14 +68,14 @@ pub(super) static PHASE: Phase = Phase {
 fn schema() -> Value {
     let level = || one_of(&["HIGH", "MEDIUM", "LOW"]);
     object([
-        ("primaryProduct", led("The first product", sentence())),
+        ("primaryProduct", led("The first product is", sentence())),
         (
             "adjacentProducts",
             single(list(
                 2,
                 5,
                 object([
-                    ("product", label()),
+                    ("product", led("Another product could help people", label())),
                     ("description", led("It could", sentence())),
                     ("reasoning", led("Customers would want it because", sentence())),
                     ("revenueCeiling", detail(text(8, 240))),
@@ -93,7 +92,7 @@ fn schema() -> Value {
                 2,
                 6,
                 object([
-                    ("feature", label()),
+                    ("feature", led("An extra feature could show", label())),
                     ("description", led("It would", sentence())),
                     ("willingnessToPayEvidence", detail(sentence())),
                     ("revenueImpact", level()),
@@ -128,24 +127,6 @@ fn schema() -> Value {
             )),
         ),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "primaryProduct": "The first product is a booking desk that plans the tables of a repair day.",
-        "adjacentProducts": [{
-            "product": "Spare part ordering",
-            "description": "It could order the part that a planned repair will need before the day.",
-            "reasoning": "Customers would want it because the desk already knows which items are coming.",
-        }],
-        "upsellFeatures": [{
-            "feature": "Impact report",
-            "description": "It would add up the waste avoided so that a city can justify its grant.",
-        }],
-        "ecosystemStrategy": "The parts strengthen one another because each finished repair improves the matching.",
-        "agenticValueChain": "Step by step the software suggests a plan, then books it, then answers for full tables.",
-        "palantirLessons": ["It becomes part of daily work when one manual step disappears at each repair day."],
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

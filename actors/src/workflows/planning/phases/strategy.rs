@@ -32,7 +32,6 @@ pub(super) static PHASE: Phase = Phase {
     ],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 4096,
     temperature: 0.5,
     searches: |idea| {
@@ -72,12 +71,12 @@ fn schema() -> Value {
         (
             "positioning",
             object([
-                ("for", label()),
+                ("for", led("It is made for", label())),
                 ("who", detail(sentence())),
-                ("product", label()),
-                ("category", label()),
+                ("product", led("It is a tool that", label())),
+                ("category", detail(label())),
                 ("keyBenefit", led("The main benefit is", sentence())),
-                ("unlike", label()),
+                ("unlike", led("Other tools", label())),
                 ("competitorWeakness", detail(sentence())),
                 ("fullStatement", led("For its customers it is", text(60, 500))),
             ]),
@@ -94,9 +93,9 @@ fn schema() -> Value {
         (
             "brandVoice",
             object([
-                ("tone", label()),
+                ("tone", led("The tone is", label())),
                 ("personality", detail(sentence())),
-                ("wordsToUse", list(3, 10, label())),
+                ("wordsToUse", detail(list(3, 10, label()))),
                 ("wordsToNeverUse", detail(list(2, 10, label()))),
             ]),
         ),
@@ -121,31 +120,9 @@ fn schema() -> Value {
         ),
         (
             "nameSuggestions",
-            list(3, 6, object([("name", label()), ("domainCheckQuery", detail(label()))])),
+            detail(list(3, 6, object([("name", label()), ("domainCheckQuery", label())]))),
         ),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "positioning": {
-            "for": "Repair cafe coordinators",
-            "product": "Table planner",
-            "category": "Event booking",
-            "keyBenefit": "The main benefit is that every volunteer has the right item at the right time.",
-            "unlike": "Shared spreadsheets",
-            "fullStatement": "For its customers it is the planner that fills every table of a repair day.",
-        },
-        "strategicNarrative": {
-            "whatIsChanging": "In this field repair moves from a hobby to a service that cities count on.",
-            "agenticVision": "In a few years the software runs the day while people do the repairs.",
-        },
-        "brandVoice": {"tone": "Warm and practical", "wordsToUse": ["Repair day", "Full table"]},
-        "wedgeStrategy": {"smallestProduct": "The smallest useful product is one page where visitors book and helpers see their next item."},
-        "differentiationAxes": ["It is better at matching by skill than at having many calendar features."],
-        "moatStrategy": {"howGetsHarder": "It becomes hard to copy because records of finished repairs make each new match better."},
-        "nameSuggestions": [{"name": "Tablemend"}, {"name": "Fixhour"}],
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

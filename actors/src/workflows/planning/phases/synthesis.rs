@@ -37,7 +37,6 @@ pub(super) static PHASE: Phase = Phase {
     ],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 8192,
     temperature: 0.3,
     searches: |_| Vec::new(),
@@ -158,23 +157,6 @@ fn schema() -> Value {
         ),
         ("nextSteps", list(3, 8, led("Next we", sentence()))),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "executiveSummary": "In short, this plan ends the chaos of repair days by filling every table.",
-        "oneLinePitch": "The simple way to fill every table of a repair day.",
-        "elevatorPitch": "Imagine that visitors book, helpers get the right item, and coordinators repair too.",
-        "riskRegister": [{
-            "risk": "There is a risk that small groups do not pay for a tool.",
-            "mitigation": "To lower this risk the team can sell to cities that fund several groups.",
-        }],
-        "keyAssumptions": [{
-            "assumption": "The plan assumes that coordinators share a booking page with their visitors.",
-            "howToValidate": "This can be tested by asking five coordinators to do it for their next day.",
-        }],
-        "nextSteps": ["Next we call three coordinators this week.", "Next we plan one real repair day by hand."],
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

@@ -33,7 +33,6 @@ pub(super) static PHASE: Phase = Phase {
     ],
     schema_version: 1,
     schema,
-    example,
     max_tokens: 8192,
     temperature: 0.3,
     searches: |_| Vec::new(),
@@ -50,7 +49,7 @@ pub(super) static PHASE: Phase = Phase {
             &[
                 ("Main table", "/databaseSchema/newTables/0/name"),
                 ("Main route", "/apiRoutes/routes/0/path"),
-                ("Agent", "/durableObjects/newAgents/0/className"),
+                ("Agent", "/durableObjects/newAgents/0/stateShape"),
                 ("Workflow", "/workflows/newWorkflows/0"),
                 ("Sign-in", "/authFlowDecisions/signupMethod"),
                 ("Technical decision", "/technicalDecisions/0/preferred"),
@@ -129,7 +128,7 @@ fn schema() -> Value {
                     1,
                     6,
                     object([
-                        ("className", label()),
+                        ("className", detail(label())),
                         ("stateShape", led("It remembers", sentence())),
                         ("methods", detail(list(1, 10, label()))),
                         ("binding", detail(identifier())),
@@ -182,7 +181,7 @@ fn schema() -> Value {
                 3,
                 12,
                 object([
-                    ("category", label()),
+                    ("category", detail(label())),
                     ("preferred", led("We choose", sentence())),
                     ("avoid", detail(sentence())),
                     ("reason", led("The reason is that", sentence())),
@@ -191,26 +190,6 @@ fn schema() -> Value {
             )),
         ),
     ])
-}
-
-fn example() -> Value {
-    json!({
-        "databaseSchema": {"newTables": [{"name": "table_bookings", "purpose": "Each row holds one item that a visitor brings to a repair day."}]},
-        "apiRoutes": {"routes": [{"path": "/days/bookings", "description": "It lets a program book a table for an item and receive a time."}]},
-        "durableObjects": {"newAgents": [{
-            "className": "Repair day planner",
-            "stateShape": "It remembers the tables, the helpers with their skills and the waiting list.",
-        }]},
-        "workflows": {"newWorkflows": ["Step by step it makes the plan, asks the helpers and sends it out."]},
-        "cronJobs": {"jobs": ["Every day it reminds the visitors who come tomorrow."]},
-        "authFlowDecisions": {"signupMethod": "People sign in with a link that is sent by email."},
-        "thirdPartyIntegrations": ["It is connected to an email service that sends plans and reminders."],
-        "technicalDecisions": [{
-            "category": "Storage",
-            "preferred": "We choose one small database for each repair day.",
-            "reason": "The reason is that one broken day cannot harm another.",
-        }],
-    })
 }
 
 fn document(content: &Value) -> Vec<Block> {

@@ -10,6 +10,9 @@ pub(in crate::workflows::planning) const TAIL: &str = "[A-Za-z ,'-]{15,74}[a-z]\
 const TAIL_MAX: usize = 76;
 const TAIL_MIN: usize = 18;
 
+/// A text that is shorter than the longest by less than this was cut as well: the next word did not fit.
+const NEARLY: usize = 6;
+
 /// Words that no sentence ends with.
 const LOOSE: &[&str] = &[
     "a", "an", "and", "because", "but", "if", "its", "my", "or", "our", "than", "the", "their", "which", "your",
@@ -103,7 +106,7 @@ pub fn fill(schema: &Value, answer: Value) -> Value {
                 .collect(),
         ),
         Value::Array(items) => Value::Array(items.into_iter().map(|item| fill(&schema["items"], item)).collect()),
-        Value::String(text) if schema["x-kind"] == "text" => {
+        Value::String(text) if schema["x-kind"] == "text" || schema.get("x-lead").is_some() => {
             json!(finished(&text, schema["x-lead"].as_str().map_or(0, str::len)))
         }
         leaf @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => leaf,
@@ -114,7 +117,7 @@ pub fn fill(schema: &Value, answer: Value) -> Value {
 fn finished(text: &str, lead: usize) -> String {
     let whole = text.trim_end_matches('.');
     let mut kept = whole;
-    let mut cut = whole.len() + 1 >= lead + TAIL_MAX;
+    let mut cut = whole.len() + NEARLY >= lead + TAIL_MAX;
     // Whatever follows the last comma of a sentence of full length was cut.
     if cut && let Some((before, _)) = whole.rsplit_once(',') {
         kept = before;
@@ -269,7 +272,8 @@ fn ask(node: &Value) -> Option<Value> {
         }
         Some("string") => {
             let pattern = match node["x-kind"].as_str() {
-                Some("label") => LABEL.to_owned(),
+                // Led, a name becomes a sentence: alone, the model breaks names off in the middle.
+                Some("label") if node.get("x-lead").is_none() => LABEL.to_owned(),
                 Some("path") => PATH.to_owned(),
                 Some("identifier") => IDENTIFIER.to_owned(),
                 Some(_) | None => match node["x-lead"].as_str() {

@@ -29,7 +29,7 @@ pub(super) const KILL: [f64; 6] = [1.0; 6];
 pub(super) struct Asked {
     pub(super) attempt: usize,
     pub(super) phase: PhaseId,
-    /// `draft`, `review-1`, `tiebreak`.
+    /// `notes`, `draft`, `review-1`, `tiebreak`.
     pub(super) step: String,
     /// Which call of the step with this name, 1 for the first.
     pub(super) occurrence: usize,
@@ -82,7 +82,12 @@ pub(super) fn model(scores: &'static [[f64; 6]]) -> FakeModel {
 /// A small model.
 pub(super) fn small_model() -> FakeModel {
     FakeModel::new(|request, _| {
-        let Asked { attempt, phase, .. } = asked(request);
+        let Asked {
+            attempt, phase, step, ..
+        } = asked(request);
+        if step == "notes" {
+            return Reply::Text(format!("Notes on {}. They break off in the", phase.as_str()));
+        }
         Reply::Text(sample::embedded(phase.phase(), 1 + attempt * 40 + phase.number() as usize).to_string())
     })
     .embedded()
@@ -204,10 +209,15 @@ impl Bench {
 
     /// The prompts of the drafts of a phase in one attempt.
     pub(super) fn prompts(&self, phase: PhaseId, attempt: usize) -> Vec<String> {
+        self.prompts_of("draft", phase, attempt)
+    }
+
+    /// The prompts of a step of a phase in one attempt.
+    pub(super) fn prompts_of(&self, step: &str, phase: PhaseId, attempt: usize) -> Vec<String> {
         let requests = self.model.requests();
         let of = |request: &&ModelRequest| {
             let about = asked(request);
-            about.phase == phase && about.attempt == attempt && about.step == "draft"
+            about.phase == phase && about.attempt == attempt && about.step == step
         };
         requests
             .iter()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Bench, GO, PIVOT, good, model};
+use super::harness::{Bench, GO, IDEA, PIVOT, good, model, small_model};
 use crate::{
     ports::fake::{FakeModel, FakeSearch, FakeVectors, Reply},
     records::{RunConfig, RunStatus},
@@ -53,6 +53,58 @@ async fn each_prompt_carries_the_decisions_of_its_declared_upstream_phases_and_n
             assert!(!prompt.contains(&content.to_string()));
         }
     }
+}
+
+/// P20, for a model that is told little: the first decisions of each declared upstream phase, whole, and of no other phase.
+#[tokio::test(start_paused = true)]
+async fn the_notes_of_a_small_model_begin_from_the_decisions_of_each_declared_upstream_phase() {
+    let bench = Bench::with(6, small_model(), FakeVectors::forgetful(), FakeSearch::default()).await;
+    bench.start("r1", RunConfig::default()).await;
+    bench.until("r1", RunStatus::Completed).await;
+    let contents = contents(&bench, "r1").await;
+    for id in PhaseId::ALL {
+        let prompt = &bench.prompts_of("notes", id, 0)[0];
+        assert!(prompt.starts_with(&format!("My business: {IDEA}.\n")), "{prompt}");
+        for (other, content) in &contents {
+            let decisions = (other.phase().decisions)(content);
+            let carried = decisions.iter().filter(|decision| prompt.contains(*decision)).count();
+            if id.phase().upstream.contains(other) {
+                assert!(
+                    (1..=2).contains(&carried) && prompt.contains(&decisions[0]),
+                    "{} carries {carried} of {decisions:?}",
+                    id.as_str()
+                );
+            } else {
+                assert_eq!(carried, 0, "{} in {}", other.as_str(), id.as_str());
+            }
+            assert!(!prompt.contains(&content.to_string()));
+        }
+    }
+}
+
+/// P10 for a small model: of all that the index finds, one short part of the same plan.
+#[tokio::test(start_paused = true)]
+async fn a_small_model_is_shown_little_of_what_is_related() {
+    let with = Bench::new(7, small_model()).await;
+    let without = Bench::with(7, small_model(), FakeVectors::forgetful(), FakeSearch::default()).await;
+    for bench in [&with, &without] {
+        for run in ["r1", "r2"] {
+            bench.start(run, RunConfig::default()).await;
+            bench.until(run, RunStatus::Completed).await;
+        }
+    }
+    let mut shown = 0;
+    for id in PhaseId::ALL {
+        let (with, without) = (with.prompts_of("notes", id, 0), without.prompts_of("notes", id, 0));
+        for (with, without) in with.iter().zip(&without) {
+            assert!(!without.contains("Related parts") && !with.contains("other plans"));
+            let more = with.chars().count() - without.chars().count();
+            assert!(more <= 330, "{}: {more}", id.as_str());
+            assert_eq!(with.contains("Related parts of this plan"), more > 0);
+            shown += usize::from(more > 0);
+        }
+    }
+    assert!(shown > 10, "{shown}");
 }
 
 /// P10: what is related is found by the index, and only by it.

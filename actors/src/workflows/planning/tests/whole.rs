@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::harness::{Bench, GO, IDEA, check_events, model, small_model};
+use super::harness::{Bench, GO, IDEA, asked, check_events, model, small_model};
 use crate::{
     ports::{LiveUpdate, Objects, Profile, Usage},
     records::{KillVerdict, RevenuePotential, RunConfig, RunEventKind, RunStatus},
@@ -168,9 +168,24 @@ async fn a_small_model_makes_a_plan_that_says_it_was_not_assessed() {
     assert!(!detail.kill.unwrap().assessed);
     assert_eq!(detail.profile, Some(Profile::Embedded));
     assert!(detail.phases.iter().all(|phase| phase.overall_score.is_none()));
-    assert_eq!(bench.model.requests().len(), 15, "a small model is not asked to review");
-    for request in bench.model.requests() {
-        assert!(request.turns.last().unwrap().text.chars().count() <= 1_800);
-        assert_eq!(request.turns.len(), 3, "one worked example, then the task");
+    let requests = bench.model.requests();
+    assert_eq!(requests.len(), 2 * 15, "notes and a form for each phase, and no review");
+    for pair in requests.chunks(2) {
+        let [notes, form] = pair else { panic!("{pair:?}") };
+        assert!(notes.schema.is_none() && form.schema.is_some());
+        assert_eq!((notes.turns.len(), form.turns.len()), (1, 1), "the task alone");
+        let text = format!("\n\nNotes on {}.\n\n", asked(notes).phase.as_str());
+        assert!(form.turns[0].text.contains(&text), "{}", form.turns[0].text);
+        for request in pair {
+            assert!(request.turns[0].text.chars().count() <= 2_700);
+        }
     }
+    assert_eq!(
+        detail.usage,
+        Usage {
+            input_tokens: 3000,
+            output_tokens: 300
+        },
+        "notes are paid for as well"
+    );
 }
