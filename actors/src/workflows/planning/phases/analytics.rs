@@ -1,6 +1,6 @@
 //! Phase 13: what is measured.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},

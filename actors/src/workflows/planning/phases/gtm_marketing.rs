@@ -1,6 +1,6 @@
 //! Phase 10: how it is found and bought.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},

@@ -1,6 +1,6 @@
 //! Phase 5: whether to go on. The verdict is computed from the scores (see `verdict`).
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     ports::Profile,

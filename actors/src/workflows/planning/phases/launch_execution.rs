@@ -1,6 +1,6 @@
 //! Phase 14: what happens in the first ninety days.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},

@@ -1,6 +1,6 @@
 //! Phase 3: how large and how priced the market is.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},

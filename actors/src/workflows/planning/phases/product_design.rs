@@ -1,6 +1,6 @@
 //! Phase 9: what it is, page by page.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},

@@ -1,6 +1,6 @@
 //! Phase 6: what else it can earn.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},

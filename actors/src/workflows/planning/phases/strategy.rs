@@ -1,6 +1,6 @@
 //! Phase 7: where it stands and how it wins.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},

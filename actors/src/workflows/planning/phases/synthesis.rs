@@ -1,6 +1,6 @@
 //! Phase 15: the whole plan in one view.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},

@@ -1,6 +1,6 @@
 //! Phase 12: how it is built.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::workflows::planning::{
     document::{Block, Layout, decisions},
