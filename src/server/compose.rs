@@ -205,7 +205,7 @@ mod tests {
             objects: Arc::new(FakeObjects::default()),
             search: Arc::new(FakeSearch::default()),
             events: Arc::new(Watchers::new(1)),
-            planning: PlanningSettings::default(),
+            planning: actors::env::PlanningSettings::default(),
         }
     }
 
