@@ -175,7 +175,7 @@ async fn a_run_is_paused_resumed_cancelled_and_deleted() {
         "a run at work is not deleted"
     );
     assert_eq!(document(&act("cancel", &second))["status"], "cancelled");
-    assert!(refusal(&act("cancel", &second), 1).contains("cancelled"));
+    assert!(refusal(&act("cancel", &second), 1).contains("is cancelled"));
     gate.open();
     assert_eq!(document(&act("delete", &second))["deleted"], true);
     let listed = document(&setup.run(&["run", "list", "--json"]));
