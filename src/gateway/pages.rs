@@ -13,4 +13,4 @@ mod view;
 pub(crate) use acts::{act, create_run, promote, theme};
 pub(crate) use run::{artifact, fragment, plan, run};
 pub(crate) use shell::fault;
-pub(crate) use simple::{asset, home, link_refused, new_run, parked, runs, settings, sign_in};
+pub(crate) use simple::{asset, home, link_refused, new_run, parked, runs, settings, sign_in, signed_in};

@@ -19,10 +19,6 @@ use super::{
     token::{self, Claims, Purpose, Role, Signer},
 };
 
-/// What is seen for a moment after sign-in.
-const SIGNED_IN_PAGE: &str = "<!doctype html><html lang=\"en\"><title>Signed in · foundation</title>\
-    <p><a href=\"/runs\">Signed in. Go on to your runs.</a></p></html>";
-
 /// Setting under which the exchange of a sign-in token is recorded.
 const USED_PREFIX: &str = "sign-in-used/";
 
@@ -99,7 +95,7 @@ pub(crate) async fn sign_in_by_link(
         .insert_header(("refresh", "0;url=/runs"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/html; charset=utf-8")
-        .body(SIGNED_IN_PAGE))
+        .body(pages::signed_in(&request)))
 }
 
 /// Says whether a browser only prepares for a visit; that must not use the link up.

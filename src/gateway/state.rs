@@ -52,7 +52,9 @@ pub struct ModelStatus {
     pub id: String,
     /// Whether it is the small one inside this program, which pages must say.
     pub is_embedded: bool,
-    /// What people must know about the models, missing files included.
+    /// What operators must know about the models, missing files included. Names paths, so `/ready`, which is public,
+    /// leaves it out; the start of the server and `foundation doctor` print it.
+    #[serde(skip)]
     pub notices: Vec<String>,
 }
 

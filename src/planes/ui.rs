@@ -50,7 +50,7 @@ pub use run::{
 pub use runs::{Layout, RunsView, runs_page};
 pub use settings::settings_page;
 pub use shell::{PREFERENCES_COOKIE, Person, Preferences, Section, Shell, Theme, local_path};
-pub use sign_in::{SignInView, sign_in_page};
+pub use sign_in::{SignInView, sign_in_page, signed_in_page};
 pub use summary::{RunState, RunSummary, VerdictKind, headline};
 
 #[cfg(test)]

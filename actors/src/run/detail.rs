@@ -31,6 +31,8 @@ pub struct RunDetail {
     pub earlier: Vec<EarlierAttempt>,
     /// The latest kill test.
     pub kill: Option<KillAssessment>,
+    /// Months after which the idea of a killed run is looked at again.
+    pub revisit_months: Option<u32>,
     /// What a person decided.
     pub approval: Option<Approval>,
     /// Tokens of all accepted phases, earlier attempts included.

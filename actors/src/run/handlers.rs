@@ -143,6 +143,7 @@ impl Handler<GetRunDetail> for Run {
             }
             None => (0, None),
         };
+        let revisit_months = record.revisit_months();
         Ok(RunDetail {
             run: record.run,
             config: record.config,
@@ -154,6 +155,7 @@ impl Handler<GetRunDetail> for Run {
             gathered,
             earlier: record.earlier,
             kill: record.kill,
+            revisit_months,
             approval: record.approval,
             usage: record.usage,
             model: record.model,

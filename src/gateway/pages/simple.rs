@@ -48,6 +48,11 @@ pub(crate) fn link_refused(request: &HttpRequest) -> HttpResponse {
     page(request, StatusCode::FORBIDDEN, html)
 }
 
+/// The page between a sign-in link and the runs.
+pub(crate) fn signed_in(request: &HttpRequest) -> String {
+    ui::signed_in_page(&bare(request, Section::None))
+}
+
 /// `GET /runs`.
 pub(crate) async fn runs(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
     let mut query = body::query(&request)?;

@@ -82,9 +82,7 @@ pub(super) fn summary(detail: &RunDetail, timings: &[PhaseMedian], is_embedded: 
     RunSummary {
         reason,
         verdict_score: kill.filter(|kill| kill.assessed).and_then(|kill| kill.score),
-        revisit_months: kill
-            .filter(|_| detail.run.status == RunStatus::Killed)
-            .map(|kill| kill.revisit_months),
+        revisit_months: detail.revisit_months,
         eta_ms: rest(detail, timings),
         ..columns(&detail.run, is_embedded)
     }

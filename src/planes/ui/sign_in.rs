@@ -36,6 +36,18 @@ pub fn sign_in_page(shell: &Shell, view: SignInView) -> String {
     })
 }
 
+#[derive(Debug, Template)]
+#[template(path = "signed_in.html")]
+struct SignedInPage<'a> {
+    shell: &'a Shell,
+}
+
+/// Renders what is seen for a moment between the link and the runs.
+#[must_use]
+pub fn signed_in_page(shell: &Shell) -> String {
+    page(&SignedInPage { shell })
+}
+
 /// Outlines of the 14 stones around the keystone: a half circle cut into 15, the middle one left out.
 fn arch() -> Vec<String> {
     let (x, y, outer, inner, joint) = (270.0_f64, 300.0_f64, 230.0_f64, 140.0_f64, 0.0105_f64);
