@@ -1,7 +1,8 @@
 //! What a turn costs, beside what it is made of: a bare ractor actor, fjall alone, a bare append with `fdatasync`.
 //!
 //! `cargo bench -p cluster` runs everything and prints each target beside what was reached. `-- --quick` takes a tenth
-//! of the time, `-- --only asks` one part of it, `-- --report PATH` also writes the figures as Markdown.
+//! of the time, `-- --only asks` one part of it, `-- --report PATH` also writes the figures as Markdown,
+//! `-- --soak 50000000` writes that many values and shows what they leave on the disk and in memory.
 //!
 //! All cases of a part run in each round, one after another, so that a noisy machine is noisy for all of them. Figures
 //! are medians of the rounds, and a ratio is the median of the ratios within the rounds.
@@ -19,6 +20,7 @@ mod machine;
 mod options;
 mod peers;
 mod report;
+mod soak;
 mod start;
 mod syncs;
 mod targets;
@@ -38,6 +40,9 @@ fn main() {
         return match child {
             Child::Live => live::child(),
         };
+    }
+    if let Some(writes) = options.soak {
+        return soak::run(writes);
     }
     let mut figures = Figures::default();
     if options.runs("asks") {

@@ -2,8 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-const USAGE: &str =
-    "usage: cargo bench -p cluster [-- [--quick] [--only asks|durable|cold|live|start] [--report PATH]]";
+const USAGE: &str = "usage: cargo bench -p cluster [-- [--quick] [--only asks|durable|cold|live|start] [--report PATH] | -- --soak WRITES]";
 
 /// What the benchmark is asked to do.
 #[derive(Debug, Default)]
@@ -11,6 +10,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     only: Vec<String>,
     pub(crate) report: Option<PathBuf>,
+    /// How many values to write instead of everything else.
+    pub(crate) soak: Option<u64>,
     /// The one thing that a process of its own measures.
     pub(crate) child: Option<Child>,
 }
@@ -32,6 +33,10 @@ impl Options {
                 "--quick" => options.quick = true,
                 "--only" => options.only.push(arguments.next().ok_or(USAGE)?),
                 "--report" => options.report = Some(arguments.next().ok_or(USAGE)?.into()),
+                "--soak" => {
+                    let writes = arguments.next().and_then(|writes| writes.parse().ok());
+                    options.soak = Some(writes.ok_or(USAGE)?);
+                }
                 "--child-live" => options.child = Some(Child::Live),
                 _ => return Err(USAGE),
             }

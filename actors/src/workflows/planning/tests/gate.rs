@@ -76,7 +76,11 @@ async fn a_fourth_pivot_stops_the_run_and_parks_the_idea() {
         (detail.run.pivot_count, detail.run.kill_verdict),
         (3, Some(KillVerdict::PivotExhausted))
     );
-    assert_eq!(detail.revisit_months, Some(6), "not what the last kill test, a pivot, would say");
+    assert_eq!(
+        detail.revisit_months,
+        Some(6),
+        "not what the last kill test, a pivot, would say"
+    );
     let kinds = bench.kinds("r1").await;
     assert_eq!(
         kinds[kinds.len() - 3..],
