@@ -6,14 +6,17 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Instant;
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use metrics::{Histogram, histogram};
 use parking_lot::{Mutex, RwLock};
 
 use super::{Job, Loaded, LogDisk, LogWrite, broken, closed};
 use crate::consensus::codec;
 use crate::consensus::types::Entry;
+use crate::metrics::LOG_SYNC;
 use crate::store::OnFatal;
 
 /// How much of the log fjall replays when it opens.
@@ -59,6 +62,7 @@ impl FjallLog {
             parts: parts.clone(),
             jobs,
             on_fatal,
+            syncs: histogram!(LOG_SYNC),
         };
         let committer = thread::Builder::new()
             .name("log-committer".to_owned())
@@ -166,12 +170,14 @@ struct Committer {
     parts: Parts,
     jobs: mpsc::Receiver<Job>,
     on_fatal: OnFatal,
+    syncs: Histogram,
 }
 
 impl Committer {
     fn run(self) {
         while let Ok(first) = self.jobs.recv() {
             let (round, batch) = self.gather(first);
+            let began = Instant::now();
             if let Err(error) = batch.commit() {
                 // What the disk holds is unknown from here on, so nothing is tried again.
                 (self.on_fatal)(format!("failed to commit to the log: {error}"));
@@ -180,6 +186,7 @@ impl Committer {
                 self.jobs.iter().for_each(refuse);
                 return;
             }
+            self.syncs.record(began.elapsed());
             round.into_iter().for_each(|job| (job.done)(Ok(())));
         }
     }
