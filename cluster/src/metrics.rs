@@ -35,7 +35,9 @@ pub const COMMITS: &str = "cluster_commits_total";
 pub const BATCH: &str = "cluster_batch_bytes";
 /// Batches that went into one log entry.
 pub const ENTRY: &str = "cluster_entry_batches";
-/// Time to write a round of the log and sync it, in seconds; its count is that of the syncs.
+/// Syncs of the logs; one serves every batch that waited for it.
+pub const LOG_SYNCS: &str = "cluster_log_syncs_total";
+/// Time to write a round of the log and sync it, in seconds.
 pub const LOG_SYNC: &str = "cluster_log_sync_seconds";
 /// Log behind the last snapshots of all groups, in bytes.
 pub const LOG: &str = "cluster_log_bytes";
@@ -256,6 +258,7 @@ fn describe() {
     describe_counter!(COMMITS, Unit::Count, "Batches of turns proposed");
     describe_histogram!(BATCH, Unit::Bytes, "Size of a turn's batch");
     describe_histogram!(ENTRY, Unit::Count, "Batches that went into one log entry");
+    describe_counter!(LOG_SYNCS, Unit::Count, "Syncs of the logs of all groups");
     describe_histogram!(LOG_SYNC, Unit::Seconds, "Time to write a round of the log and sync it");
     describe_gauge!(LOG, Unit::Bytes, "Log behind the last snapshots of all groups");
     describe_histogram!(SNAPSHOT, Unit::Seconds, "Time to build a snapshot");

@@ -16,7 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use super::{Job, Loaded, LogDisk, LogWrite, broken, closed};
 use crate::consensus::codec;
 use crate::consensus::types::Entry;
-use crate::metrics::LOG_SYNC;
+use crate::metrics::{LOG_SYNC, LOG_SYNCS};
 use crate::store::OnFatal;
 
 /// How much of the log fjall replays when it opens.
@@ -62,7 +62,7 @@ impl FjallLog {
             parts: parts.clone(),
             jobs,
             on_fatal,
-            syncs: histogram!(LOG_SYNC),
+            times: histogram!(LOG_SYNC),
         };
         let committer = thread::Builder::new()
             .name("log-committer".to_owned())
@@ -170,11 +170,12 @@ struct Committer {
     parts: Parts,
     jobs: mpsc::Receiver<Job>,
     on_fatal: OnFatal,
-    syncs: Histogram,
+    times: Histogram,
 }
 
 impl Committer {
     fn run(self) {
+        let syncs = metrics::counter!(LOG_SYNCS);
         while let Ok(first) = self.jobs.recv() {
             let (round, batch) = self.gather(first);
             let began = Instant::now();
@@ -186,7 +187,8 @@ impl Committer {
                 self.jobs.iter().for_each(refuse);
                 return;
             }
-            self.syncs.record(began.elapsed());
+            syncs.increment(1);
+            self.times.record(began.elapsed());
             round.into_iter().for_each(|job| (job.done)(Ok(())));
         }
     }
