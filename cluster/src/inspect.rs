@@ -15,7 +15,7 @@ use crate::{
     router::Node,
     shard::Shard,
     vitals::{SlowTurn, TurnOutcome},
-    wire,
+    wire::{self, WireError},
 };
 
 /// Rows of state that one inspection counts at most.
@@ -109,7 +109,7 @@ pub(crate) struct Stored<'a> {
 
 impl<'a> Stored<'a> {
     pub(crate) fn open(shard: &'a dyn Shard, address: &'a Address) -> Result<Self> {
-        let record = read(shard, &keyspace::record(address.hash))?;
+        let record = read(shard, &keyspace::record(address.hash), wire::decode)?;
         Ok(Self { shard, address, record })
     }
 
@@ -118,7 +118,7 @@ impl<'a> Stored<'a> {
     }
 
     fn alarm(&self) -> Result<Option<AlarmStatus>> {
-        let row: Option<AlarmRow> = read(self.shard, &keyspace::alarm(self.address.hash))?;
+        let row = read(self.shard, &keyspace::alarm(self.address.hash), AlarmRow::decode)?;
         Ok(row.map(|row| AlarmStatus {
             due: row.due,
             scheduled: row.scheduled,
@@ -162,9 +162,9 @@ impl<'a> Stored<'a> {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(shard: &dyn Shard, key: &[u8]) -> Result<Option<T>> {
+fn read<T>(shard: &dyn Shard, key: &[u8], decode: impl FnOnce(&[u8]) -> Result<T, WireError>) -> Result<Option<T>> {
     let row = shard.get(key).map_err(unreadable)?;
-    row.map(|row| wire::decode(&row)).transpose().map_err(|error| {
+    row.map(|row| decode(&row)).transpose().map_err(|error| {
         tracing::error!(%error, "a row of the runtime is broken");
         ActorError::internal("storage.decode", "a row of the runtime is broken")
     })

@@ -15,6 +15,7 @@ mod gauges;
 mod identity;
 mod inspection;
 mod passivation;
+mod retries;
 mod schedules;
 mod sends;
 mod splits;
