@@ -24,6 +24,7 @@ use crate::{
     interface::{Payload, Value},
     keyspace::SendId,
     shard::Epoch,
+    vitals::Vitals,
 };
 
 /// Why a letter has no reply.
@@ -205,6 +206,7 @@ pub(crate) struct Mailbox {
     pub(crate) address: Arc<Address>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) epoch: Epoch,
+    pub(crate) vitals: Vitals,
     letters: Letters,
     /// Work beside the mailbox.
     busy: AtomicUsize,
@@ -220,6 +222,7 @@ impl Mailbox {
             address,
             gate: Arc::default(),
             epoch,
+            vitals: Vitals::default(),
             letters: Letters::new(),
             busy: AtomicUsize::new(0),
             actor: OnceLock::new(),
@@ -293,6 +296,7 @@ impl Mailbox {
 
     /// Ends the activation at once, in the middle of a turn if need be.
     pub(crate) fn kill(&self) {
+        self.vitals.discard();
         // Its letters are dropped with the actor; later ones wait for the next ownership.
         self.seal();
         if let Some(actor) = self.actor.get() {
