@@ -14,6 +14,7 @@ use super::{Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores};
 use crate::{
     VirtualActor,
     consensus::{Engine, EngineConfig},
+    deadlines::Deadlines,
     host::Host,
     id::ClassUid,
     interface::{Class, Registered},
@@ -105,6 +106,7 @@ impl ClusterBuilder {
             random: Mutex::new(random),
             classes: registered,
             metrics,
+            deadlines: Deadlines::start(&config.actors),
             watch: Watch::new(bounds.slow_turn, bounds.slow_turns),
             hosts: shards
                 .into_iter()
