@@ -15,7 +15,7 @@ use crate::{
     interface::{Class, Instance, Value},
     mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Queued, Reply},
     router::Node,
-    turn::{Commit, Pipe, Turn},
+    turn::{self, Commit, Pipe, Turn},
 };
 
 /// The ractor actor of an activation.
@@ -126,6 +126,10 @@ impl Slot {
         let class = self.class.name();
         let instance = match self.instance(None).await {
             Ok(instance) => instance,
+            // That is no failure of the alarm.
+            Err(Fault::Activation(error)) if turn::needs_other_program(&error) => {
+                return self.release(reply, Err(Fault::Activation(error)));
+            }
             Err(_) => return self.failed_alarm(due, reply),
         };
         let Some(alarm) = instance.turn().storage.alarm.fire(due) else {
@@ -349,7 +353,7 @@ fn run(
     })
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<String>()
         .map(String::as_str)

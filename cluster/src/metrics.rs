@@ -18,6 +18,10 @@ pub const BATCH: &str = "cluster_batch_bytes";
 pub const ACTIVATIONS: &str = "cluster_activations";
 /// Durable sends that were given up.
 pub const DEAD_LETTERS: &str = "cluster_dead_letters_total";
+/// Deleted classes that still have rows, counted once for each shard.
+pub const ERASURES: &str = "cluster_erasures";
+/// Rows of deleted classes that were removed.
+pub const ERASED_ROWS: &str = "cluster_erased_rows_total";
 
 /// Handles to the metrics of one node.
 pub(crate) struct Metrics {
@@ -26,6 +30,8 @@ pub(crate) struct Metrics {
     batch: Histogram,
     activations: Gauge,
     dead_letters: Counter,
+    erasures: Gauge,
+    erased_rows: Counter,
 }
 
 struct ClassMetrics {
@@ -42,6 +48,11 @@ impl Metrics {
         describe_histogram!(BATCH, metrics::Unit::Bytes, "size of a turn's batch");
         describe_gauge!(ACTIVATIONS, "activations that are live now");
         describe_counter!(DEAD_LETTERS, "durable sends that were given up");
+        describe_gauge!(
+            ERASURES,
+            "deleted classes that still have rows, counted once for each shard"
+        );
+        describe_counter!(ERASED_ROWS, "rows of deleted classes that were removed");
         let of_class = |class| ClassMetrics {
             succeeded: counter!(TURNS, "class" => class, "outcome" => "ok"),
             failed: counter!(TURNS, "class" => class, "outcome" => "error"),
@@ -53,6 +64,8 @@ impl Metrics {
             batch: histogram!(BATCH),
             activations: gauge!(ACTIVATIONS),
             dead_letters: counter!(DEAD_LETTERS),
+            erasures: gauge!(ERASURES),
+            erased_rows: counter!(ERASED_ROWS),
         }
     }
 
@@ -76,6 +89,14 @@ impl Metrics {
 
     pub(crate) fn live(&self) -> &Gauge {
         &self.activations
+    }
+
+    pub(crate) fn erasures(&self) -> &Gauge {
+        &self.erasures
+    }
+
+    pub(crate) fn erased(&self, rows: usize) {
+        self.erased_rows.increment(rows as u64);
     }
 
     pub(crate) fn dead_letter(&self) {

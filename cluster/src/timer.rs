@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Timestamp,
-    address::Address,
+    address::{Address, Stored},
     host::Host,
     keyspace,
     mailbox::{Fault, Letter, Reply},
+    turn,
 };
 
 /// Alarms of one shard that are fired at a time.
@@ -19,6 +20,9 @@ const FIRING: usize = 256;
 
 /// Pause before an alarm that could not be delivered is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Pause before the alarm of an actor that the program does not fit is tried again.
+const LONG_PAUSE: Duration = Duration::from_secs(60);
 
 /// Longest sleep: the wall clock may be set forward meanwhile.
 const NAP: Duration = Duration::from_secs(3600);
@@ -61,6 +65,8 @@ fn fire_due(host: &Arc<Host>, taken: &Arc<Mutex<Taken>>, token: &CancellationTok
             return Some(PAUSE);
         }
     };
+    forget(&mut taken.lock().parked, &rows, limit);
+    let is_full = rows.len() == limit;
     let now = node.clock.now();
     for (key, value) in rows {
         let due = keyspace::parse_due(&key).map(|(millis, _)| Timestamp::from_millis(millis));
@@ -76,6 +82,11 @@ fn fire_due(host: &Arc<Host>, taken: &Arc<Mutex<Taken>>, token: &CancellationTok
             continue;
         }
         let Some((due, address)) = due.zip(Address::decode(&value, &node.classes)) else {
+            if Stored::class_in(&value).is_some_and(|class| node.classes.is_deleted(class)) {
+                // It goes with the rows of its class.
+                taken_now.parked.insert(key);
+                continue;
+            }
             // Without its class the alarm can never run; it stays for a node that knows the class.
             tracing::error!(
                 shard = host.shard.number(),
@@ -89,15 +100,39 @@ fn fire_due(host: &Arc<Host>, taken: &Arc<Mutex<Taken>>, token: &CancellationTok
         let fire = fire(Arc::clone(host), Arc::clone(taken), key, due, address);
         host.runtime.spawn(token.clone().run_until_cancelled_owned(fire));
     }
-    Some(NAP)
+    // Behind those that can only be parked there may be more.
+    Some(if is_full { Duration::ZERO } else { NAP })
+}
+
+/// Forgets parked alarms that are gone from the index, as far as it was read.
+fn forget(parked: &mut BTreeSet<Bytes>, rows: &[(Bytes, Bytes)], limit: usize) {
+    let end = rows.last().filter(|_| rows.len() == limit);
+    parked.retain(|key| {
+        let is_behind = end.is_some_and(|(end, _)| key > end);
+        is_behind || rows.binary_search_by(|(row, _)| row.cmp(key)).is_ok()
+    });
 }
 
 async fn fire(host: Arc<Host>, taken: Arc<Mutex<Taken>>, key: Bytes, due: Timestamp, address: Arc<Address>) {
     let (reply, outcome) = Reply::channel();
     host.deliver(&address, Letter::Alarm(due, reply)).await;
-    if let Err(fault) = outcome.await.unwrap_or(Err(Fault::Unavailable)) {
-        tracing::debug!(actor = %address, ?fault, "an alarm could not be delivered");
-        tokio::time::sleep(PAUSE).await;
+    match outcome.await.unwrap_or(Err(Fault::Unavailable)) {
+        Ok(_) => {}
+        Err(Fault::Activation(error)) if turn::needs_other_program(&error) => {
+            // However many these are, they must not be in the way of others.
+            {
+                let mut taken = taken.lock();
+                taken.parked.insert(key.clone());
+                taken.firing.remove(&key);
+            }
+            host.alarms.notify_one();
+            tokio::time::sleep(LONG_PAUSE).await;
+            taken.lock().parked.remove(&key);
+        }
+        Err(fault) => {
+            tracing::debug!(actor = %address, ?fault, "an alarm could not be delivered");
+            tokio::time::sleep(PAUSE).await;
+        }
     }
     taken.lock().firing.remove(&key);
     host.alarms.notify_one();
