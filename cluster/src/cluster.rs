@@ -4,6 +4,7 @@ mod builder;
 mod config;
 mod groups;
 mod history;
+mod inspection;
 mod listing;
 mod open_error;
 mod settings;

@@ -16,7 +16,6 @@ use crate::{
     outbox::{self, Envelope},
     router::Node,
     shard::{Op, Outcome},
-    wire,
 };
 
 /// Rows removed in one batch.
@@ -143,7 +142,7 @@ impl Erasure<'_> {
         for (key, value) in rows {
             // The row of the alarm is the only way to its entry in the index of due times.
             if key == alarm
-                && let Ok(alarm) = wire::decode::<AlarmRow>(&value)
+                && let Ok(alarm) = AlarmRow::decode(&value)
             {
                 keys.insert(keyspace::due(alarm.due.as_millis(), hash));
             }

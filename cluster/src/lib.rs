@@ -17,6 +17,7 @@ mod gate;
 mod host;
 mod id;
 mod inbox;
+mod inspect;
 mod interface;
 mod keyspace;
 mod mailbox;
@@ -34,6 +35,7 @@ mod store;
 pub mod testing;
 mod timer;
 mod turn;
+mod vitals;
 mod wire;
 
 pub use actor::{Handler, VirtualActor};
@@ -49,6 +51,7 @@ pub use ctx::Ctx;
 pub use directory::DirectoryQuery;
 pub use error::{ActorError, ErrorKind, Result};
 pub use id::{ActorId, TenantId};
+pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
 pub use message::Message;
 pub use migration::{
@@ -57,3 +60,4 @@ pub use migration::{
 };
 pub use reference::ActorRef;
 pub use storage::{Key, Keys, List, Storage};
+pub use vitals::{SlowTurn, TurnOutcome};

@@ -15,6 +15,7 @@ use crate::{
     mailbox::{Call, Chain, Fault, Letter, Origin, Reply},
     metrics::Metrics,
     migration::Registry,
+    vitals::Watch,
 };
 
 /// The registered classes, by name and by lasting identity.
@@ -39,11 +40,6 @@ impl Classes {
         registered
     }
 
-    /// Names of the registered classes.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.uids.keys().copied()
-    }
-
     /// Every class there is or was.
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
@@ -52,6 +48,13 @@ impl Classes {
     /// Whether a class was deleted for good.
     pub(crate) fn is_deleted(&self, uid: ClassUid) -> bool {
         self.registry.deleted().iter().any(|(_, entry)| entry.uid == uid)
+    }
+
+    /// Names of the registered classes, in order.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.uids.keys().copied().collect();
+        names.sort_unstable();
+        names
     }
 
     pub(crate) fn uid(&self, name: &str) -> Option<ClassUid> {
@@ -70,6 +73,7 @@ pub(crate) struct Node {
     pub(crate) random: Mutex<StdRng>,
     pub(crate) classes: Classes,
     pub(crate) metrics: Metrics,
+    pub(crate) watch: Watch,
     /// By shard number; their count is a power of two.
     pub(crate) hosts: Vec<Arc<Host>>,
 }

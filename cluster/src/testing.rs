@@ -188,7 +188,15 @@ impl TestCluster {
     /// # Panics
     /// If it does not open again.
     pub async fn crash_and_restart(&mut self) {
-        self.reopen().await.expect(OPENS);
+        self.reopen(Duration::ZERO).await.expect(OPENS);
+    }
+
+    /// As [`crash_and_restart`](Self::crash_and_restart), with some time between the end and the beginning.
+    ///
+    /// # Panics
+    /// If it does not open again.
+    pub async fn crash_and_restart_after(&mut self, pause: Duration) {
+        self.reopen(pause).await.expect(OPENS);
     }
 
     /// Crashes and opens again as another program: with the classes and migrations of `program`, the rest as before.
@@ -198,11 +206,12 @@ impl TestCluster {
     pub async fn crash_and_restart_as(&mut self, program: TestClusterBuilder) -> Result<(), OpenError> {
         self.settings.classes = program.classes;
         self.settings.migrations = program.migrations;
-        self.reopen().await
+        self.reopen(Duration::ZERO).await
     }
 
-    async fn reopen(&mut self) -> Result<(), OpenError> {
+    async fn reopen(&mut self, pause: Duration) -> Result<(), OpenError> {
         self.cluster.crash().await;
+        tokio::time::sleep(pause).await;
         self.restarts += 1;
         self.cluster = open(&self.settings, &self.disk, &self.clock, &self.fatal, self.restarts).await?;
         Ok(())
@@ -211,6 +220,13 @@ impl TestCluster {
     /// Ends every activation after the messages it has.
     pub async fn passivate_all(&self) {
         self.cluster.passivate_all().await;
+    }
+
+    /// Changes how the simulation misbehaves.
+    pub fn set_faults(&self, faults: Faults) {
+        if let Disk::Simulated(disk) = &self.disk {
+            disk.set_faults(faults);
+        }
     }
 
     /// Makes every sync of the engine's disk fail until the next crash.

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use rand::Rng;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
-    ActorError, ErrorKind, Result, Storage, Timestamp,
+    ActorError, Result, Storage, Timestamp,
     address::Address,
     alarm::{AlarmRow, AlarmState},
     directory::{Presence, Record},
@@ -24,6 +25,7 @@ use crate::{
     router::Node,
     shard::Op,
     storage,
+    vitals::Cause,
 };
 
 /// Code of the error when a newer program wrote an actor.
@@ -31,12 +33,6 @@ const NEWER: &str = "actor.newer";
 
 /// Code of the error when an actor cannot be upgraded.
 pub(crate) const UPGRADE: &str = "actor.upgrade";
-
-/// Whether an activation failed because the program does not fit what is stored. What is on its way to the actor must
-/// wait for one that does.
-pub(crate) fn needs_other_program(error: &ActorError) -> bool {
-    error.kind() == ErrorKind::Retryable && [NEWER, UPGRADE].contains(&error.code())
-}
 
 /// Work beside the mailbox, and the message its result becomes.
 pub(crate) struct Pipe {
@@ -79,7 +75,9 @@ impl Turn {
         let gate = Arc::clone(&mailbox.gate);
         let mut storage = Storage::new(shard, gate, Arc::clone(&node.bounds), hash);
         let record: Record = storage::stored(&storage, &keyspace::record(hash))?.unwrap_or_default();
-        let alarm: Option<AlarmRow> = storage::stored(&storage, &keyspace::alarm(hash))?;
+        let alarm = storage.read(&keyspace::alarm(hash))?;
+        let alarm = alarm.map(|bytes| AlarmRow::decode(&bytes)).transpose();
+        let alarm = alarm.map_err(|error| storage::undecodable("a row of the runtime", &error))?;
         storage.generation = record.generation;
         storage.alarm = AlarmState::new(alarm);
         Ok(Self {
@@ -158,6 +156,11 @@ impl Turn {
         self.version = to;
         self.commit();
         Ok(())
+    }
+
+    /// Lets those who watch know that the actor begins with something.
+    pub(crate) fn begin(&self, cause: Cause, began: Instant) {
+        self.node.watch.begin(&self.mailbox.vitals, cause, began);
     }
 
     /// Whether a durable send was taken before; if not, it is taken with this turn.
@@ -283,7 +286,7 @@ impl Turn {
         }));
         let effects = Effects {
             alarm: alarm.is_some(),
-            sends: !self.sends.is_empty(),
+            sends: self.sends.len(),
             garbage: cleared,
         };
         ops.extend(self.sends.drain(..).map(|envelope| Op::Send { envelope }));

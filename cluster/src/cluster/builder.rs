@@ -18,6 +18,7 @@ use crate::{
     interface::{Class, Registered},
     metrics::Metrics,
     router::{Classes, Node},
+    vitals::Watch,
 };
 
 /// Builder of a [`Cluster`]: classes are registered here, each with its environment.
@@ -59,8 +60,8 @@ impl ClusterBuilder {
     /// Opens the node: creates what is missing, recovers what is there, and waits until every shard is owned.
     ///
     /// # Errors
-    /// If the stores cannot be used, two classes share a name, or the classes, the migrations and what is stored do not
-    /// fit together; then nothing is changed.
+    /// If the stores cannot be used; if two classes, or two messages of a class, share a name; or if the classes, the
+    /// migrations and what is stored do not fit together. Then nothing is changed.
     pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
         let on_fatal = self.config.on_fatal.clone();
         let engine = Engine::open(EngineConfig {
@@ -96,7 +97,7 @@ impl ClusterBuilder {
                 return Err(error);
             }
         };
-        let metrics = Metrics::new(registered.names());
+        let metrics = Metrics::new(registered.names().into_iter());
 
         let shards = groups.shards();
         let bounds = Arc::new(config.bounds);
@@ -109,6 +110,7 @@ impl ClusterBuilder {
             random: Mutex::new(random),
             classes: registered,
             metrics,
+            watch: Watch::new(bounds.slow_turn, bounds.slow_turns),
             hosts: shards
                 .into_iter()
                 .map(|shard| {
@@ -140,6 +142,12 @@ async fn settle(
 ) -> Result<Classes, OpenError> {
     let mut by_name = BTreeMap::new();
     for class in classes {
+        if let Some(message) = class.duplicate() {
+            return Err(OpenError::DuplicateMessage {
+                class: class.name(),
+                message,
+            });
+        }
         if let Some(earlier) = by_name.insert(class.name(), class) {
             return Err(OpenError::DuplicateClass(earlier.name()));
         }

@@ -293,7 +293,7 @@ async fn a_failed_upgrade_changes_nothing_and_loses_nothing() {
 
     // Also within the same program: the alarm is tried again by itself.
     journal.broken.store(false, Ordering::SeqCst);
-    test.advance(Duration::from_secs(70)).await;
+    test.advance(Duration::from_secs(1300)).await;
     assert_eq!(journal.take(), ["a 1->2", "a alarm"]);
     assert_eq!(book::<2>(&test, "a").ask(Read).await.unwrap(), (8, 8));
 }
