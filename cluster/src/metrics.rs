@@ -284,9 +284,9 @@ fn describe() {
     describe_gauge!(
         ERASURES,
         Unit::Count,
-        "deleted classes that still have rows, counted once for each shard"
+        "Deleted classes that still have rows, counted once for each shard"
     );
-    describe_counter!(ERASED_ROWS, Unit::Count, "rows of deleted classes that were removed");
+    describe_counter!(ERASED_ROWS, Unit::Count, "Rows of deleted classes that were removed");
 }
 
 impl fmt::Debug for Metrics {
