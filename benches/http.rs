@@ -1,6 +1,6 @@
 //! What a request costs: a bare actix route, a route that asks an actor, and a route that makes a durable turn, in one run.
 //!
-//! `cargo bench --bench http`. Rounds are interleaved, because machines are noisy; medians and ratios are printed.
+//! `cargo bench -p benches --bench http`. Rounds are interleaved, because machines are noisy; medians and ratios are printed.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]

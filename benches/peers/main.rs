@@ -78,7 +78,8 @@ fn median(figures: &[Figure], of: impl Fn(&Figure) -> f64) -> f64 {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    // cargo adds `--bench` to what it runs as a benchmark.
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("serve"), Some(directory)) => server::serve(directory.as_ref()),
         (Some("against"), Some(workerd)) => compare(&PathBuf::from(workerd)),
@@ -87,7 +88,7 @@ fn main() {
 }
 
 fn compare(workerd: &std::path::Path) {
-    let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).expect("a directory on the disk of the sources");
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory on the disk of the build");
     let servers = [
         Server::ours(&directory.path().join("foundation")),
         Server::workerd(workerd, &directory.path().join("workerd")),

@@ -56,7 +56,7 @@ impl Server {
             .args(["serve", "workerd.capnp", "config"])
             .arg(format!("--socket-addr=http={address}"))
             .arg(format!("--directory-path=storage={}", directory.display()))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/peers"))
             .spawn()
             .expect("workerd starts");
         let server = Self {
