@@ -190,8 +190,10 @@ pub(crate) async fn cancel(
     gateway: Shared,
     id: web::Path<String>,
 ) -> Answer {
+    let key = idempotency::key(&request)?;
     nothing(&request, payload, &gateway).await?;
-    Ok(state(&gateway.planning.cancel(&caller, Planning::run_id(&id)?).await?))
+    let run = Planning::run_id(&id)?;
+    Ok(state(&gateway.planning.cancel(&caller, run, key.as_deref()).await?))
 }
 
 /// `POST /runs/{id}/pause`.
@@ -202,8 +204,10 @@ pub(crate) async fn pause(
     gateway: Shared,
     id: web::Path<String>,
 ) -> Answer {
+    let key = idempotency::key(&request)?;
     nothing(&request, payload, &gateway).await?;
-    Ok(state(&gateway.planning.pause(&caller, Planning::run_id(&id)?).await?))
+    let run = Planning::run_id(&id)?;
+    Ok(state(&gateway.planning.pause(&caller, run, key.as_deref()).await?))
 }
 
 /// `POST /runs/{id}/resume`.
@@ -214,8 +218,10 @@ pub(crate) async fn resume(
     gateway: Shared,
     id: web::Path<String>,
 ) -> Answer {
+    let key = idempotency::key(&request)?;
     nothing(&request, payload, &gateway).await?;
-    Ok(state(&gateway.planning.resume(&caller, Planning::run_id(&id)?).await?))
+    let run = Planning::run_id(&id)?;
+    Ok(state(&gateway.planning.resume(&caller, run, key.as_deref()).await?))
 }
 
 async fn comment(request: &HttpRequest, payload: web::Payload, gateway: &Gateway) -> Result<Option<String>, Problem> {
@@ -233,11 +239,10 @@ pub(crate) async fn approve(
     gateway: Shared,
     id: web::Path<String>,
 ) -> Answer {
+    let key = idempotency::key(&request)?;
     let comment = comment(&request, payload, &gateway).await?;
-    let state = gateway
-        .planning
-        .approve(&caller, Planning::run_id(&id)?, comment)
-        .await?;
+    let run = Planning::run_id(&id)?;
+    let state = gateway.planning.approve(&caller, run, comment, key.as_deref()).await?;
     Ok(HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status, "message": "the run was approved" })))
 }
 
@@ -249,11 +254,10 @@ pub(crate) async fn reject(
     gateway: Shared,
     id: web::Path<String>,
 ) -> Answer {
+    let key = idempotency::key(&request)?;
     let comment = comment(&request, payload, &gateway).await?;
-    let state = gateway
-        .planning
-        .reject(&caller, Planning::run_id(&id)?, comment)
-        .await?;
+    let run = Planning::run_id(&id)?;
+    let state = gateway.planning.reject(&caller, run, comment, key.as_deref()).await?;
     Ok(HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status, "message": "the run was rejected" })))
 }
 

@@ -17,7 +17,7 @@ use actors::{
     workflows::planning::phase::PhaseId,
 };
 use bytes::Bytes;
-use cluster::prelude::{ActorId, ActorRef, Cluster, ErrorKind, Handler, Message};
+use cluster::prelude::{ActorId, ActorRef, Cluster, ErrorKind, Handler, IdempotencyKey, Message};
 use uuid::Uuid;
 
 use super::{caller::Caller, error::Problem, idempotency};
@@ -77,10 +77,7 @@ impl Planning {
             origin: None,
         };
         match self.actor(caller, id).ask(start).await {
-            Err(error) if error.kind() == ErrorKind::Conflict && key.is_some() => Err(Problem::unprocessable(
-                "idempotency.mismatch",
-                "this Idempotency-Key was used for another request; use a new key",
-            )),
+            Err(error) if error.kind() == ErrorKind::Conflict && key.is_some() => Err(mismatch()),
             answer => Ok(answer?),
         }
     }
@@ -105,19 +102,19 @@ impl Planning {
     }
 
     pub(crate) async fn delete(&self, caller: &Caller, id: Uuid) -> Result<RunState, Problem> {
-        self.change(caller, id, DeleteRun).await
+        self.change(caller, id, ("delete", None), DeleteRun).await
     }
 
-    pub(crate) async fn cancel(&self, caller: &Caller, id: Uuid) -> Result<RunState, Problem> {
-        self.change(caller, id, CancelRun).await
+    pub(crate) async fn cancel(&self, caller: &Caller, id: Uuid, key: Option<&str>) -> Result<RunState, Problem> {
+        self.change(caller, id, ("cancel", key), CancelRun).await
     }
 
-    pub(crate) async fn pause(&self, caller: &Caller, id: Uuid) -> Result<RunState, Problem> {
-        self.change(caller, id, PauseRun).await
+    pub(crate) async fn pause(&self, caller: &Caller, id: Uuid, key: Option<&str>) -> Result<RunState, Problem> {
+        self.change(caller, id, ("pause", key), PauseRun).await
     }
 
-    pub(crate) async fn resume(&self, caller: &Caller, id: Uuid) -> Result<RunState, Problem> {
-        self.change(caller, id, ResumeRun).await
+    pub(crate) async fn resume(&self, caller: &Caller, id: Uuid, key: Option<&str>) -> Result<RunState, Problem> {
+        self.change(caller, id, ("resume", key), ResumeRun).await
     }
 
     pub(crate) async fn approve(
@@ -125,12 +122,19 @@ impl Planning {
         caller: &Caller,
         id: Uuid,
         comment: Option<String>,
+        key: Option<&str>,
     ) -> Result<RunState, Problem> {
-        self.change(caller, id, ApproveRun { comment }).await
+        self.change(caller, id, ("approve", key), ApproveRun { comment }).await
     }
 
-    pub(crate) async fn reject(&self, caller: &Caller, id: Uuid, comment: Option<String>) -> Result<RunState, Problem> {
-        self.change(caller, id, RejectRun { comment }).await
+    pub(crate) async fn reject(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        comment: Option<String>,
+        key: Option<&str>,
+    ) -> Result<RunState, Problem> {
+        self.change(caller, id, ("reject", key), RejectRun { comment }).await
     }
 
     pub(crate) async fn artifacts(
@@ -284,12 +288,29 @@ impl Planning {
         Ok(self.actor(caller, id).ask(message).await?)
     }
 
-    /// Asks for a change; a refusal says where the run stands.
-    async fn change<M: Message>(&self, caller: &Caller, id: Uuid, message: M) -> Result<M::Reply, Problem>
+    /// Asks for a change; a refusal says where the run stands. Under an idempotency key the change is made once, and a
+    /// repetition is answered as the first time.
+    async fn change<M: Message>(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        (operation, key): (&str, Option<&str>),
+        message: M,
+    ) -> Result<M::Reply, Problem>
     where
         Run: Handler<M>,
     {
-        match self.actor(caller, id).ask(message).await {
+        let actor = self.actor(caller, id);
+        let answer = match key {
+            Some(key) => {
+                // The actor is the run, so its id needs no part in the key.
+                let key = idempotency::id(caller.tenant.as_str(), &caller.user, operation, key);
+                actor.ask_idempotent(&IdempotencyKey::new(&key.to_string())?, message).await
+            }
+            None => actor.ask(message).await,
+        };
+        match answer {
+            Err(error) if error.code() == "idempotency.reused" => Err(mismatch()),
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 let status = self.run(caller, id).await?.status;
                 Err(Problem::from(error).with_state(status.as_str()))
@@ -297,6 +318,13 @@ impl Planning {
             answer => Ok(answer?),
         }
     }
+}
+
+fn mismatch() -> Problem {
+    Problem::unprocessable(
+        "idempotency.mismatch",
+        "this Idempotency-Key was used for another request; use a new key",
+    )
 }
 
 /// The refusal of everything that belongs to mode `local`.

@@ -88,11 +88,11 @@ pub(crate) async fn act(
     let id = Planning::run_id(&run)?;
     let planning = &gateway.planning;
     let said = match act.as_str() {
-        "pause" => planning.pause(&caller, id).await.map(|_| Said::Paused),
-        "resume" => planning.resume(&caller, id).await.map(|_| Said::Resumed),
-        "cancel" => planning.cancel(&caller, id).await.map(|_| Said::Cancelled),
-        "approve" => planning.approve(&caller, id, comment).await.map(|_| Said::Approved),
-        "reject" => planning.reject(&caller, id, comment).await.map(|_| Said::Rejected),
+        "pause" => planning.pause(&caller, id, None).await.map(|_| Said::Paused),
+        "resume" => planning.resume(&caller, id, None).await.map(|_| Said::Resumed),
+        "cancel" => planning.cancel(&caller, id, None).await.map(|_| Said::Cancelled),
+        "approve" => planning.approve(&caller, id, comment, None).await.map(|_| Said::Approved),
+        "reject" => planning.reject(&caller, id, comment, None).await.map(|_| Said::Rejected),
         "delete" => planning.delete(&caller, id).await.map(|_| Said::Deleted),
         _ => Err(Problem::not_found("not-found", "there is nothing at this address")),
     }?;

@@ -31,6 +31,30 @@ async fn a_run_is_paused_resumed_cancelled_and_deleted() {
     .await;
 }
 
+/// Guarantee 13, seen from outside.
+#[tokio::test(start_paused = true)]
+async fn a_change_under_an_idempotency_key_is_made_once_and_answered_alike() {
+    Bench::with(model(GO), async |bench| {
+        let run = bench.create(json!({ "requireApproval": true })).await;
+        bench.until(&run, "awaiting_approval").await;
+        let path = format!("/api/planning/runs/{run}/approve");
+        let approve = async |key: &'static str, comment: &'static str| {
+            let request = TestRequest::post().uri(&path).insert_header(("idempotency-key", key));
+            bench.admin(request.set_json(json!({ "comment": comment }))).await
+        };
+        let first = approve("a1", "well argued").await;
+        bench.until(&run, "completed").await;
+        let again = approve("a1", "well argued").await;
+        assert_eq!((again.status, again.json()), (first.status, first.json()));
+        assert_eq!(first.status, 200);
+        approve("a1", "on second thoughts").await.problem(422, "idempotency.mismatch");
+        let other = approve("a2", "well argued").await;
+        let code = other.json()["code"].as_str().unwrap().to_owned();
+        assert_eq!(other.problem(409, &code)["state"], "completed");
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_waits_for_approval_before_its_package() {
     Bench::with(model(GO), async |bench| {
