@@ -94,7 +94,7 @@ fn fire_due(host: &Arc<Host>, taken: &Arc<Mutex<Taken>>, token: &CancellationTok
 
 async fn fire(host: Arc<Host>, taken: Arc<Mutex<Taken>>, key: Bytes, due: Timestamp, address: Arc<Address>) {
     let (reply, outcome) = Reply::channel();
-    host.deliver(&address, Letter::Alarm(due, reply)).await;
+    host.deliver(&address, Letter::Alarm(due, reply), None).await;
     if let Err(fault) = outcome.await.unwrap_or(Err(Fault::Unavailable)) {
         tracing::debug!(actor = %address, ?fault, "an alarm could not be delivered");
         tokio::time::sleep(PAUSE).await;

@@ -7,13 +7,16 @@
 
 mod alarms;
 mod bounds;
+mod chains;
 mod deadlines;
 mod directory;
 mod errors;
 mod fixture;
 mod gauges;
+mod idempotency;
 mod identity;
 mod passivation;
+mod references;
 mod schedules;
 mod sends;
 mod splits;
