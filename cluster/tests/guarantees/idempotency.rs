@@ -507,7 +507,7 @@ async fn schedule(seed: u64, simulated: bool, tally: &mut Tally) {
                     let cluster = cluster.borrow().clone();
                     let (name, forward, account) = (name.clone(), forward.clone(), account.clone());
                     async move {
-                        if id % 3 == 0 {
+                        if id.is_multiple_of(3) {
                             let account = cluster.get::<Account>(ActorId::from_name::<Account>(&tenant(), &account));
                             account.ask_idempotent(&name, Add(1)).await
                         } else {

@@ -17,6 +17,7 @@ mod idempotency;
 mod identity;
 mod passivation;
 mod references;
+mod retries;
 mod schedules;
 mod sends;
 mod splits;
