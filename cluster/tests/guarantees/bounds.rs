@@ -25,6 +25,8 @@ fn the_defaults_are_those_of_the_documentation() {
         idempotency_reply_bytes,
         idle,
         ask,
+        slow_turn,
+        slow_turns,
     } = Bounds::default();
     assert_eq!((mailbox, queue_age), (1024, Duration::from_secs(30)));
     assert_eq!((turn_bytes, value_bytes, key_bytes), (8 << 20, 2 << 20, 2 << 10));
@@ -34,6 +36,7 @@ fn the_defaults_are_those_of_the_documentation() {
         (1000, Duration::from_secs(86_400), 16 << 10)
     );
     assert_eq!((idle, ask), (Duration::from_secs(30), Duration::from_secs(10)));
+    assert_eq!((slow_turn, slow_turns), (Duration::from_millis(100), 128));
 }
 
 async fn bounded(bounds: Bounds) -> TestCluster {

@@ -15,6 +15,7 @@ mod fixture;
 mod gauges;
 mod idempotency;
 mod identity;
+mod inspection;
 mod passivation;
 mod references;
 mod retries;
