@@ -12,7 +12,7 @@ use crate::{
     interface::Payload,
     mailbox::Fault,
     outbox::Envelope,
-    turn::{Commit, Pipe, Turn},
+    turn::{Commit, Pipe, Turn, UPGRADE},
     wire,
 };
 
@@ -93,8 +93,8 @@ impl<A: VirtualActor> Ctx<A> {
     /// what follows belongs to the next batch.
     ///
     /// # Errors
-    /// `actor.cycle` if the other one waits, directly or not, for this one; `actor.tenant` across tenants; otherwise as
-    /// [`ActorRef::ask`].
+    /// `actor.cycle` if the other one waits, directly or not, for this one; `actor.tenant` across tenants;
+    /// `actor.upgrade` in an upgrade; otherwise as [`ActorRef::ask`].
     pub async fn ask<B: Handler<M>, M: Message>(&mut self, to: &ActorRef<B>, message: M) -> Result<M::Reply> {
         self.ask_outside(to.id(), to.ask(message)).await
     }
@@ -114,6 +114,12 @@ impl<A: VirtualActor> Ctx<A> {
 
     async fn ask_outside<R>(&mut self, to: &ActorId, ask: impl Future<Output = Result<R>>) -> Result<R> {
         self.check_tenant(to)?;
+        if self.turn.upgrading {
+            return Err(ActorError::unsupported(
+                UPGRADE,
+                "an upgrade is one batch, and an ask would split it",
+            ));
+        }
         // Until the contrary is known, also if this call is dropped half-way.
         let before = std::mem::replace(&mut self.turn.split, true);
         let Commit { number, wrote } = self.turn.commit();
