@@ -18,6 +18,7 @@ use crate::{
     ActorError, ActorId, Bounds, Clock, Result, VirtualActor,
     address::Address,
     chain::Chain,
+    deadlines::Deadlines,
     error,
     host::Host,
     id::{ActorHash, ClassUid},
@@ -85,6 +86,7 @@ pub(crate) struct Node {
     pub(crate) classes: Classes,
     pub(crate) metrics: Metrics,
     pub(crate) watch: Watch,
+    pub(crate) deadlines: Arc<Deadlines>,
     /// By shard number; their count is a power of two.
     pub(crate) hosts: Vec<Arc<Host>>,
 }
@@ -147,13 +149,14 @@ impl Node {
             ));
         }
         let (reply, outcome) = Reply::channel();
+        let sent = Instant::now();
         let call = Call {
             message: message.into(),
             payload,
             origin: Origin::Ask,
             chain,
             keyed,
-            sent: Instant::now(),
+            sent,
             reply,
         };
         let answered = async {
@@ -161,12 +164,12 @@ impl Node {
             host.deliver(address, Letter::Call(call), Some(broken)).await;
             outcome.await.unwrap_or(Err(Fault::Unknown))
         };
-        let error = match tokio::time::timeout(deadline, answered).await {
-            Ok(Ok(value)) => return Ok(value),
+        let error = match self.deadlines.within(sent, deadline, answered).await {
+            Some(Ok(value)) => return Ok(value),
             // The actor has answered: what comes behind this call is still in order.
-            Ok(Err(Fault::Handler(error))) => return Err(error),
-            Ok(Err(fault)) => fault.into(),
-            Err(_) => ActorError::unknown(
+            Some(Err(Fault::Handler(error))) => return Err(error),
+            Some(Err(fault)) => fault.into(),
+            None => ActorError::unknown(
                 "deadline",
                 format!(
                     "no reply within {} ms; the call may or may not have taken effect",
