@@ -17,6 +17,7 @@
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod disk;
+mod history;
 mod install;
 mod journal;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -27,6 +28,7 @@ mod settle;
 mod trap;
 mod tree;
 
+pub use history::history;
 pub use install::{InstallError, install, is_supported};
 pub use plan::{Plan, PlanError, SyncMode};
 pub use settle::{Loss, SettleError, Settled, settle};

@@ -159,6 +159,11 @@ impl Plan {
         self.records.join("journal")
     }
 
+    /// The journal that was settled last.
+    pub(crate) fn settled_journal(&self) -> PathBuf {
+        self.records.join("journal.settled")
+    }
+
     /// Files that were removed or replaced, so that this can be undone.
     pub(crate) fn stash(&self) -> PathBuf {
         self.records.join("stash")

@@ -100,7 +100,9 @@ pub fn settle(plan: &Plan, loss: Loss, seed: u64) -> Result<Settled, SettleError
         plan.boot_again(seed).map_err(failed)?;
     }
     let begin = || {
-        fs::write(plan.journal(), b"")?;
+        File::options().create(true).append(true).open(plan.journal())?;
+        // The old one stays for whoever wants to know what happened.
+        fs::rename(plan.journal(), plan.settled_journal())?;
         fs::remove_dir_all(plan.stash())?;
         fs::create_dir(plan.stash())
     };
@@ -409,10 +411,28 @@ impl History {
     }
 
     fn undo_names(&self, plan: &Plan, fates: &[Fate], settled: &mut Settled) -> Result<(), SettleError> {
+        // Directories that are removed for good at this point of the history: what was in them is gone with them.
+        let mut gone = HashSet::new();
         for (number, record) in self.made().rev() {
-            let (Record::Name(change), Fate::Lost) = (record, fates[number]) else {
+            let Record::Name(change) = record else { continue };
+            let mut above = std::iter::successors(Some(parent(change.path())), |path| {
+                (!path.is_empty()).then(|| parent(path))
+            });
+            if above.any(|path| gone.contains(path)) {
                 continue;
-            };
+            }
+            match (change, fates[number]) {
+                (_, Fate::Lost) => {}
+                (NameChange::RemoveDirectory { path }, _) => {
+                    gone.insert(&path[..]);
+                    continue;
+                }
+                (NameChange::CreateDirectory { path }, _) => {
+                    gone.remove(&path[..]);
+                    continue;
+                }
+                (NameChange::Create { .. } | NameChange::Remove { .. } | NameChange::Rename { .. }, _) => continue,
+            }
             let whole = |path: &[u8]| plan.directory.join(OsStr::from_bytes(path));
             let kept = |stash: u64| plan.stash().join(stash.to_string());
             let undone = match change {

@@ -30,6 +30,7 @@ fn process() {
         "overwrites" => overwrites(&at),
         "boot" => fs::write(at.join("boot"), fs::read("/proc/sys/kernel/random/boot_id").unwrap()).unwrap(),
         "shrinks" => shrinks(&at),
+        "wipes" => wipes(&at),
         "moves-directory" => fs::rename(at.join("a"), at.join("b")).unwrap(),
         other => panic!("no work is called {other}"),
     }
@@ -100,6 +101,14 @@ fn shrinks(at: &Path) {
     file.set_len(10).unwrap();
     file.set_len(5000).unwrap();
     File::create(at.join("kept")).unwrap();
+}
+
+fn wipes(at: &Path) {
+    fs::remove_dir_all(at.join("a")).unwrap();
+    sync(at);
+    fs::create_dir_all(at.join("a/b")).unwrap();
+    fs::write(at.join("a/b/file"), "new").unwrap();
+    sync(at);
 }
 
 struct Bench {
@@ -247,6 +256,19 @@ fn what_was_cut_off_comes_back() {
         (bench.read("file"), bench.read("kept")),
         (vec![5; 3000], b"kept".to_vec())
     );
+}
+
+/// Only the topmost name was removed durably, which is as good as all.
+#[test]
+fn what_was_in_a_removed_directory_stays_gone() {
+    let bench = Bench::new();
+    fs::create_dir_all(bench.path("a/b")).unwrap();
+    fs::write(bench.path("a/b/file"), "old").unwrap();
+    bench.run("wipes");
+    assert_eq!(bench.read("a/b/file"), b"new");
+    settle(&bench.plan, Loss::Unsynced, 0).unwrap();
+    assert!(bench.path("a").exists());
+    assert!(!bench.path("a/b").exists());
 }
 
 #[test]

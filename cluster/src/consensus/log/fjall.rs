@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use super::{Job, Loaded, LogDisk, LogWrite, broken, closed};
 use crate::consensus::codec;
 use crate::consensus::types::Entry;
-use crate::store::OnFatal;
+use crate::store::{OnFatal, sync_directory};
 
 /// How much of the log fjall replays when it opens.
 const JOURNAL_BYTES: u64 = 128 << 20;
@@ -54,6 +54,8 @@ impl FjallLog {
             marks: db.keyspace("marks", options)?,
             db,
         };
+        // fjall syncs what is in the directory of a keyspace, not that there is one.
+        sync_directory(&path.join("keyspaces"))?;
         let (queue, jobs) = mpsc::channel();
         let committer = Committer {
             parts: parts.clone(),
