@@ -13,13 +13,15 @@ use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    ActorError, Timestamp,
+    ActorError,
     address::Address,
+    alarm::Due,
     gate::{Broken, Gate},
     id::ActorHash,
     interface::{Payload, Value},
     keyspace::SendId,
     shard::Epoch,
+    vitals::Vitals,
 };
 
 /// Why a letter has no reply.
@@ -176,8 +178,8 @@ pub(crate) struct Call {
 /// What a mailbox takes.
 pub(crate) enum Letter {
     Call(Call),
-    /// The alarm stored for this moment is due.
-    Alarm(Timestamp, Reply),
+    /// The alarm is due.
+    Alarm(Due, Reply),
     /// End the activation, and say when what it did is durable.
     Passivate(Reply),
 }
@@ -204,6 +206,7 @@ pub(crate) struct Mailbox {
     pub(crate) address: Arc<Address>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) epoch: Epoch,
+    pub(crate) vitals: Vitals,
     /// Letters that lie here or are being handled, and work beside the mailbox.
     busy: AtomicUsize,
     last_used: Mutex<Instant>,
@@ -219,6 +222,7 @@ impl Mailbox {
             address,
             gate: Arc::default(),
             epoch,
+            vitals: Vitals::default(),
             busy: AtomicUsize::new(0),
             last_used: Mutex::new(Instant::now()),
             actor: OnceLock::new(),
@@ -267,6 +271,7 @@ impl Mailbox {
 
     /// Ends the activation at once, in the middle of a turn if need be.
     pub(crate) fn kill(&self) {
+        self.vitals.discard();
         if let Some(actor) = self.actor.get() {
             actor.kill();
         }

@@ -5,6 +5,11 @@
 //! prefix of what is there, no durable message lost or doubled, no alarm forgotten, no deleted row back.
 //!
 //! The bounded form runs with the other tests, the long one by `script/crash`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "this is a test, and the seed must be seen"
+)]
 
 mod actors;
 mod canary;

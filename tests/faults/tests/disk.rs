@@ -1,6 +1,7 @@
 //! What the disk does to a process, and what settling leaves of its files.
 //!
 //! Each test starts this binary again as the process under the disk.
+#![expect(clippy::unwrap_used, reason = "this is a test")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
