@@ -87,6 +87,7 @@ impl Slot {
             payload,
             origin,
             chain,
+            request,
             sent,
             mut reply,
         } = call;
@@ -124,20 +125,29 @@ impl Slot {
         let cause = Cause::Message(place);
         let began = began.unwrap_or_else(Instant::now);
         instance.turn().begin(cause, began);
-        let span = tracing::debug_span!("turn", class, message = %message);
-        let result = AssertUnwindSafe(instance.call(place, payload))
-            .catch_unwind()
-            .instrument(span)
-            .await;
+        let (span, work) = match request {
+            // Whoever follows a request finds its turns also where others are not logged.
+            Some(request) => {
+                let span = tracing::info_span!("turn", request_id = request.as_str(), class, message = %message);
+                let work: BoxFuture<'_, _> = Box::pin(request.scope(instance.call(place, payload)));
+                (span, work)
+            }
+            None => {
+                let span = tracing::debug_span!("turn", class, message = %message);
+                (span, instance.call(place, payload))
+            }
+        };
+        let result = AssertUnwindSafe(work).catch_unwind().instrument(span.clone()).await;
         self.ended(cause, began, &result);
         match result {
             Ok(result) => {
                 if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
+                    let _in_turn = span.enter();
                     tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
                 }
                 self.finish(reply, result.map_err(Fault::Handler));
             }
-            Err(panic) => self.panicked(reply, &*panic),
+            Err(panic) => span.in_scope(|| self.panicked(reply, &*panic)),
         }
     }
 
@@ -399,7 +409,12 @@ fn run(
     incarnation: u64,
 ) -> BoxFuture<'static, ()> {
     Box::pin(async move {
-        let Pipe { message, work, busy } = pipe;
+        let Pipe {
+            message,
+            work,
+            request,
+            busy,
+        } = pipe;
         let payload = tokio::select! {
             biased;
             () = token.cancelled() => return,
@@ -417,6 +432,7 @@ fn run(
             payload,
             origin: Origin::Pipe { incarnation },
             chain: None,
+            request,
             sent: tokio::time::Instant::now(),
             reply: Reply::nobody(),
         }));

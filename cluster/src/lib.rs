@@ -25,6 +25,7 @@ pub mod metrics;
 mod outbox;
 pub mod prelude;
 mod reference;
+mod request;
 mod router;
 mod shard;
 mod storage;
@@ -52,5 +53,6 @@ pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, Stor
 pub use interface::Interface;
 pub use message::Message;
 pub use reference::ActorRef;
+pub use request::RequestId;
 pub use storage::{Key, Keys, List, Storage};
 pub use vitals::{SlowTurn, TurnOutcome};

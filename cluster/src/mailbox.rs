@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    ActorError,
+    ActorError, RequestId,
     address::Address,
     alarm::Due,
     gate::{Broken, Gate},
@@ -171,6 +171,8 @@ pub(crate) struct Call {
     pub(crate) payload: Payload,
     pub(crate) origin: Origin,
     pub(crate) chain: Option<Arc<Chain>>,
+    /// The request it is part of.
+    pub(crate) request: Option<RequestId>,
     pub(crate) sent: Instant,
     pub(crate) reply: Reply,
 }

@@ -264,6 +264,7 @@ async fn attempt(lanes: &Lanes, target: &Arc<Address>, id: SendId) -> Attempt {
             id,
         },
         chain: None,
+        request: None,
         sent: Instant::now(),
         reply,
     };

@@ -7,7 +7,7 @@ use rand::{Rng, rngs::StdRng};
 use tokio::time::Instant;
 
 use crate::{
-    ActorError, ActorId, Bounds, Clock, Result, VirtualActor,
+    ActorError, ActorId, Bounds, Clock, RequestId, Result, VirtualActor,
     address::Address,
     host::Host,
     id::{ActorHash, ClassUid},
@@ -107,6 +107,7 @@ impl Node {
             payload,
             origin: Origin::Ask,
             chain,
+            request: RequestId::current(),
             sent: Instant::now(),
             reply,
         };

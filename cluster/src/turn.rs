@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
-    Result, Storage, Timestamp,
+    RequestId, Result, Storage, Timestamp,
     address::Address,
     alarm::{AlarmRow, AlarmState},
     directory::Record,
@@ -32,6 +32,8 @@ use crate::{
 pub(crate) struct Pipe {
     pub(crate) message: &'static str,
     pub(crate) work: BoxFuture<'static, Payload>,
+    /// The request it is part of.
+    pub(crate) request: Option<RequestId>,
     /// Keeps the activation from being passivated.
     pub(crate) busy: Busy,
 }

@@ -15,6 +15,7 @@ mod gauges;
 mod identity;
 mod inspection;
 mod passivation;
+mod requests;
 mod retries;
 mod schedules;
 mod sends;
