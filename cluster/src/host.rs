@@ -22,7 +22,7 @@ use crate::{
     Bounds,
     activation::{Activation, Slot},
     address::Address,
-    garbage,
+    erasure, garbage,
     id::ActorHash,
     mailbox::{Fault, Letter, Mailbox, Reply},
     metrics::Rejection,
@@ -149,6 +149,7 @@ impl Host {
             serve(Box::pin(timer::run(Arc::clone(self), token.clone())));
             serve(Box::pin(outbox::run(Arc::clone(self), token.clone())));
             serve(Box::pin(garbage::run(Arc::clone(self))));
+            serve(Box::pin(erasure::run(Arc::clone(self))));
         }
         drop(state);
         self.owned.send_replace(epoch);

@@ -10,6 +10,7 @@ mod cluster;
 mod consensus;
 mod ctx;
 mod directory;
+mod erasure;
 mod error;
 mod garbage;
 mod gate;
@@ -22,6 +23,7 @@ mod keyspace;
 mod mailbox;
 mod message;
 pub mod metrics;
+mod migration;
 mod outbox;
 pub mod prelude;
 mod reference;
@@ -42,7 +44,8 @@ pub use alarm::Alarm;
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
-    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, GroupStatus, OnFatal, OpenError, Settings, Stores,
+    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, GroupStatus, Listing, OnFatal, OpenError, Settings,
+    Stores, TenantQuery,
 };
 pub use cluster_derive::Message;
 pub use ctx::Ctx;
@@ -52,6 +55,10 @@ pub use id::{ActorId, TenantId};
 pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
 pub use message::Message;
+pub use migration::{
+    AppliedMigration, Checksum, ClassState, ClassStatus, Fate, MAIN, Migration, MigrationError, Migrations, Renamed,
+    Transferred,
+};
 pub use reference::ActorRef;
 pub use request::RequestId;
 pub use storage::{Key, Keys, List, Storage};

@@ -4,6 +4,8 @@
 //! this order. The compiler is called as it is, with the libraries that this test was built with, so that nothing is
 //! built a second time.
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test fail it by panicking")]
+
 use std::{
     ffi::OsStr,
     fs,
