@@ -9,6 +9,7 @@ mod clock;
 mod cluster;
 mod consensus;
 mod ctx;
+mod deadlines;
 mod directory;
 mod erasure;
 mod error;

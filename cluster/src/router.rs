@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::{
     ActorError, ActorId, Bounds, Clock, RequestId, Result, VirtualActor,
     address::Address,
+    deadlines::Deadlines,
     host::Host,
     id::{ActorHash, ClassUid},
     interface::{Class, Payload, Value},
@@ -74,6 +75,7 @@ pub(crate) struct Node {
     pub(crate) classes: Classes,
     pub(crate) metrics: Metrics,
     pub(crate) watch: Watch,
+    pub(crate) deadlines: Arc<Deadlines>,
     /// By shard number; their count is a power of two.
     pub(crate) hosts: Vec<Arc<Host>>,
 }
@@ -128,22 +130,23 @@ impl Node {
             ));
         }
         let (reply, outcome) = Reply::channel();
+        let sent = Instant::now();
         let call = Call {
             message: message.into(),
             payload,
             origin: Origin::Ask,
             chain,
             request: RequestId::current(),
-            sent: Instant::now(),
+            sent,
             reply,
         };
         let answered = async {
             self.host(address.hash).deliver(address, Letter::Call(call)).await;
             outcome.await.unwrap_or(Err(Fault::Unknown))
         };
-        match tokio::time::timeout(deadline, answered).await {
-            Ok(outcome) => outcome.map_err(ActorError::from),
-            Err(_) => Err(ActorError::unknown(
+        match self.deadlines.within(sent, deadline, answered).await {
+            Some(outcome) => outcome.map_err(ActorError::from),
+            None => Err(ActorError::unknown(
                 "deadline",
                 format!(
                     "no reply within {} ms; the call may or may not have taken effect",

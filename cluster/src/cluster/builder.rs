@@ -14,6 +14,7 @@ use super::{Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores, 
 use crate::{
     Migrations, VirtualActor,
     consensus::{Engine, EngineConfig},
+    deadlines::Deadlines,
     host::Host,
     interface::{Class, Registered},
     metrics::Metrics,
@@ -110,6 +111,7 @@ impl ClusterBuilder {
             random: Mutex::new(random),
             classes: registered,
             metrics,
+            deadlines: Deadlines::start(&config.actors),
             watch: Watch::new(bounds.slow_turn, bounds.slow_turns),
             hosts: shards
                 .into_iter()
