@@ -28,6 +28,7 @@ const CALLS: u32 = 5;
 
 /// The steps of one execution of a run. Clones belong to the same execution, so branches may run side by side.
 pub struct Steps<W: Workflow> {
+    /// Calls go through clones of it: one that fails would break it for the rest of the execution.
     instance: ActorRef<WorkflowActor<W>>,
     token: Uuid,
     progress: watch::Receiver<u64>,
@@ -204,6 +205,7 @@ impl<W: Workflow> Steps<W> {
             // A call whose fate is unknown is not repeated: it would count the step twice.
             match self
                 .instance
+                .clone()
                 .ask_within(CALL, message(occurrence))
                 .await
                 .map_err(interrupted)?
@@ -222,7 +224,7 @@ impl<W: Workflow> Steps<W> {
                 () = self.cancelled.cancelled() => return Err(StepError::Interrupted),
                 changed = progress.changed() => return changed.map_err(|_| StepError::Interrupted),
                 () = tokio::time::sleep(HIBERNATE_AFTER) => {
-                    self.instance.ask_within(CALL, Hibernate { token: self.token }).await.map_err(interrupted)?;
+                    self.instance.clone().ask_within(CALL, Hibernate { token: self.token }).await.map_err(interrupted)?;
                 }
             }
         }
@@ -253,7 +255,7 @@ impl<W: Workflow> Steps<W> {
     async fn finish(&self, finish: FinishStep) -> Result<Next, StepError> {
         let mut calls = 1;
         loop {
-            match self.instance.ask_within(CALL, finish.clone()).await {
+            match self.instance.clone().ask_within(CALL, finish.clone()).await {
                 Ok(next) => return Ok(next),
                 Err(error) if calls < CALLS && may_pass(&error) => calls += 1,
                 Err(error) => return Err(interrupted(error)),
