@@ -30,6 +30,7 @@ mod migration;
 mod outbox;
 pub mod prelude;
 mod reference;
+mod request;
 mod router;
 mod shard;
 mod storage;
@@ -63,5 +64,6 @@ pub use migration::{
     Transferred,
 };
 pub use reference::ActorRef;
+pub use request::RequestId;
 pub use storage::{Key, Keys, List, Storage};
 pub use vitals::{SlowTurn, TurnOutcome};

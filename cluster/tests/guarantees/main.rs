@@ -19,6 +19,7 @@ mod inspection;
 mod migrations;
 mod passivation;
 mod references;
+mod requests;
 mod retries;
 mod schedules;
 mod sends;
