@@ -12,7 +12,7 @@ use crate::{
     ActorError,
     alarm::{Due, Ending, Firing},
     host::Host,
-    interface::{Class, Instance, Value},
+    interface::{self, Class, Instance, Value},
     mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Queued, Reply},
     router::Node,
     storage,
@@ -97,6 +97,10 @@ impl Slot {
             Ok(instance) => instance,
             Err(fault) => return self.release(reply, Err(fault)),
         };
+        // Its caller may have gone away while the actor was activated.
+        if matches!(origin, Origin::Ask) && reply.is_abandoned() {
+            return;
+        }
         if let Origin::Send { source, id } = origin {
             match instance.turn().take_send(source, id) {
                 Ok(true) => {}
@@ -117,10 +121,20 @@ impl Slot {
                 if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
                     tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
                 }
-                self.finish(reply, result.map_err(Fault::Handler));
+                let result = match result {
+                    // It has not been taken, so that it becomes a dead letter, also after a crash.
+                    Err(error) if is_foreign(&error) && self.leave_send() => Err(Fault::Foreign(error)),
+                    result => result.map_err(Fault::Handler),
+                };
+                self.finish(reply, result);
             }
             Err(panic) => self.panicked(reply, &*panic),
         }
+    }
+
+    fn leave_send(&mut self) -> bool {
+        let instance = self.instance.as_mut();
+        instance.is_some_and(|instance| instance.turn().leave_send())
     }
 
     async fn alarm(&mut self, due: Due, reply: Reply) {
@@ -306,6 +320,11 @@ fn end_alarm(turn: &mut Turn, firing: Firing, jitter: f64) -> Ending {
         tracing::error!(actor = %turn.address(), "an alarm is given up after its last retry");
     }
     ending
+}
+
+/// Whether no handler ran, if the turn has left no trace either.
+fn is_foreign(error: &ActorError) -> bool {
+    [interface::UNKNOWN, interface::UNREADABLE].contains(&error.code())
 }
 
 /// Whether the runtime is at fault: the state could not be read.

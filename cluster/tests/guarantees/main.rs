@@ -15,7 +15,6 @@ mod gauges;
 mod identity;
 mod passivation;
 mod retries;
-mod schedules;
 mod sends;
 mod splits;
 mod storage;
