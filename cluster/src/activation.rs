@@ -6,6 +6,7 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
@@ -13,10 +14,12 @@ use crate::{
     alarm::{Due, Ending, Firing},
     host::Host,
     interface::{self, Class, Instance, Value},
-    mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Queued, Reply},
+    mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Reply, Wake},
+    metrics::{ClassMetrics, Rejection},
     router::Node,
     storage,
     turn::{Commit, Pipe, Turn},
+    vitals::{Cause, SlowTurn, TurnOutcome},
 };
 
 /// The ractor actor of an activation.
@@ -28,35 +31,35 @@ pub(crate) struct Slot {
     host: Arc<Host>,
     mailbox: Arc<Mailbox>,
     class: Arc<dyn Class>,
+    metrics: Arc<ClassMetrics>,
     instance: Option<Box<dyn Instance>>,
     /// Number of the instance, to tell apart the work of earlier ones.
     incarnation: u64,
 }
 
 impl ractor::Actor for Activation {
-    type Msg = Queued;
+    type Msg = Wake;
     type State = Slot;
     type Arguments = Slot;
 
-    async fn pre_start(
-        &self,
-        _myself: ractor::ActorRef<Queued>,
-        slot: Slot,
-    ) -> Result<Slot, ractor::ActorProcessingErr> {
+    async fn pre_start(&self, _myself: ractor::ActorRef<Wake>, slot: Slot) -> Result<Slot, ractor::ActorProcessingErr> {
         Ok(slot)
     }
 
     async fn handle(
         &self,
-        _myself: ractor::ActorRef<Queued>,
-        queued: Queued,
+        _myself: ractor::ActorRef<Wake>,
+        _: Wake,
         slot: &mut Slot,
     ) -> Result<(), ractor::ActorProcessingErr> {
-        let Queued { letter, _ticket } = queued;
-        match letter {
-            Letter::Call(call) => slot.call(call).await,
-            Letter::Alarm(due, reply) => slot.alarm(due, reply).await,
-            Letter::Passivate(reply) => slot.passivate(reply),
+        while let Some(letter) = slot.mailbox.next() {
+            // As a channel does: a full mailbox must not keep others from the thread, nor a kill from this actor.
+            tokio::task::coop::consume_budget().await;
+            match letter {
+                Letter::Call(call) => slot.call(call).await,
+                Letter::Alarm(due, reply) => slot.alarm(due, reply).await,
+                Letter::Passivate(reply) => slot.passivate(reply),
+            }
         }
         Ok(())
     }
@@ -65,11 +68,13 @@ impl ractor::Actor for Activation {
 impl Slot {
     pub(crate) fn new(node: Arc<Node>, host: Arc<Host>, mailbox: Arc<Mailbox>, class: Arc<dyn Class>) -> Self {
         node.metrics.live().increment(1.0);
+        let metrics = node.metrics.class(class.name());
         Self {
             node,
             host,
             mailbox,
             class,
+            metrics,
             instance: None,
             incarnation: 0,
         }
@@ -84,15 +89,19 @@ impl Slot {
             sent,
             mut reply,
         } = call;
+        let now = Instant::now();
         match origin {
             Origin::Ask if reply.is_abandoned() => return,
-            Origin::Ask | Origin::Send { .. } if sent.elapsed() > self.node.bounds.queue_age => {
-                return reply.send(Err(Fault::Overloaded("the message waited too long for its turn")));
+            Origin::Ask | Origin::Send { .. } if now.duration_since(sent) > self.node.bounds.queue_age => {
+                self.node.metrics.rejected(Rejection::QueueAge);
+                return reply.send(Err(Fault::Overloaded(Rejection::QueueAge.text())));
             }
             Origin::Pipe { incarnation } if incarnation != self.incarnation || self.instance.is_none() => return,
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}
         }
         let class = self.class.name();
+        let place = self.class.messages().binary_search(&&*message).ok();
+        let began = if self.instance.is_some() { Some(now) } else { None };
         let instance = match self.instance(chain.as_ref()).await {
             Ok(instance) => instance,
             Err(fault) => return self.release(reply, Err(fault)),
@@ -101,6 +110,11 @@ impl Slot {
         if matches!(origin, Origin::Ask) && reply.is_abandoned() {
             return;
         }
+        // A durable send that the class does not know is not taken, so that it becomes a dead letter, also after a crash.
+        let Some(place) = place else {
+            let unknown = interface::unknown_message(class, &message);
+            return self.release(reply, Err(Fault::Foreign(unknown)));
+        };
         if let Origin::Send { source, id } = origin {
             match instance.turn().take_send(source, id) {
                 Ok(true) => {}
@@ -110,19 +124,22 @@ impl Slot {
         }
         reply.start();
         instance.turn().chain = chain;
+        let cause = Cause::Message(place);
+        let began = began.unwrap_or_else(Instant::now);
+        instance.turn().begin(cause, began);
         let span = tracing::debug_span!("turn", class, message = %message);
-        let result = AssertUnwindSafe(instance.call(&message, payload))
+        let result = AssertUnwindSafe(instance.call(place, payload))
             .catch_unwind()
             .instrument(span)
             .await;
+        self.ended(cause, began, &result);
         match result {
             Ok(result) => {
-                self.node.metrics.turn(class, result.is_ok());
                 if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
                     tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
                 }
                 let result = match result {
-                    // It has not been taken, so that it becomes a dead letter, also after a crash.
+                    // Nor is one that it cannot read.
                     Err(error) if is_foreign(&error) && self.leave_send() => Err(Fault::Foreign(error)),
                     result => result.map_err(Fault::Handler),
                 };
@@ -138,7 +155,7 @@ impl Slot {
     }
 
     async fn alarm(&mut self, due: Due, reply: Reply) {
-        let class = self.class.name();
+        let (class, metrics) = (self.class.name(), Arc::clone(&self.metrics));
         let instance = match self.instance(None).await {
             Ok(instance) => instance,
             // An activation that was only refused for now is no failure of the alarm.
@@ -151,17 +168,20 @@ impl Slot {
             instance.turn().drop_stale_alarm(due.at);
             return self.finish(reply, Ok(Box::new(())));
         };
+        metrics.alarm_fired(instance.turn().now().since(due.at));
+        let began = Instant::now();
+        instance.turn().begin(Cause::Alarm, began);
         let span = tracing::debug_span!("alarm", class, retry = alarm.retry_count);
         let result = AssertUnwindSafe(instance.alarm(alarm))
             .catch_unwind()
             .instrument(span)
             .await;
+        self.ended(Cause::Alarm, began, &result);
         match result {
             Ok(result) => {
                 if let Err(error) = &result {
                     tracing::warn!(actor = %self.mailbox.address, %error, retry = alarm.retry_count, "an alarm failed");
                 }
-                self.node.metrics.turn(class, result.is_ok());
                 let jitter = self.node.jitter();
                 let firing = match &result {
                     Ok(()) => Firing::Succeeded,
@@ -182,8 +202,7 @@ impl Slot {
             }
             Err(panic) => {
                 tracing::error!(actor = %self.mailbox.address, panic = panic_text(&*panic), "an alarm handler panicked");
-                self.node.metrics.turn(self.class.name(), false);
-                self.instance = None;
+                self.drop_instance();
                 self.failed_alarm(due, reply);
             }
         }
@@ -213,7 +232,9 @@ impl Slot {
     }
 
     fn passivate(&mut self, reply: Reply) {
-        self.instance = None;
+        if self.drop_instance() {
+            self.metrics.passivated();
+        }
         self.release(reply, Ok(Box::new(())));
     }
 
@@ -221,7 +242,7 @@ impl Slot {
     async fn instance(&mut self, chain: Option<&Arc<Chain>>) -> Result<&mut Box<dyn Instance>, Fault> {
         if self.instance.is_none() {
             tracing::debug!(actor = %self.mailbox.address, "activating");
-            self.node.metrics.activated(self.class.name());
+            let began = Instant::now();
             let loaded = Turn::load(
                 Arc::clone(&self.node),
                 Arc::clone(&self.host),
@@ -239,10 +260,12 @@ impl Slot {
                 tracing::warn!(actor = %self.mailbox.address, %error, "failed to activate an actor");
                 Fault::Activation(error)
             })?;
+            self.metrics.activated(began.elapsed());
             self.incarnation += 1;
             // The message that activated comes before the end.
             let passivate = std::mem::take(&mut instance.turn().passivate);
             self.instance = Some(instance);
+            self.mailbox.vitals.set_resident(true);
             // What `activate` itself wrote is a batch of its own.
             self.finish(Reply::nobody(), Ok(Box::new(())));
             if let Some(instance) = &mut self.instance {
@@ -285,8 +308,8 @@ impl Slot {
             Err(_) if split => reply.send(Err(Fault::Unknown)),
             Err(broken) => reply.send(Err(broken.into())),
         });
-        if passivate {
-            self.instance = None;
+        if passivate && self.drop_instance() {
+            self.metrics.passivated();
         }
     }
 
@@ -301,14 +324,44 @@ impl Slot {
 
     fn panicked(&mut self, reply: Reply, panic: &(dyn Any + Send)) {
         tracing::error!(actor = %self.mailbox.address, panic = panic_text(panic), "a handler panicked");
-        self.node.metrics.turn(self.class.name(), false);
-        self.instance = None;
+        self.drop_instance();
         self.release(reply, Err(Fault::Panic));
+    }
+
+    /// Drops the instance; says whether there was one.
+    fn drop_instance(&mut self) -> bool {
+        self.mailbox.vitals.set_resident(false);
+        self.instance.take().is_some()
+    }
+
+    /// Notes the end of a turn for those who watch.
+    fn ended<T>(&self, cause: Cause, began: Instant, result: &Result<crate::Result<T>, Box<dyn Any + Send>>) {
+        let outcome = match result {
+            Ok(Ok(_)) => TurnOutcome::Ok,
+            Ok(Err(_)) => TurnOutcome::Error,
+            Err(_) => TurnOutcome::Panic,
+        };
+        let (duration, is_slow) = self.node.watch.end(&self.mailbox.vitals, cause, began, outcome);
+        self.metrics.turn(outcome, duration);
+        if is_slow {
+            self.metrics.slow_turn();
+            self.node.watch.remember(SlowTurn {
+                actor: self.mailbox.address.id.clone(),
+                message: cause.name(self.class.messages()),
+                began: self.node.clock.now().minus(duration),
+                duration,
+                outcome,
+            });
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.mailbox.close();
+        if self.drop_instance() && !self.mailbox.vitals.is_discarded() {
+            self.metrics.passivated();
+        }
         self.node.metrics.live().decrement(1.0);
     }
 }
@@ -317,6 +370,7 @@ fn end_alarm(turn: &mut Turn, firing: Firing, jitter: f64) -> Ending {
     let now = turn.now();
     let ending = turn.storage.alarm.finish(firing, now, jitter);
     if ending == Ending::Abandoned {
+        turn.node.metrics.class(turn.address().id.class()).alarm_abandoned();
         tracing::error!(actor = %turn.address(), "an alarm is given up after its last retry");
     }
     ending
@@ -324,7 +378,7 @@ fn end_alarm(turn: &mut Turn, firing: Firing, jitter: f64) -> Ending {
 
 /// Whether no handler ran, if the turn has left no trace either.
 fn is_foreign(error: &ActorError) -> bool {
-    [interface::UNKNOWN, interface::UNREADABLE].contains(&error.code())
+    error.code() == interface::UNREADABLE
 }
 
 /// Whether the runtime is at fault: the state could not be read.
@@ -389,7 +443,7 @@ fn run(
     })
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<String>()
         .map(String::as_str)

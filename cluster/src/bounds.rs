@@ -17,6 +17,8 @@ pub struct Bounds {
     pub key_bytes: usize,
     /// Rows of one page of a listing; a larger limit: `too-large`.
     pub list_page: usize,
+    /// Actors that a count looks at; beyond it, it says how many there are at least.
+    pub count: usize,
     /// Live activations of the node; the least recently used idle ones make room, beyond it: `overloaded`.
     pub activations: usize,
     /// Bytes of batches on their way to the disk; beyond it new messages are refused: `overloaded`.
@@ -25,6 +27,10 @@ pub struct Bounds {
     pub idle: Duration,
     /// Deadline of an ask that names none; beyond it: `deadline`.
     pub ask: Duration,
+    /// Duration from which a turn is remembered as slow.
+    pub slow_turn: Duration,
+    /// Slow turns that the node remembers; the oldest make room.
+    pub slow_turns: usize,
 }
 
 impl Default for Bounds {
@@ -36,10 +42,13 @@ impl Default for Bounds {
             value_bytes: 2 * 1024 * 1024,
             key_bytes: 2 * 1024,
             list_page: 1000,
+            count: 100_000,
             activations: 10_000,
             backlog_bytes: 64 * 1024 * 1024,
             idle: Duration::from_secs(30),
             ask: Duration::from_secs(10),
+            slow_turn: Duration::from_millis(100),
+            slow_turns: 128,
         }
     }
 }

@@ -9,18 +9,22 @@ mod clock;
 mod cluster;
 mod consensus;
 mod ctx;
+mod deadlines;
 mod directory;
+mod erasure;
 mod error;
 mod garbage;
 mod gate;
 mod host;
 mod id;
 mod inbox;
+mod inspect;
 mod interface;
 mod keyspace;
 mod mailbox;
 mod message;
 pub mod metrics;
+mod migration;
 mod outbox;
 pub mod prelude;
 mod reference;
@@ -32,6 +36,7 @@ mod store;
 pub mod testing;
 mod timer;
 mod turn;
+mod vitals;
 mod wire;
 
 pub use actor::{Handler, VirtualActor};
@@ -39,14 +44,21 @@ pub use alarm::Alarm;
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
-    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, GroupStatus, OnFatal, OpenError, Settings, Stores,
+    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, GroupStatus, Listing, OnFatal, OpenError, Settings,
+    Stores, TenantQuery,
 };
 pub use cluster_derive::Message;
 pub use ctx::Ctx;
 pub use directory::DirectoryQuery;
 pub use error::{ActorError, ErrorKind, Result};
 pub use id::{ActorId, TenantId};
+pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
 pub use message::Message;
+pub use migration::{
+    AppliedMigration, Checksum, ClassState, ClassStatus, Fate, MAIN, Migration, MigrationError, Migrations, Renamed,
+    Transferred,
+};
 pub use reference::ActorRef;
 pub use storage::{Key, Keys, List, Storage};
+pub use vitals::{SlowTurn, TurnOutcome};

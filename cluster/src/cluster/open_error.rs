@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{ActorError, consensus};
+use crate::{ActorError, MigrationError, consensus};
 
 /// Why a node did not open.
 #[derive(Debug, thiserror::Error)]
@@ -41,17 +41,20 @@ pub enum OpenError {
     /// Two classes of the same name were registered.
     #[error("class {0} is registered twice")]
     DuplicateClass(&'static str),
-    /// A class could not be registered in the meta group.
-    #[error("failed to register class {class}: {source}")]
-    Class {
+    /// A class lists two messages of one name, or one message twice.
+    #[error("class {class} lists the message {message} twice: each message of a class needs a name of its own")]
+    DuplicateMessage {
         /// Name of the class.
         class: &'static str,
-        /// What the meta group answered.
-        source: ActorError,
+        /// Name of the message.
+        message: &'static str,
     },
-    /// The stored identity of a class is broken.
-    #[error("the stored identity of class {0} is broken")]
-    ClassUid(&'static str),
+    /// Classes, migrations and what is stored do not fit together.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// The applied migrations could not be read, or the next one not applied.
+    #[error("failed to read or apply the class migrations: {0}")]
+    History(#[source] ActorError),
 }
 
 impl From<consensus::OpenError> for OpenError {

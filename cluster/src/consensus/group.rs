@@ -6,6 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use metrics::histogram;
 use openraft::Raft;
 use openraft::errors::{InitializeError, RaftError};
 use parking_lot::Mutex;
@@ -21,6 +22,7 @@ use super::ownership::Ownership;
 use super::proposer::Proposer;
 use super::steward::Steward;
 use super::types::Types;
+use crate::metrics::ENTRY;
 use crate::shard::{Epoch, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
 
@@ -100,6 +102,7 @@ impl Group {
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
             queue: proposals,
+            sizes: histogram!(ENTRY),
         };
         let steward = Steward {
             group,

@@ -1,6 +1,9 @@
 //! What a stored row is, told from its key.
 
-use super::{ACTOR, ActorHash, DEAD, DIRECTORY, DUE, GARBAGE, LASTING, OUTBOX, SETTING, SendId, Space};
+use super::{
+    ACTOR, ActorHash, DEAD, DIRECTORY, DUE, ERASED, GARBAGE, LASTING, MIGRATION, OUTBOX, SETTING, SendId, Space,
+    UNLISTED,
+};
 
 /// A stored row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +17,10 @@ pub(crate) enum Row {
     Due(i64, ActorHash),
     Outbox(SendId),
     Directory,
+    /// An entry of the index of actors that have rows and are not listed.
+    Unlisted(ActorHash),
     Dead,
+    /// What concerns classes or the cluster as a whole.
     Setting,
     /// A generation to collect.
     Garbage(ActorHash, u32),
@@ -30,7 +36,8 @@ impl Row {
             OUTBOX => super::parse_outbox(key).map(Self::Outbox),
             DIRECTORY => Some(Self::Directory),
             DEAD => Some(Self::Dead),
-            SETTING => Some(Self::Setting),
+            UNLISTED => rest.last_chunk::<16>().map(|hash| Self::Unlisted(ActorHash(*hash))),
+            SETTING | MIGRATION | ERASED => Some(Self::Setting),
             GARBAGE => super::parse_garbage(key).map(|(hash, generation)| Self::Garbage(hash, generation)),
             _ => None,
         }

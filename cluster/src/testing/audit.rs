@@ -5,7 +5,15 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use crate::{alarm::AlarmRow, directory::Record, id::ActorHash, keyspace::Row, router::Node, shard::Shard, wire};
+use crate::{
+    alarm::AlarmRow,
+    directory::{Presence, Record},
+    id::ActorHash,
+    keyspace::Row,
+    router::Node,
+    shard::Shard,
+    wire,
+};
 
 /// Rows that an engine keeps for itself.
 const ENGINE: &[u8] = &[0];
@@ -34,6 +42,7 @@ struct Rows {
     due: BTreeSet<(i64, ActorHash)>,
     garbage: BTreeSet<(ActorHash, u32)>,
     directory: Vec<Bytes>,
+    unlisted: BTreeSet<ActorHash>,
 }
 
 pub(super) fn audit(node: &Node) -> Result<Leftovers, String> {
@@ -80,6 +89,7 @@ impl Rows {
             Row::Due(millis, hash) => drop(self.due.insert((millis, hash))),
             Row::Garbage(hash, generation) => drop(self.garbage.insert((hash, generation))),
             Row::Directory => self.directory.push(value),
+            Row::Unlisted(hash) => drop(self.unlisted.insert(hash)),
             Row::Outbox(_) => leftovers.sends += 1,
             Row::Dead => leftovers.dead += 1,
             Row::Inbox(_) | Row::Setting => {}
@@ -102,19 +112,25 @@ impl Rows {
                     record.generation
                 ));
             }
-            if *generation == record.generation && !record.listed {
+            if *generation == record.generation && record.presence != Presence::Listed {
                 return Err(format!("{:?} has values and is not listed", hash));
             }
         }
         let listed: BTreeSet<_> = self
             .records
             .iter()
-            .filter(|(_, record)| record.listed)
+            .filter(|(_, record)| record.presence == Presence::Listed)
             .map(|(hash, _)| Bytes::copy_from_slice(&hash.0))
             .collect();
         let directory: BTreeSet<_> = self.directory.iter().cloned().collect();
         if listed != directory || directory.len() != self.directory.len() {
             return Err(format!("the directory lists {directory:?}, the records {listed:?}"));
+        }
+        let unlisted = self.records.iter();
+        let unlisted = unlisted.filter(|(_, record)| record.presence == Presence::Unlisted);
+        let unlisted: BTreeSet<_> = unlisted.map(|(hash, _)| *hash).collect();
+        if unlisted != self.unlisted {
+            return Err(format!("unlisted are {:?}, by the records {unlisted:?}", self.unlisted));
         }
         Ok(())
     }
