@@ -4,6 +4,7 @@ pub mod env;
 pub mod events;
 #[cfg(test)]
 mod golden;
+pub mod metrics;
 pub mod ports;
 pub mod records;
 pub mod run;

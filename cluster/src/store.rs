@@ -18,7 +18,7 @@ mod tree;
 mod tests;
 
 pub(crate) use disk::StateDisk;
-pub(crate) use file::{create_directory, replace, sync_parent};
+pub(crate) use file::{create_directory, replace, sync_directory, sync_parent};
 pub(crate) use flusher::{Flusher, Limits as StateLimits};
 pub(crate) use image::{Image, Images};
 pub(crate) use memory::MemoryTree;

@@ -9,6 +9,7 @@ mod journal;
 mod marks;
 mod memory;
 mod store;
+mod tail;
 
 use std::io;
 use std::ops::Range;

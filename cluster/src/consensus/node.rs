@@ -79,8 +79,7 @@ impl Node {
         let (directory, stored) = DataDirectory::open(path, shards)?;
         same_shards(stored, shards)?;
         let marks = Marks::on_disk(directory.marks()).map_err(OpenError::Log)?;
-        let log = FjallLog::open(&directory.log(), Arc::clone(on_fatal))
-            .map_err(|error| OpenError::Log(std::io::Error::other(error)))?;
+        let log = FjallLog::open(&directory.log(), Arc::clone(on_fatal)).map_err(OpenError::Log)?;
         // fjall syncs what is in its directory, not that it exists.
         sync_parent(&directory.log()).map_err(OpenError::Log)?;
         let boot = directory::boot();
