@@ -3,7 +3,7 @@
 use cluster::{Migration, Migrations};
 
 /// The name under which the classes of this server are migrated.
-pub(crate) const APPLICATION: &str = "foundation";
+const APPLICATION: &str = "foundation";
 
 /// Every file, by its name without the ending.
 const FILES: &[(&str, &str)] = &[(
