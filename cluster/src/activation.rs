@@ -5,7 +5,10 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either},
+};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -88,6 +91,7 @@ impl Slot {
             payload,
             origin,
             chain,
+            request,
             keyed,
             sent,
             mut reply,
@@ -140,20 +144,29 @@ impl Slot {
         let actor = instance.turn().address().hash;
         let began = began.unwrap_or_else(Instant::now);
         instance.turn().begin(cause, began);
-        let span = tracing::debug_span!("turn", class, message = %message);
-        let result = AssertUnwindSafe(Chain::run(actor, chain, instance.call(place, payload)))
-            .catch_unwind()
-            .instrument(span)
-            .await;
+        let call = Chain::run(actor, chain, instance.call(place, payload));
+        let (span, work) = match request {
+            // Whoever follows a request finds its turns also where others are not logged.
+            Some(request) => {
+                let span = tracing::info_span!("turn", request_id = request.as_str(), class, message = %message);
+                (span, Either::Left(Box::pin(request.scope(call))))
+            }
+            None => {
+                let span = tracing::debug_span!("turn", class, message = %message);
+                (span, Either::Right(call))
+            }
+        };
+        let result = AssertUnwindSafe(work).catch_unwind().instrument(span.clone()).await;
         self.ended(cause, began, &result);
         match result {
             Ok(result) => {
                 if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
+                    let _in_turn = span.enter();
                     tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
                 }
                 self.finish(reply, result.map_err(Fault::Handler));
             }
-            Err(panic) => self.panicked(reply, &*panic),
+            Err(panic) => span.in_scope(|| self.panicked(reply, &*panic)),
         }
     }
 
@@ -416,7 +429,12 @@ fn run(
     incarnation: u64,
 ) -> BoxFuture<'static, ()> {
     Box::pin(async move {
-        let Pipe { message, work, busy } = pipe;
+        let Pipe {
+            message,
+            work,
+            request,
+            busy,
+        } = pipe;
         let payload = tokio::select! {
             biased;
             () = token.cancelled() => return,
@@ -434,6 +452,7 @@ fn run(
             payload,
             origin: Origin::Pipe { incarnation },
             chain: None,
+            request,
             keyed: None,
             sent: tokio::time::Instant::now(),
             reply: Reply::nobody(),

@@ -2,12 +2,13 @@
 
 use std::{fmt, future::Future};
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    ActorError, ActorId, ActorRef, ErrorKind, Handler, IdempotencyKey, Message, Result, Storage, TenantId, Timestamp,
-    VirtualActor,
+    ActorError, ActorId, ActorRef, ErrorKind, Handler, IdempotencyKey, Message, RequestId, Result, Storage, TenantId,
+    Timestamp, VirtualActor,
     gate::Broken,
     interface::Payload,
     mailbox::Fault,
@@ -172,10 +173,16 @@ impl<A: VirtualActor> Ctx<A> {
         A: Handler<M>,
     {
         let busy = self.turn.mailbox.busy();
-        let work = Box::pin(async move { Payload::Local(Box::new(work.await)) });
+        let request = RequestId::current();
+        let work = async move { Payload::Local(Box::new(work.await)) };
+        let work: BoxFuture<'static, Payload> = match &request {
+            Some(request) => Box::pin(request.clone().scope(work)),
+            None => Box::pin(work),
+        };
         self.turn.pipes.get_mut().push(Pipe {
             message: M::NAME,
             work,
+            request,
             busy,
         });
     }

@@ -31,6 +31,7 @@ mod migration;
 mod outbox;
 pub mod prelude;
 mod reference;
+mod request;
 mod router;
 mod shard;
 mod storage;
@@ -65,5 +66,6 @@ pub use migration::{
     Transferred,
 };
 pub use reference::ActorRef;
+pub use request::RequestId;
 pub use storage::{Key, Keys, List, Storage};
 pub use vitals::{SlowTurn, TurnOutcome};

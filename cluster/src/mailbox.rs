@@ -16,7 +16,7 @@ use tokio::{sync::oneshot, time::Instant};
 use self::letters::Letters;
 pub(crate) use self::letters::Offer;
 use crate::{
-    ActorError,
+    ActorError, RequestId,
     address::Address,
     alarm::Due,
     chain::Chain,
@@ -147,6 +147,8 @@ pub(crate) struct Call {
     pub(crate) payload: Payload,
     pub(crate) origin: Origin,
     pub(crate) chain: Option<Arc<Chain>>,
+    /// The request it is part of.
+    pub(crate) request: Option<RequestId>,
     /// Set for a call under an idempotency key.
     pub(crate) keyed: Option<Box<Keyed>>,
     pub(crate) sent: Instant,

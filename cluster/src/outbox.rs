@@ -275,6 +275,7 @@ async fn attempt(lanes: &Lanes, target: &Arc<Address>, id: SendId) -> Attempt {
             id,
         },
         chain: None,
+        request: None,
         keyed: None,
         sent: Instant::now(),
         reply,

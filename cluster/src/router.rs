@@ -15,7 +15,7 @@ use rand::{Rng, rngs::StdRng};
 use tokio::time::Instant;
 
 use crate::{
-    ActorError, ActorId, Bounds, Clock, Result, VirtualActor,
+    ActorError, ActorId, Bounds, Clock, RequestId, Result, VirtualActor,
     address::Address,
     chain::Chain,
     deadlines::Deadlines,
@@ -155,6 +155,7 @@ impl Node {
             payload,
             origin: Origin::Ask,
             chain,
+            request: RequestId::current(),
             keyed,
             sent,
             reply,

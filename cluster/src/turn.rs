@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
-    ActorError, Result, Storage, Timestamp,
+    ActorError, RequestId, Result, Storage, Timestamp,
     address::Address,
     alarm::{AlarmRow, AlarmState},
     directory::{Presence, Record},
@@ -39,6 +39,8 @@ pub(crate) const UPGRADE: &str = "actor.upgrade";
 pub(crate) struct Pipe {
     pub(crate) message: &'static str,
     pub(crate) work: BoxFuture<'static, Payload>,
+    /// The request it is part of.
+    pub(crate) request: Option<RequestId>,
     /// Keeps the activation from being passivated.
     pub(crate) busy: Busy,
 }

@@ -21,6 +21,7 @@ mod migrations;
 mod passivation;
 mod references;
 mod repetitions;
+mod requests;
 mod retries;
 mod schedules;
 mod sends;
