@@ -23,7 +23,6 @@ mod references;
 mod repetitions;
 mod requests;
 mod retries;
-mod schedules;
 mod sends;
 mod splits;
 mod storage;
