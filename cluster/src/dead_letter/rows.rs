@@ -107,6 +107,7 @@ pub(crate) async fn expire(host: &Arc<Host>, node: &Node) {
     loop {
         match expire_once(host, node).await {
             Some(nap) => tokio::select! {
+                biased;
                 () = host.dead_letters.buried.notified() => {}
                 () = tokio::time::sleep(nap) => {}
             },

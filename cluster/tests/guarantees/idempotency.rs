@@ -129,6 +129,11 @@ pub(crate) struct Forward {
 #[message(name = "clerk.yawn")]
 struct Yawn;
 
+/// Says that nothing happened, and stamps later, by work beside its mailbox.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "clerk.postpone")]
+struct Postpone;
+
 /// Removes everything.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "clerk.shred")]
@@ -147,6 +152,7 @@ impl VirtualActor for Clerk {
         i.on::<Stamp>()
             .on::<Forward>()
             .on::<Yawn>()
+            .on::<Postpone>()
             .on::<Shred>()
             .on::<Stamps>()
     }
@@ -191,6 +197,13 @@ impl Handler<Yawn> for Clerk {
     async fn handle(&mut self, _: Yawn, ctx: &mut Ctx<Self>) -> Result<()> {
         ctx.env().another();
         Err(ActorError::overloaded("clerk.busy", "come back later"))
+    }
+}
+
+impl Handler<Postpone> for Clerk {
+    async fn handle(&mut self, _: Postpone, ctx: &mut Ctx<Self>) -> Result<()> {
+        ctx.pipe_to_self(async { Stamp(0) });
+        Err(ActorError::retryable("clerk.later", "told to say so"))
     }
 }
 
@@ -319,6 +332,18 @@ async fn an_error_that_passes_and_had_no_effect_is_not_kept() {
     assert_eq!(yawns.count(), 2);
     // Nothing was stored, so the key is still free.
     clerk(&test).ask_idempotent(&key("k"), Stamp(1)).await.unwrap();
+}
+
+/// Guarantee 13.
+#[tokio::test(start_paused = true)]
+async fn work_that_was_started_is_an_effect() {
+    let (test, _) = clerks(16, Bounds::default()).await;
+    for _ in 0..2 {
+        let later = clerk(&test).ask_idempotent(&key("k"), Postpone).await.unwrap_err();
+        assert_eq!((later.kind(), later.code()), (ErrorKind::Unknown, "clerk.later"));
+        test.advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(clerk(&test).ask(Stamps).await.unwrap(), 1);
 }
 
 /// Guarantee 13.
