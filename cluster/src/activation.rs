@@ -315,11 +315,12 @@ impl Slot {
             return self.release(reply, outcome);
         };
         let turn = instance.turn();
-        turn.conclude(&outcome);
-        let Commit { number, wrote } = turn.commit();
+        let effect = turn.has_effect();
+        turn.conclude(&outcome, effect);
+        let Commit { number, .. } = turn.commit();
         let split = std::mem::take(&mut turn.split);
         let outcome = match outcome {
-            Err(Fault::Handler(error)) if split || wrote => Err(Fault::Handler(error.with_effect())),
+            Err(Fault::Handler(error)) if effect => Err(Fault::Handler(error.with_effect())),
             outcome => outcome,
         };
         let pipes = std::mem::take(turn.pipes.get_mut());

@@ -58,6 +58,10 @@ impl Stored {
         Some(wire::decode::<Self>(bytes).ok()?.class())
     }
 
+    pub(crate) fn into_parts(self) -> (ClassUid, TenantId, String) {
+        (ClassUid(self.class), self.tenant, self.name)
+    }
+
     pub(crate) fn class(&self) -> ClassUid {
         ClassUid(self.class)
     }

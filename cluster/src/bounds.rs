@@ -23,6 +23,10 @@ pub struct Bounds {
     pub activations: usize,
     /// Bytes of batches on their way to the disk; beyond it new messages are refused: `overloaded`.
     pub backlog_bytes: usize,
+    /// Dead letters of one shard; beyond it the oldest are dropped.
+    pub dead_letters: usize,
+    /// Age at which a dead letter is dropped.
+    pub dead_letter_age: Duration,
     /// Outcomes of calls under idempotency keys that an actor keeps; beyond it the oldest are forgotten.
     pub idempotency_keys: usize,
     /// Age at which the outcome of a call under an idempotency key is forgotten.
@@ -52,6 +56,8 @@ impl Default for Bounds {
             count: 100_000,
             activations: 10_000,
             backlog_bytes: 64 * 1024 * 1024,
+            dead_letters: 1000,
+            dead_letter_age: Duration::from_secs(30 * 24 * 60 * 60),
             idempotency_keys: 1000,
             idempotency_age: Duration::from_secs(24 * 60 * 60),
             idempotency_reply_bytes: 16 * 1024,

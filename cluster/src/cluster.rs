@@ -24,8 +24,8 @@ pub use self::{
     settings::Settings,
 };
 use crate::{
-    ActorId, ActorRef, AppliedMigration, ClassStatus, DirectoryQuery, Result, TenantId, VirtualActor, erasure,
-    router::Node, shard::Shard,
+    ActorId, ActorRef, AppliedMigration, ClassStatus, DeadLetters, DirectoryQuery, Result, TenantId, VirtualActor,
+    erasure, router::Node, shard::Shard,
 };
 pub(crate) use groups::Groups;
 
@@ -116,6 +116,11 @@ impl Cluster {
         history::applied(&self.settings()).await
     }
 
+    /// Durable sends that were given up.
+    pub fn dead_letters(&self) -> DeadLetters {
+        DeadLetters::new(Arc::clone(&self.0.node))
+    }
+
     /// Settings of the cluster as a whole.
     pub fn settings(&self) -> Settings {
         Settings::new(Arc::clone(&self.0.meta), self.0.node.bounds.ask)
@@ -185,8 +190,8 @@ impl Cluster {
         self.0.groups.crash().await;
     }
 
-    pub(crate) fn dead_letters(&self) -> usize {
-        self.count(&crate::keyspace::all_dead())
+    pub(crate) fn dead_letter_count(&self) -> usize {
+        self.count(&crate::keyspace::dead_after(None))
     }
 
     pub(crate) fn rows(&self) -> usize {

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use crate::{
     address::Stored,
     alarm::AlarmRow,
+    dead_letter,
     host::Host,
     id::{ActorHash, ClassUid},
     keyspace::{self, KeyRange},
-    outbox::{self, Envelope},
+    outbox::Envelope,
     router::Node,
     shard::{Op, Outcome},
 };
@@ -101,8 +102,9 @@ impl Erasure<'_> {
             .await?;
         rows += self.addressed(keyspace::outbox_after(None), class_of).await?;
         rows += self
-            .addressed(keyspace::all_dead(), |letter| class_of(&outbox::buried(letter)?))
+            .addressed(keyspace::dead_after(None), |head| dead_letter::class_of(head))
             .await?;
+        rows += self.addressed(keyspace::all_dead_envelopes(), class_of).await?;
         let done = vec![Op::Put {
             key: keyspace::erased(self.class),
             value: Bytes::new(),

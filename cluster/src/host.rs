@@ -22,6 +22,7 @@ use crate::{
     Bounds,
     activation::{Activation, Slot},
     address::Address,
+    dead_letter::DeadLetterRows,
     erasure, garbage,
     id::ActorHash,
     mailbox::{Fault, Letter, Mailbox, Offer, Reply},
@@ -57,6 +58,7 @@ pub(crate) struct Host {
     pub(crate) garbage: Notify,
     /// How many durable sends wait in the outbox.
     pub(crate) outbox: Length,
+    pub(crate) dead_letters: DeadLetterRows,
     node: Weak<Node>,
     /// Most live activations of this shard.
     room: usize,
@@ -100,6 +102,7 @@ impl Host {
             sends: Notify::new(),
             garbage: Notify::new(),
             outbox: Length::default(),
+            dead_letters: DeadLetterRows::default(),
             node,
             room: room.max(1),
             backlog,
@@ -420,8 +423,13 @@ impl Host {
         let Some(epoch) = self.epoch() else {
             return Outcome::NotProposed;
         };
+        self.write_under(epoch, ops, Effects::default()).await
+    }
+
+    /// Commits a batch of the runtime's own, if `epoch` is still in force.
+    pub(crate) async fn write_under(self: &Arc<Self>, epoch: Epoch, ops: Vec<Op>, effects: Effects) -> Outcome {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.propose(epoch, ops, Effects::default(), |outcome| {
+        self.propose(epoch, ops, effects, |outcome| {
             // The service that waited may have been cancelled.
             let _ = sender.send(outcome);
         });

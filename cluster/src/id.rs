@@ -86,6 +86,35 @@ impl ActorId {
         Self::from_name::<A>(tenant, &uuid.to_string())
     }
 
+    /// The actor of class `A` and of `tenant` that `text` names; `text` is what [`Display`](fmt::Display) makes of an id.
+    ///
+    /// # Errors
+    /// `actor.class` and `actor.tenant` if it names an actor of another class or tenant, `actor.name` if the name breaks
+    /// its bound, `actor.id` if it is no id at all.
+    pub fn parse<A: VirtualActor>(tenant: &TenantId, text: &str) -> Result<Self> {
+        let broken = || ActorError::invalid("actor.id", "an actor id is class, tenant and name, each behind a slash");
+        let own = text.strip_prefix(A::CLASS).and_then(|rest| rest.strip_prefix('/'));
+        let Some(rest) = own else {
+            return Err(match text.matches('/').count() {
+                0 | 1 => broken(),
+                2.. => ActorError::invalid(
+                    "actor.class",
+                    format!("{text:?} does not name an actor of class {}", A::CLASS),
+                ),
+            });
+        };
+        let (owner, name) = rest.split_once('/').ok_or_else(broken)?;
+        if TenantId::new(owner)? != *tenant {
+            return Err(ActorError::forbidden(
+                "actor.tenant",
+                format!("{text:?} does not name an actor of tenant {tenant}"),
+            ));
+        }
+        let id = Self::from_name::<A>(tenant, name);
+        id.check()?;
+        Ok(id)
+    }
+
     pub(crate) fn from_parts(class: &'static str, tenant: TenantId, name: String) -> Self {
         Self {
             class: Cow::Borrowed(class),

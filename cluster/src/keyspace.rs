@@ -23,12 +23,14 @@ const DUE: u8 = 0x02;
 const OUTBOX: u8 = 0x03;
 /// Actors by class, tenant and name.
 const DIRECTORY: u8 = 0x04;
-/// Durable sends that were given up.
+/// Durable sends that were given up: what is known of them.
 const DEAD: u8 = 0x05;
 /// Cluster-wide settings, in the meta group.
 const SETTING: u8 = 0x06;
 /// Generations of actor rows that `delete_all` left to collect.
 const GARBAGE: u8 = 0x07;
+/// Durable sends that were given up: their envelopes.
+const DEAD_ENVELOPE: u8 = 0x08;
 /// Applied class migrations, in the meta group.
 const MIGRATION: u8 = 0x20;
 /// Actors that have rows and are not listed, by class and hash.
@@ -175,7 +177,11 @@ pub(crate) fn dead(id: SendId) -> Bytes {
 
 /// The id in a key made by [`outbox`].
 pub(crate) fn parse_outbox(key: &[u8]) -> Option<SendId> {
-    let (index, ordinal) = key.strip_prefix(&[OUTBOX])?.split_first_chunk::<8>()?;
+    parse_send(OUTBOX, key)
+}
+
+fn parse_send(table: u8, key: &[u8]) -> Option<SendId> {
+    let (index, ordinal) = key.strip_prefix(&[table])?.split_first_chunk::<8>()?;
     Some(SendId {
         index: u64::from_be_bytes(*index),
         ordinal: u32::from_be_bytes(ordinal.try_into().ok()?),
@@ -188,9 +194,25 @@ pub(crate) fn outbox_after(after: Option<SendId>) -> KeyRange {
     (after.map_or(start, |id| Bound::Excluded(outbox(id))), end)
 }
 
-/// All given-up sends.
-pub(crate) fn all_dead() -> KeyRange {
-    under(Bytes::from_static(&[DEAD]))
+/// The envelope of a given-up send.
+pub(crate) fn dead_envelope(id: SendId) -> Bytes {
+    send_key(DEAD_ENVELOPE, id)
+}
+
+/// The id in a key made by [`dead`].
+pub(crate) fn parse_dead(key: &[u8]) -> Option<SendId> {
+    parse_send(DEAD, key)
+}
+
+/// Given-up sends behind `after`.
+pub(crate) fn dead_after(after: Option<SendId>) -> KeyRange {
+    let (start, end) = under(Bytes::from_static(&[DEAD]));
+    (after.map_or(start, |id| Bound::Excluded(dead(id))), end)
+}
+
+/// The envelopes of all given-up sends.
+pub(crate) fn all_dead_envelopes() -> KeyRange {
+    under(Bytes::from_static(&[DEAD_ENVELOPE]))
 }
 
 /// The directory's prefix of a tenant's actors of one class. A tenant id never contains the delimiter.

@@ -10,6 +10,7 @@ mod clock;
 mod cluster;
 mod consensus;
 mod ctx;
+mod dead_letter;
 mod deadlines;
 mod directory;
 mod erasure;
@@ -52,6 +53,7 @@ pub use cluster::{
 };
 pub use cluster_derive::Message;
 pub use ctx::Ctx;
+pub use dead_letter::{DeadLetter, DeadLetterContent, DeadLetterId, DeadLetterQuery, DeadLetters, Receiver};
 pub use directory::DirectoryQuery;
 pub use error::{ActorError, ErrorKind, Result};
 pub use id::{ActorId, TenantId};

@@ -49,6 +49,8 @@ pub const SNAPSHOTS: &str = "cluster_snapshots_bytes";
 pub const OUTBOX: &str = "cluster_outbox_sends";
 /// Durable sends that were given up.
 pub const DEAD_LETTERS: &str = "cluster_dead_letters_total";
+/// Dead letters dropped at a bound, by bound (`count`, `age`).
+pub const DEAD_LETTERS_DROPPED: &str = "cluster_dead_letters_dropped_total";
 /// Deleted classes that still have rows, counted once for each shard.
 pub const ERASURES: &str = "cluster_erasures";
 /// Rows of deleted classes that were removed.
@@ -90,6 +92,15 @@ impl Rejection {
     }
 }
 
+/// A bound at which dead letters are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    /// There are too many.
+    Count,
+    /// It is too old.
+    Age,
+}
+
 /// Handles to the metrics of one node.
 pub(crate) struct Metrics {
     classes: HashMap<&'static str, Arc<ClassMetrics>>,
@@ -99,6 +110,8 @@ pub(crate) struct Metrics {
     activations: Gauge,
     discarded: Counter,
     dead_letters: Counter,
+    dead_letters_surplus: Counter,
+    dead_letters_old: Counter,
     erasures: Gauge,
     erased_rows: Counter,
     outbox: Gauge,
@@ -179,6 +192,8 @@ impl Metrics {
             activations: gauge!(ACTIVATIONS),
             discarded: counter!(DISCARDED),
             dead_letters: counter!(DEAD_LETTERS),
+            dead_letters_surplus: counter!(DEAD_LETTERS_DROPPED, "bound" => "count"),
+            dead_letters_old: counter!(DEAD_LETTERS_DROPPED, "bound" => "age"),
             erasures: gauge!(ERASURES),
             erased_rows: counter!(ERASED_ROWS),
             outbox: gauge!(OUTBOX),
@@ -225,6 +240,14 @@ impl Metrics {
 
     pub(crate) fn dead_letter(&self) {
         self.dead_letters.increment(1);
+    }
+
+    pub(crate) fn dead_letter_dropped(&self, bound: Dropped) {
+        match bound {
+            Dropped::Count => &self.dead_letters_surplus,
+            Dropped::Age => &self.dead_letters_old,
+        }
+        .increment(1);
     }
 
     /// Sets the gauges of what is looked at rather than counted.
@@ -281,6 +304,7 @@ fn describe() {
     describe_gauge!(SNAPSHOTS, Unit::Bytes, "Size of the last snapshots of all groups");
     describe_gauge!(OUTBOX, Unit::Count, "Durable sends that wait in the outboxes");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Durable sends that were given up");
+    describe_counter!(DEAD_LETTERS_DROPPED, Unit::Count, "Dead letters dropped at a bound");
     describe_gauge!(
         ERASURES,
         Unit::Count,

@@ -24,13 +24,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     ActorError,
     address::{Address, Stored},
+    dead_letter,
     host::Host,
     id::ActorHash,
     interface::Payload,
     keyspace::{self, SendId},
     mailbox::{Call, Fault, Letter, Origin, Reply},
     router::{Classes, Node},
-    shard::{Op, Outcome},
+    shard::Outcome,
     storage, wire,
 };
 
@@ -130,7 +131,11 @@ pub(crate) async fn run(host: Arc<Host>, token: CancellationToken) {
         done: Mutex::default(),
         removal: Notify::new(),
     });
-    tokio::join!(read(&lanes, &token), remove(&lanes));
+    tokio::join!(
+        read(&lanes, &token),
+        remove(&lanes),
+        dead_letter::expire(&host, &lanes.node)
+    );
 }
 
 /// Reads the outbox in order and queues each send in the lane of its receiver.
@@ -300,12 +305,6 @@ async fn bury(lanes: &Lanes, id: SendId, error: &ActorError) {
     give_up(lanes, id, envelope, &error.to_string()).await;
 }
 
-/// The envelope in a dead letter.
-pub(crate) fn buried(letter: &[u8]) -> Option<Bytes> {
-    let (_, envelope) = wire::decode::<(String, Vec<u8>)>(letter).ok()?;
-    Some(envelope.into())
-}
-
 /// Moves a send to the dead letters.
 async fn give_up(lanes: &Lanes, id: SendId, envelope: Bytes, reason: &str) {
     tracing::error!(
@@ -316,18 +315,7 @@ async fn give_up(lanes: &Lanes, id: SendId, envelope: Bytes, reason: &str) {
         "a durable send is given up"
     );
     lanes.node.metrics.dead_letter();
-    let letter = storage::encoded(&(reason, envelope.to_vec()));
-    let ops = vec![
-        Op::Put {
-            key: keyspace::dead(id),
-            value: letter,
-        },
-        Op::Delete {
-            key: keyspace::outbox(id),
-        },
-    ];
-    // Without a definite success the ownership ends, and the next one tries again.
-    if let Outcome::Committed { .. } = lanes.host.write(ops).await {
+    if dead_letter::bury(&lanes.host, &lanes.node, id, envelope, reason).await {
         lanes.host.outbox.removed(1);
     }
 }

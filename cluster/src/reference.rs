@@ -72,7 +72,7 @@ impl<A: VirtualActor> ActorRef<A> {
     /// Asks, with the default deadline.
     ///
     /// In a handler prefer [`Ctx::ask`](crate::Ctx::ask): a message asked here does not wait until what the handler wrote
-    /// is durable.
+    /// is durable, and its effect does not count as one of the handler.
     ///
     /// # Errors
     /// What the handler returns, and of the runtime: `overloaded`, `retryable` (no effect), `unknown` (perhaps an
@@ -127,7 +127,9 @@ impl<A: VirtualActor> ActorRef<A> {
     ///   then cut off by a panic or a crash, or ended with a failure of the runtime, so a part of it took effect; it is
     ///   never run again;
     /// - `idempotency.reply-too-large`: the call was handled once, and its first caller may have had the reply, but it was
-    ///   too large to be kept for this one.
+    ///   too large to be kept for this one;
+    /// - `idempotency.encode`, `idempotency.decode`: likewise, but the reply could not be stored or read back, for example
+    ///   because its type has changed since.
     pub async fn ask_idempotent<M: Message>(&self, key: &IdempotencyKey, message: M) -> Result<M::Reply>
     where
         A: Handler<M>,

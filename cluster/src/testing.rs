@@ -296,7 +296,7 @@ impl TestCluster {
 
     /// Durable sends that were given up.
     pub fn dead_letters(&self) -> usize {
-        self.cluster.dead_letters()
+        self.cluster.dead_letter_count()
     }
 
     /// Rows of all shards, those of the runtime included.

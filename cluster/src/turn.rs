@@ -205,10 +205,14 @@ impl Turn {
         self.outcomes.open(&self.storage, keyed, replaces)
     }
 
+    /// Whether anything of the turn took effect, or does when it ends: a part before an ask, a write, a send, work.
+    pub(crate) fn has_effect(&mut self) -> bool {
+        self.split || !self.is_clean() || !self.pipes.get_mut().is_empty()
+    }
+
     /// Stores, with this turn, what a call under an idempotency key came to.
-    pub(crate) fn conclude(&mut self, outcome: &Result<Value, Fault>) {
+    pub(crate) fn conclude(&mut self, outcome: &Result<Value, Fault>, effect: bool) {
         if self.outcomes.is_open() {
-            let effect = self.split || !self.is_clean() || !self.pipes.get_mut().is_empty();
             let now = self.node.clock.now();
             self.outcomes
                 .conclude(&self.storage, &self.node.bounds, now, outcome, effect);

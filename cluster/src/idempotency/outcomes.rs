@@ -319,3 +319,40 @@ impl Window {
 fn is_old(at: Timestamp, now: Timestamp, age: Duration) -> bool {
     now.since(at) >= age
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(outcome: Outcome) -> Row {
+        Row::V1(Entry {
+            digest: [7; 32],
+            number: 3,
+            at: Timestamp::from_millis(5),
+            outcome,
+        })
+    }
+
+    #[test]
+    fn stored_rows_keep_their_form() {
+        let refused = ActorError::conflict("a.b", "no");
+        let outcomes: [(Outcome, &[u8]); 3] = [
+            (Outcome::Begun, &[0]),
+            (Outcome::Reply(vec![9, 8]), &[1, 2, 9, 8]),
+            (Outcome::Error(refused), b"\x02\x02\x03a.b\x02no"),
+        ];
+        for (outcome, end) in outcomes {
+            let golden = [&[1, 0][..], &[7; 32], &[3, 10], end].concat();
+            let row = row(outcome);
+            assert_eq!(storage::encoded(&row), golden);
+            assert_eq!(storage::decode::<Row>("a row", &golden).unwrap(), row);
+        }
+        let place = Place::V1 {
+            key: "k".into(),
+            at: Timestamp::from_millis(5),
+        };
+        let golden = b"\x01\x00\x01k\x0a";
+        assert_eq!(storage::encoded(&place), &golden[..]);
+        assert_eq!(storage::decode::<Place>("a row", golden).unwrap(), place);
+    }
+}

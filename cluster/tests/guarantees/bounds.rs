@@ -21,6 +21,8 @@ fn the_defaults_are_those_of_the_documentation() {
         count,
         activations,
         backlog_bytes,
+        dead_letters,
+        dead_letter_age,
         idempotency_keys,
         idempotency_age,
         idempotency_reply_bytes,
@@ -33,6 +35,10 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!((turn_bytes, value_bytes, key_bytes), (8 << 20, 2 << 20, 2 << 10));
     assert_eq!((list_page, count), (1000, 100_000));
     assert_eq!((activations, backlog_bytes), (10_000, 64 << 20));
+    assert_eq!(
+        (dead_letters, dead_letter_age),
+        (1000, Duration::from_secs(30 * 86_400))
+    );
     assert_eq!(
         (idempotency_keys, idempotency_age, idempotency_reply_bytes),
         (1000, Duration::from_secs(86_400), 16 << 10)

@@ -19,6 +19,31 @@ fn ids_are_pure() {
     );
 }
 
+/// Guarantee 1.
+#[test]
+fn an_id_survives_the_round_trip_as_text_and_that_of_another_class_or_tenant_is_refused() {
+    let unique = ActorId::unique::<Account>(&tenant(), Uuid::from_u128(7));
+    let slashed = ActorId::from_name::<Account>(&tenant(), "a/b c");
+    for id in [unique, slashed] {
+        assert_eq!(ActorId::parse::<Account>(&tenant(), &id.to_string()).unwrap(), id);
+    }
+    let code = |text: &str| {
+        let refused = ActorId::parse::<Account>(&tenant(), text).unwrap_err();
+        (refused.kind(), refused.code().to_owned())
+    };
+    let stranger = TenantId::new("stranger").unwrap();
+    let of_class = ActorId::from_name::<Other>(&tenant(), "a").to_string();
+    let of_tenant = ActorId::from_name::<Account>(&stranger, "a").to_string();
+    assert_eq!(code(&of_class), (ErrorKind::Invalid, "actor.class".into()));
+    assert_eq!(code("accountant/acme/a").1, "actor.class");
+    assert_eq!(code(&of_tenant), (ErrorKind::Forbidden, "actor.tenant".into()));
+    assert_eq!(code("account/acme/").1, "actor.name");
+    assert_eq!(code("account/A/a").1, "tenant.invalid");
+    for broken in ["", "account", "account/acme", "acme/a"] {
+        assert_eq!(code(broken).1, "actor.id", "{broken:?}");
+    }
+}
+
 /// Guarantee 2.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_references_activate_nothing() {

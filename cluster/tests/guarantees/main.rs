@@ -8,6 +8,7 @@
 mod alarms;
 mod bounds;
 mod chains;
+mod dead_letters;
 mod deadlines;
 mod directory;
 mod errors;
@@ -19,6 +20,7 @@ mod inspection;
 mod migrations;
 mod passivation;
 mod references;
+mod repetitions;
 mod requests;
 mod retries;
 mod sends;
