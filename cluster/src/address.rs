@@ -1,23 +1,31 @@
 //! An actor's id together with its place in the keyspace.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ActorId, TenantId,
     id::{ActorHash, ClassUid},
+    mailbox::Mailbox,
     router::Classes,
     storage, wire,
 };
 
 /// An actor's id together with its place in the keyspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Address {
     pub(crate) id: ActorId,
     pub(crate) class: ClassUid,
     pub(crate) hash: ActorHash,
+    /// Where the last letter by this address went: the next one need not look for it. A mailbox says by itself when it is
+    /// not the one any more.
+    last: Mutex<Weak<Mailbox>>,
 }
 
 /// The stored form: it names the class by uid, so that a rename leaves it valid.
@@ -31,7 +39,22 @@ pub(crate) struct Stored {
 impl Address {
     pub(crate) fn new(class: ClassUid, id: ActorId) -> Arc<Self> {
         let hash = ActorHash::of(class, id.tenant(), id.name());
-        Arc::new(Self { id, class, hash })
+        Arc::new(Self {
+            id,
+            class,
+            hash,
+            last: Mutex::default(),
+        })
+    }
+
+    /// The mailbox that the last letter by this address went into.
+    pub(crate) fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        self.last.lock().upgrade()
+    }
+
+    /// Remembers the mailbox of the actor.
+    pub(crate) fn remember(&self, mailbox: &Arc<Mailbox>) {
+        *self.last.lock() = Arc::downgrade(mailbox);
     }
 
     pub(crate) fn stored(&self) -> Stored {

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -28,13 +29,15 @@ type Held = Box<dyn FnOnce(Result<(), Broken>) + Send>;
 /// The output gate of one actor.
 #[derive(Default)]
 pub(crate) struct Gate {
+    /// Number of the last proposal.
+    proposed: AtomicU64,
+    /// All proposals up to this one are durable: output behind them needs no lock.
+    durable: AtomicU64,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Number of the last proposal.
-    proposed: u64,
     /// All proposals up to this one have an outcome.
     settled: u64,
     /// Outcomes behind a gap.
@@ -51,25 +54,29 @@ impl Gate {
     /// Numbers a batch and makes its writes readable.
     pub(crate) fn begin(&self, writes: impl Iterator<Item = (Bytes, Option<Bytes>)>) -> u64 {
         let mut state = self.state.lock();
-        state.proposed += 1;
-        let number = state.proposed;
+        // Only the activation proposes, one batch after another.
+        let number = self.proposed.load(Ordering::Relaxed) + 1;
+        self.proposed.store(number, Ordering::Release);
         state.pending.extend(writes.map(|(key, value)| (key, (number, value))));
         number
     }
 
     /// Number of the last batch.
     pub(crate) fn last(&self) -> u64 {
-        self.state.lock().proposed
+        self.proposed.load(Ordering::Acquire)
     }
 
     /// Whether nothing is on its way.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.state.lock();
-        state.settled == state.proposed && state.held.is_empty()
+        state.settled == self.last() && state.held.is_empty()
     }
 
     /// Calls `output` once batch `number` and all earlier ones have an outcome, at once if they have.
     pub(crate) fn hold(&self, number: u64, output: impl FnOnce(Result<(), Broken>) + Send + 'static) {
+        if number <= self.durable.load(Ordering::Acquire) {
+            return output(Ok(()));
+        }
         let verdict = {
             let mut state = self.state.lock();
             if state.settled < number {
@@ -93,7 +100,8 @@ impl Gate {
 
     /// Takes the outcome of a batch, and lets out what it held back.
     pub(crate) fn settle(&self, number: u64, keys: &[Bytes], outcome: Outcome) {
-        let mut released = Vec::new();
+        // Nearly always there is one output.
+        let (mut first, mut others) = (None, Vec::new());
         {
             let mut state = self.state.lock();
             for key in keys {
@@ -101,12 +109,12 @@ impl Gate {
                     state.pending.remove(key);
                 }
             }
-            state.early.insert(number, outcome);
-            loop {
-                let next = state.settled + 1;
-                let Some(outcome) = state.early.remove(&next) else {
-                    break;
-                };
+            if number != state.settled + 1 {
+                state.early.insert(number, outcome);
+                return;
+            }
+            let mut settled = Some((number, outcome));
+            while let Some((next, outcome)) = settled {
                 state.settled = next;
                 let fault = match outcome {
                     Outcome::Committed { .. } => None,
@@ -114,19 +122,30 @@ impl Gate {
                     Outcome::Unknown => Some(Broken::Unknown),
                 };
                 state.broken = state.broken.max(fault);
-                while state.held.front().is_some_and(|(number, _)| *number <= next) {
-                    let verdict = state.verdict();
-                    released.extend(state.held.pop_front().map(|(_, output)| (output, verdict)));
+                let verdict = state.verdict();
+                if verdict.is_ok() {
+                    self.durable.store(next, Ordering::Release);
                 }
+                while let Some((_, output)) = state.held.pop_front_if(|(number, _)| *number <= next) {
+                    if first.is_none() {
+                        first = Some((output, verdict));
+                    } else {
+                        others.push((output, verdict));
+                    }
+                }
+                settled = state.next_early();
             }
         }
-        for (output, verdict) in released {
+        for (output, verdict) in first.into_iter().chain(others) {
             output(verdict);
         }
     }
 
     /// A write on its way: `Some(None)` is a removal.
     pub(crate) fn pending(&self, key: &[u8]) -> Option<Option<Bytes>> {
+        if self.durable.load(Ordering::Acquire) == self.last() {
+            return None;
+        }
         self.state.lock().pending.get(key).map(|(_, value)| value.clone())
     }
 
@@ -145,6 +164,12 @@ impl Gate {
 }
 
 impl State {
+    /// The outcome behind the last one, if it came early.
+    fn next_early(&mut self) -> Option<(u64, Outcome)> {
+        let next = self.settled + 1;
+        Some((next, self.early.remove(&next)?))
+    }
+
     fn verdict(&self) -> Result<(), Broken> {
         self.broken.map_or(Ok(()), Err)
     }
@@ -154,7 +179,7 @@ impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state.lock();
         f.debug_struct("Gate")
-            .field("proposed", &state.proposed)
+            .field("proposed", &self.last())
             .field("settled", &state.settled)
             .finish()
     }

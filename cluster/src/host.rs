@@ -258,6 +258,14 @@ impl Host {
     pub(crate) async fn deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter, broken: Option<&AtomicBool>) {
         let mut letter = letter;
         if self.waiting.load(Ordering::Acquire) == 0 {
+            if self.has_room()
+                && let Some(mailbox) = address.mailbox()
+            {
+                match mailbox.offer(letter, self.bounds.mailbox) {
+                    Offer::Taken => return,
+                    Offer::Full(back) | Offer::Ending(back) => letter = back,
+                }
+            }
             match self.try_deliver(address, letter) {
                 None => return,
                 Some(back) => letter = back,
@@ -278,6 +286,11 @@ impl Host {
         }
     }
 
+    /// Whether the disk keeps up with what is written.
+    fn has_room(&self) -> bool {
+        self.backlog.load(Ordering::Relaxed) < self.bounds.backlog_bytes
+    }
+
     /// Gives the letter back while the shard is not owned.
     fn try_deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) -> Option<Letter> {
         let mut state = self.state.lock();
@@ -286,13 +299,13 @@ impl Host {
             return None;
         }
         let Some(epoch) = state.epoch else { return Some(letter) };
-        if self.backlog.load(Ordering::Relaxed) >= self.bounds.backlog_bytes {
+        if !self.has_room() {
             self.reject(letter, Rejection::Backlog);
             return None;
         }
         if let Some(mailbox) = state.mailboxes.get(&address.hash) {
             match mailbox.offer(letter, self.bounds.mailbox) {
-                Offer::Taken => {}
+                Offer::Taken => address.remember(mailbox),
                 Offer::Full(letter) => self.reject(letter, Rejection::Mailbox),
                 Offer::Ending(letter) => {
                     // Only a fault of the runtime ends an activation that is still listed. What it had proposed may be
@@ -312,6 +325,7 @@ impl Host {
         match self.spawn(address, epoch) {
             Some(mailbox) => {
                 mailbox.post(letter);
+                address.remember(&mailbox);
                 state.mailboxes.insert(address.hash, mailbox);
                 if state.mailboxes.len() == 1 {
                     self.populated.notify_one();
@@ -408,7 +422,11 @@ impl Host {
 
     /// Refuses new letters, and waits until those that are here are handled and durable.
     pub(crate) async fn drain(&self) {
-        self.state.lock().draining = true;
+        {
+            let mut state = self.state.lock();
+            state.draining = true;
+            state.mailboxes.values().for_each(|mailbox| mailbox.seal());
+        }
         self.passivate_all().await;
     }
 

@@ -231,7 +231,7 @@ impl Turn {
 
     /// The row by which the actor is found.
     fn entry(&self, presence: Presence) -> Option<(Bytes, Bytes)> {
-        let Address { id, class, hash } = &**self.address();
+        let Address { id, class, hash, .. } = &**self.address();
         match presence {
             Presence::Listed => Some((
                 keyspace::directory(*class, id.tenant(), id.name()),

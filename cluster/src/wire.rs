@@ -31,7 +31,8 @@ pub(crate) enum WireError {
 
 /// Encodes a value.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, WireError> {
-    let mut bytes = Vec::with_capacity(64);
+    // Most values fit; growing would copy what was encoded so far, each time.
+    let mut bytes = Vec::with_capacity(256);
     bytes.push(VERSION);
     bincode::serde::encode_into_std_write(value, &mut bytes, bincode::config::standard()).map_err(WireError::Encode)?;
     Ok(Bytes::from(bytes))

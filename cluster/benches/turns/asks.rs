@@ -38,6 +38,9 @@ pub(crate) fn run(options: &Options, figures: &mut Figures) {
             bare.push(Actor::spawn(None, Bare, ()).await.expect("an actor starts").0);
         }
         let bare = Arc::new(bare);
+        for actor in references.iter() {
+            actor.ask(Next).await.expect("the actor answers");
+        }
         for _ in 0..=options.rounds() {
             round(options, figures, &bare, &references).await;
         }

@@ -7,7 +7,8 @@ use cluster::{ActorRef, Bounds};
 use crate::{
     actors::{self, Counter, Node, Store},
     figures::Figures,
-    load::precise,
+    load::{Rate, precise},
+    machine,
     options::Options,
 };
 
@@ -58,9 +59,13 @@ fn replayed(options: &Options, figures: &mut Figures) {
                 removed.expect("the state can be removed");
             }
         }
-        let begin = Instant::now();
+        let (begin, busy) = (Instant::now(), machine::processor_time());
         let node = open(directory.path());
-        figures.add(REPLAY, precise(entries) / begin.elapsed().as_secs_f64());
+        let replayed = Rate {
+            calls: precise(entries) / begin.elapsed().as_secs_f64(),
+            processor: (machine::processor_time() - busy) * 1e6 / precise(entries),
+        };
+        figures.add_rate(REPLAY, replayed);
         node.close();
     }
 }

@@ -69,6 +69,7 @@ impl ClusterBuilder {
             shards: self.config.shards,
             stores: stores.0,
             raft: self.config.raft.clone(),
+            actors: self.config.actors.clone(),
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
         })
         .await?;

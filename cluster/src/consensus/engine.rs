@@ -29,6 +29,8 @@ pub(crate) struct EngineConfig {
     pub(crate) stores: Stores,
     /// The runtime on which the groups live.
     pub(crate) raft: Handle,
+    /// The runtime of those who hear what became of their proposals.
+    pub(crate) actors: Handle,
     /// Hears, from any thread and perhaps more than once, that the node must stop.
     pub(crate) on_fatal: OnFatal,
 }
@@ -121,6 +123,7 @@ impl Engine {
             shards,
             stores,
             raft,
+            actors,
             on_fatal,
         } = config;
         if !shards.is_power_of_two() || shards > SHARDS_MAX {
@@ -142,6 +145,7 @@ impl Engine {
             turn: Arc::new(Semaphore::new(1)),
             running,
             stop: CancellationToken::new(),
+            actors,
             on_fatal,
         };
         let started = start_groups(&node, shards, &shared).await;

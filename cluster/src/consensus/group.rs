@@ -10,6 +10,7 @@ use metrics::histogram;
 use openraft::Raft;
 use openraft::errors::{InitializeError, RaftError};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,7 @@ pub(crate) struct GroupParts {
     pub(crate) snapshot: Arc<SnapshotInfo>,
     pub(crate) machine: Machine,
     pub(crate) stop: CancellationToken,
+    pub(crate) actors: Handle,
     pub(crate) on_fatal: OnFatal,
 }
 
@@ -87,6 +89,7 @@ impl Group {
             snapshot,
             machine,
             stop,
+            actors,
             on_fatal,
         } = parts;
         let config = Arc::new(config::raft().validate().map_err(io::Error::other)?);
@@ -102,6 +105,7 @@ impl Group {
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
             queue: proposals,
+            actors,
             sizes: histogram!(ENTRY),
         };
         let steward = Steward {

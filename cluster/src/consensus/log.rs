@@ -8,6 +8,7 @@ mod fjall;
 mod journal;
 mod marks;
 mod memory;
+mod recent;
 mod store;
 mod tail;
 
@@ -18,6 +19,7 @@ pub(crate) use fjall::FjallLog;
 pub(crate) use journal::Journal;
 pub(crate) use marks::{MarkError, Marks, Progress};
 pub(crate) use memory::{MemoryDisk, MemorySession};
+pub(crate) use recent::Recent;
 pub(crate) use store::{LogStore, Pressure};
 
 use super::types::{Entry, LogId, Vote};
@@ -44,11 +46,13 @@ pub(crate) struct Loaded {
     pub(crate) last: Option<LogId>,
     /// Index and size of every entry.
     pub(crate) sizes: Vec<(u64, usize)>,
+    /// The last entries: most starts apply them, and none shall read them twice.
+    pub(crate) recent: Recent,
 }
 
 impl Loaded {
     /// Takes the next entry in; refuses it if it does not follow the one before.
-    pub(crate) fn push(&mut self, index: u64, entry: &Entry, size: usize) -> io::Result<()> {
+    pub(crate) fn push(&mut self, index: u64, entry: Entry, size: usize) -> io::Result<()> {
         let expected = self
             .last
             .map(|last| last.index + 1)
@@ -65,6 +69,8 @@ impl Loaded {
         self.first.get_or_insert(index);
         self.last = Some(entry.log_id);
         self.sizes.push((index, size));
+        self.recent.push(entry, 0);
+        self.recent.trim(0);
         Ok(())
     }
 }

@@ -175,6 +175,8 @@ pub(crate) struct Shared {
     pub(crate) turn: Arc<Semaphore>,
     pub(crate) running: mpsc::Sender<()>,
     pub(crate) stop: CancellationToken,
+    /// The runtime of those who hear what became of their proposals.
+    pub(crate) actors: Handle,
     pub(crate) on_fatal: OnFatal,
 }
 
@@ -267,6 +269,7 @@ impl Opening {
             snapshot,
             machine,
             stop: shared.stop,
+            actors: shared.actors,
             on_fatal: shared.on_fatal,
         })
         .await

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use metrics::Histogram;
 use openraft::errors::ClientWriteError;
 use openraft::raft::ClientWriteResult;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::codec;
@@ -31,6 +32,8 @@ pub(crate) struct Proposer {
     pub(crate) raft: GroupRaft,
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) queue: mpsc::UnboundedReceiver<Proposal>,
+    /// The runtime of those who wait for the outcomes.
+    pub(crate) actors: Handle,
     /// How many write-sets go into one entry.
     pub(crate) sizes: Histogram,
 }
@@ -80,17 +83,27 @@ impl Proposer {
         let Round { epoch, ops, done } = round;
         self.sizes
             .record(f64::from(u32::try_from(done.len()).unwrap_or(u32::MAX)));
-        let ownership = Arc::clone(&self.ownership);
+        let (ownership, actors) = (Arc::clone(&self.ownership), self.actors.clone());
         let answer = Answer::new(move |result: Option<ClientWriteResult<Types>>| {
             let verdict = Verdict::of(result);
             if !matches!(verdict, Verdict::Committed { .. }) {
                 // First of all, so that whoever hears the outcome finds the shard without owner.
                 ownership.relinquish(epoch);
             }
-            for (first_ordinal, done) in done {
-                done(verdict.outcome(first_ordinal));
+            let several = done.len() > 1;
+            let tell = move || {
+                for (first_ordinal, done) in done {
+                    done(verdict.outcome(first_ordinal));
+                }
+                drop(permit);
+            };
+            // To wake one task of another runtime costs more than to wake several from within it, and this thread has
+            // other rounds to apply.
+            if several {
+                actors.spawn(async move { tell() });
+            } else {
+                tell();
             }
-            drop(permit);
         });
         let command = Command::Write {
             epoch,

@@ -34,6 +34,7 @@ async fn open(stores: Stores, shards: u16) -> Result<Engine, OpenError> {
         shards,
         stores,
         raft: Handle::current(),
+        actors: Handle::current(),
         on_fatal: unfailing(),
     })
     .await

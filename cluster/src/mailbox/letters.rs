@@ -13,7 +13,9 @@ use super::Letter;
 pub(super) struct Letters(Mutex<State>);
 
 struct State {
-    waiting: VecDeque<Letter>,
+    /// The oldest letter, if it came when no other waited: mostly it stays alone, and needs no memory of its own.
+    first: Option<Letter>,
+    rest: VecDeque<Letter>,
     /// Whether the actor has been woken, and has not found the mailbox empty since.
     awake: bool,
     /// Whether a letter is being handled.
@@ -46,7 +48,8 @@ pub(crate) enum Offer {
 impl Letters {
     pub(super) fn new() -> Self {
         Self(Mutex::new(State {
-            waiting: VecDeque::new(),
+            first: None,
+            rest: VecDeque::new(),
             awake: false,
             in_hand: false,
             door: Door::Open,
@@ -85,7 +88,7 @@ impl Letters {
     /// The next letter to handle; the last one is handled by now. Without one the actor may sleep.
     pub(super) fn next(&self) -> Option<Letter> {
         let mut state = self.0.lock();
-        let next = state.waiting.pop_front();
+        let next = state.first.take().or_else(|| state.rest.pop_front());
         state.in_hand = next.is_some();
         if next.is_none() {
             state.awake = false;
@@ -131,7 +134,7 @@ impl Letters {
         let waiting = {
             let mut state = self.0.lock();
             state.door = Door::Closed;
-            std::mem::take(&mut state.waiting)
+            (state.first.take(), std::mem::take(&mut state.rest))
         };
         drop(waiting);
     }
@@ -139,7 +142,7 @@ impl Letters {
 
 impl State {
     fn load(&self) -> usize {
-        self.waiting.len() + usize::from(self.in_hand)
+        usize::from(self.first.is_some()) + self.rest.len() + usize::from(self.in_hand)
     }
 
     /// Gives the letter back if the actor cannot be woken.
@@ -151,7 +154,11 @@ impl State {
             }
             self.awake = true;
         }
-        self.waiting.push_back(letter);
+        if self.first.is_none() && self.rest.is_empty() {
+            self.first = Some(letter);
+        } else {
+            self.rest.push_back(letter);
+        }
         None
     }
 }

@@ -141,7 +141,8 @@ impl LogDisk for FjallLog {
             let index = index(&key)?;
             let entry = codec::read_entry(Bytes::copy_from_slice(&record))
                 .map_err(|error| broken(format!("entry {index} of group {group}: {error}")))?;
-            loaded.push(index, &entry, super::journal::size(&entry))?;
+            let size = super::journal::size(&entry);
+            loaded.push(index, entry, size)?;
         }
         Ok(loaded)
     }

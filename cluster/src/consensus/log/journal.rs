@@ -5,13 +5,9 @@ use std::ops::Range;
 
 use openraft::EntryPayload;
 
-use super::Loaded;
+use super::{Loaded, Recent};
 use crate::consensus::types::{Command, Entry, LogId, Vote};
 
-/// Recent entries that are kept in memory, beside all that are not durable yet.
-const TAIL_ENTRIES: usize = 4096;
-/// How many bytes those may take.
-const TAIL_BYTES: usize = 2 << 20;
 /// The size of the log is known at points this far apart.
 const SIZE_STEP: u64 = 1 << 20;
 
@@ -31,21 +27,13 @@ pub(crate) struct Journal {
     purged: Option<LogId>,
     last: Option<LogId>,
     first: u64,
-    tail: VecDeque<Recent>,
-    tail_bytes: usize,
+    recent: Recent,
     appended: u64,
     forgotten: u64,
     /// Index of an entry and the bytes appended up to it, every `SIZE_STEP`.
     steps: VecDeque<(u64, u64)>,
     writes: u64,
     durable: u64,
-}
-
-#[derive(Debug)]
-struct Recent {
-    entry: Entry,
-    /// The write that carried it.
-    write: u64,
 }
 
 impl Journal {
@@ -57,6 +45,7 @@ impl Journal {
             first: loaded
                 .first
                 .unwrap_or_else(|| loaded.purged.map_or(0, |purged| purged.index + 1)),
+            recent: loaded.recent,
             ..Self::default()
         };
         loaded
@@ -97,11 +86,9 @@ impl Journal {
 
     /// The index up to which everything is durable, as far as it is remembered.
     pub(crate) fn durable_end(&self) -> u64 {
-        let durable = self.tail.partition_point(|recent| recent.write <= self.durable);
-        match self.tail.get(durable) {
-            Some(recent) => recent.entry.log_id.index,
-            None => self.range().end,
-        }
+        self.recent
+            .first_after(self.durable)
+            .unwrap_or_else(|| self.range().end)
     }
 
     /// Takes in entries that follow, or replace, the last ones. Returns the bytes they take.
@@ -121,23 +108,11 @@ impl Journal {
         for entry in entries {
             let size = size(entry);
             bytes += size;
-            self.tail_bytes += size;
             self.grow(entry.log_id.index, size);
-            self.tail.push_back(Recent {
-                entry: entry.clone(),
-                write,
-            });
+            self.recent.push(entry.clone(), write);
         }
         self.last = entries.last().map(|entry| entry.log_id);
-        while self.tail.len() > TAIL_ENTRIES || self.tail_bytes > TAIL_BYTES {
-            match self.tail.front() {
-                Some(recent) if recent.write <= self.durable => {
-                    self.tail_bytes -= size_of_front(&self.tail);
-                    self.tail.pop_front();
-                }
-                Some(_) | None => break,
-            }
-        }
+        self.recent.trim(self.durable);
         bytes
     }
 
@@ -164,14 +139,7 @@ impl Journal {
         if self.last.is_none_or(|last| last.index <= upto.index) {
             self.last = Some(upto);
         }
-        while self
-            .tail
-            .front()
-            .is_some_and(|recent| recent.entry.log_id.index < start)
-        {
-            self.tail_bytes -= size_of_front(&self.tail);
-            self.tail.pop_front();
-        }
+        self.recent.purge(start);
         while let Some((_, bytes)) = self.steps.pop_front_if(|(index, _)| *index < start) {
             self.forgotten = bytes;
         }
@@ -182,31 +150,13 @@ impl Journal {
     }
 
     /// The part of `range` that is in memory, which is always its end.
-    pub(crate) fn recent(&self, range: Range<u64>) -> Vec<Entry> {
-        let Some(front) = self.tail.front().map(|recent| recent.entry.log_id.index) else {
-            return Vec::new();
-        };
-        let skip = usize::try_from(range.start.saturating_sub(front)).unwrap_or(usize::MAX);
-        let entries = self.tail.iter().skip(skip).map(|recent| &recent.entry);
-        entries
-            .take_while(|entry| entry.log_id.index < range.end)
-            .cloned()
-            .collect()
+    pub(crate) fn recent(&self, range: &Range<u64>) -> Vec<Entry> {
+        self.recent.within(range)
     }
 
     fn cut(&mut self, start: u64) {
-        while self
-            .tail
-            .back()
-            .is_some_and(|recent| recent.entry.log_id.index >= start)
-        {
-            if let Some(recent) = self.tail.pop_back() {
-                self.tail_bytes -= size(&recent.entry);
-                self.appended = self
-                    .appended
-                    .saturating_sub(size(&recent.entry) as u64)
-                    .max(self.forgotten);
-            }
+        while let Some(size) = self.recent.pop_from(start) {
+            self.appended = self.appended.saturating_sub(size as u64).max(self.forgotten);
         }
         while self.steps.back().is_some_and(|(index, _)| *index >= start) {
             self.steps.pop_back();
@@ -221,15 +171,12 @@ impl Journal {
     }
 }
 
-fn size_of_front(tail: &VecDeque<Recent>) -> usize {
-    tail.front().map_or(0, |recent| size(&recent.entry))
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::consensus::log::recent::BYTES;
     use crate::consensus::types::LeaderId;
     use crate::shard::Epoch;
 
@@ -261,7 +208,7 @@ mod tests {
 
     fn recent(journal: &Journal) -> Vec<u64> {
         journal
-            .recent(0..u64::MAX)
+            .recent(&(0..u64::MAX))
             .iter()
             .map(|entry| entry.log_id.index)
             .collect()
@@ -270,8 +217,8 @@ mod tests {
     #[test]
     fn entries_that_are_not_durable_are_never_forgotten() {
         let mut journal = Journal::default();
-        let first = append(&mut journal, 0..5, TAIL_BYTES);
-        append(&mut journal, 5..8, TAIL_BYTES);
+        let first = append(&mut journal, 0..5, BYTES);
+        append(&mut journal, 5..8, BYTES);
         assert_eq!(recent(&journal), (0..8).collect::<Vec<_>>());
         assert_eq!(journal.durable_end(), 0);
         journal.written(first);

@@ -220,7 +220,8 @@ impl LogDisk for MemorySession {
         };
         for (index, record) in &log.entries {
             let entry = codec::read_entry(record.clone())?;
-            loaded.push(*index, &entry, super::journal::size(&entry))?;
+            let size = super::journal::size(&entry);
+            loaded.push(*index, entry, size)?;
         }
         Ok(loaded)
     }

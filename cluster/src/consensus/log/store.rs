@@ -123,7 +123,7 @@ impl LogStore {
                 let journal = self.0.journal.lock();
                 let present = journal.range();
                 let wanted = range.start.max(present.start)..range.end.min(present.end);
-                let recent = journal.recent(wanted.clone());
+                let recent = journal.recent(&wanted);
                 (wanted, recent)
             };
             if wanted.is_empty() {

@@ -169,6 +169,7 @@ async fn a_damaged_snapshot_is_not_installed() {
         shards: 2,
         stores: stores(&directory),
         raft: Handle::current(),
+        actors: Handle::current(),
         on_fatal,
     };
     let error = Engine::open(config).await.unwrap_err();

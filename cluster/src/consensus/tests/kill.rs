@@ -63,6 +63,7 @@ async fn open_small(path: PathBuf) -> Engine {
         shards: 1,
         stores,
         raft: Handle::current(),
+        actors: Handle::current(),
         on_fatal: unfailing(),
     };
     let engine = Engine::open_within(config, limits).await.unwrap();

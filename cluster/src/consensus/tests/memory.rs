@@ -243,6 +243,7 @@ async fn a_failed_sync_stops_the_node_and_leaves_the_outcome_unknown() {
         shards: 1,
         stores,
         raft: Handle::current(),
+        actors: Handle::current(),
         on_fatal,
     })
     .await
@@ -384,6 +385,7 @@ async fn long_logs_are_cut_without_being_asked() {
         shards: 1,
         stores,
         raft: Handle::current(),
+        actors: Handle::current(),
         on_fatal: unfailing(),
     };
     let engine = Engine::open_within(config, limits).await.unwrap();
@@ -426,6 +428,7 @@ async fn a_long_log_is_replayed_in_pieces() {
         shards: 1,
         stores,
         raft: Handle::current(),
+        actors: Handle::current(),
         on_fatal: unfailing(),
     };
     let engine = Engine::open_within(config, limits).await.unwrap();
