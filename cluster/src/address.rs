@@ -53,6 +53,10 @@ impl Address {
 }
 
 impl Stored {
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
     /// The address under the present name of the class; `None` if the class is unknown.
     pub(crate) fn resolve(self, classes: &Classes) -> Option<Arc<Address>> {
         let uid = ClassUid(self.class);

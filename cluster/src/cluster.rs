@@ -138,6 +138,14 @@ impl Cluster {
         self.0.groups.take_snapshots().await;
     }
 
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.0.node
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.0.groups
+    }
+
     /// Whether every shard answers.
     pub fn ready(&self) -> bool {
         self.0.node.hosts.iter().all(|host| host.is_ready())

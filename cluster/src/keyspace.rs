@@ -80,6 +80,19 @@ pub(crate) fn inbox(hash: ActorHash, source: u16) -> Bytes {
     actor_row(hash, LASTING, Space::Inbox, &source.to_be_bytes())
 }
 
+/// All rows of an actor, whatever they are for.
+pub(crate) fn actor(hash: ActorHash) -> KeyRange {
+    let mut key = BytesMut::with_capacity(17);
+    key.put_u8(ACTOR);
+    key.put_slice(&hash.0);
+    under(key.freeze())
+}
+
+/// The actor of a row; `None` if it is of another table.
+pub(crate) fn actor_of(key: &[u8]) -> Option<ActorHash> {
+    Some(ActorHash(*key.strip_prefix(&[ACTOR])?.first_chunk::<16>()?))
+}
+
 /// All rows of one generation of an actor.
 pub(crate) fn generation(hash: ActorHash, generation: u32) -> KeyRange {
     let mut key = BytesMut::with_capacity(21);
@@ -145,6 +158,11 @@ pub(crate) fn outbox_after(after: Option<SendId>) -> KeyRange {
     (after.map_or(start, |id| Bound::Excluded(outbox(id))), end)
 }
 
+/// All durable sends on their way.
+pub(crate) fn all_outbox() -> KeyRange {
+    outbox_after(None)
+}
+
 /// All given-up sends.
 #[cfg(feature = "testing")]
 pub(crate) fn all_dead() -> KeyRange {
@@ -160,6 +178,25 @@ pub(crate) fn directory(class: ClassUid, tenant: &TenantId, name: &str) -> Bytes
     key.put_u8(0);
     key.put_slice(name.as_bytes());
     key.freeze()
+}
+
+/// All of the directory.
+pub(crate) fn all_directory() -> KeyRange {
+    under(Bytes::from_static(&[DIRECTORY]))
+}
+
+/// The directory from the next class on.
+pub(crate) fn directory_behind(class: ClassUid) -> KeyRange {
+    let prefix = [&[DIRECTORY][..], &class.0].concat();
+    let start = successor(&prefix).map_or(Bound::Unbounded, Bound::Included);
+    (start, all_directory().1)
+}
+
+/// Class, tenant and name of a key made by [`directory`].
+pub(crate) fn parse_directory(key: &[u8]) -> Option<(ClassUid, &str, &str)> {
+    let (class, rest) = key.strip_prefix(&[DIRECTORY])?.split_first_chunk::<8>()?;
+    let (tenant, name) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
+    Some((ClassUid(*class), tenant, name))
 }
 
 /// A cluster-wide setting.
@@ -188,6 +225,11 @@ pub(crate) fn parse_garbage(key: &[u8]) -> Option<(ActorHash, u32)> {
 /// All generations to collect.
 pub(crate) fn all_garbage() -> KeyRange {
     under(Bytes::from_static(&[GARBAGE]))
+}
+
+/// Every row but those of the engine itself.
+pub(crate) fn everything() -> KeyRange {
+    (Bound::Included(Bytes::from_static(&[ACTOR])), Bound::Unbounded)
 }
 
 /// All keys that begin with `prefix`.
@@ -223,6 +265,17 @@ mod tests {
             parse_garbage(&garbage(ActorHash([4; 16]), 2)),
             Some((ActorHash([4; 16]), 2))
         );
+    }
+
+    #[test]
+    fn keys_of_actors_and_of_the_directory_are_read_back() {
+        let hash = ActorHash([4; 16]);
+        let key = state(hash, 3, "k");
+        assert_eq!(actor_of(&key), Some(hash));
+        assert_eq!(actor_of(&due(1, hash)), None);
+        let class = ClassUid([7; 8]);
+        let key = directory(class, &TenantId::new("acme").unwrap(), "a\0b");
+        assert_eq!(parse_directory(&key), Some((class, "acme", "a\0b")));
     }
 
     #[test]

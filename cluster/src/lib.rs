@@ -4,6 +4,7 @@ mod activation;
 mod actor;
 mod address;
 mod alarm;
+mod backup;
 mod bounds;
 mod clock;
 mod cluster;
@@ -32,10 +33,12 @@ mod store;
 pub mod testing;
 mod timer;
 mod turn;
+mod verification;
 mod wire;
 
 pub use actor::{Handler, VirtualActor};
 pub use alarm::Alarm;
+pub use backup::{Backup, BackupError, BackupFile, Contents, Manifest, Position};
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
@@ -50,3 +53,4 @@ pub use interface::Interface;
 pub use message::Message;
 pub use reference::ActorRef;
 pub use storage::{Key, Keys, List, Storage};
+pub use verification::{Finding, Severity, Verification, VerifiedGroup, verify};

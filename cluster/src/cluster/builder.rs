@@ -7,12 +7,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores};
 use crate::{
     VirtualActor,
+    backup::CLUSTER_ID,
     consensus::{Engine, EngineConfig},
     host::Host,
     id::ClassUid,
@@ -87,11 +88,15 @@ impl ClusterBuilder {
             registered.insert(register(&settings, name).await?, class);
         }
 
+        let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
+        let id = uuid::Builder::from_random_bytes(random.clone().random()).into_uuid();
+        let named = settings.put_if_absent(CLUSTER_ID, id.to_string().into_bytes()).await;
+        named.map_err(OpenError::ClusterId)?;
+
         let shards = groups.shards();
         let bounds = Arc::new(config.bounds);
         let room = bounds.activations.div_ceil(shards.len());
         let backlog = Arc::<AtomicUsize>::default();
-        let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
         let node = Arc::new_cyclic(|node| Node {
             bounds: Arc::clone(&bounds),
             clock: config.clock,

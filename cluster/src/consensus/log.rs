@@ -13,7 +13,7 @@ mod store;
 use std::io;
 use std::ops::Range;
 
-pub(crate) use fjall::FjallLog;
+pub(crate) use fjall::{FjallLog, unreadable};
 pub(crate) use journal::Journal;
 pub(crate) use marks::{MarkError, Marks, Progress};
 pub(crate) use memory::{MemoryDisk, MemorySession};

@@ -6,6 +6,7 @@
 )]
 
 mod alarms;
+mod backups;
 mod bounds;
 mod deadlines;
 mod directory;

@@ -86,6 +86,17 @@ impl FjallLog {
     }
 }
 
+/// Tells damage from everything else that can go wrong: its kind is `InvalidData`.
+pub(crate) fn unreadable(error: fjall::Error) -> io::Error {
+    match &error {
+        fjall::Error::Locked | fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted => io::Error::other(error),
+        fjall::Error::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+            io::Error::new(source.kind(), error)
+        }
+        _ => io::Error::new(io::ErrorKind::InvalidData, error),
+    }
+}
+
 fn key(group: u32, index: u64) -> [u8; 12] {
     let mut key = [0; 12];
     key[..4].copy_from_slice(&group.to_be_bytes());
@@ -108,7 +119,7 @@ fn index(key: &[u8]) -> io::Result<u64> {
 impl LogDisk for FjallLog {
     fn load(&self, group: u32) -> io::Result<Loaded> {
         let parts = self.parts()?;
-        let read = |kind| parts.marks.get(mark(group, kind)).map_err(io::Error::other);
+        let read = |kind| parts.marks.get(mark(group, kind)).map_err(unreadable);
         let vote = read(VOTE)?
             .map(|vote| codec::read_vote(Bytes::copy_from_slice(&vote)))
             .transpose()?;
@@ -121,7 +132,7 @@ impl LogDisk for FjallLog {
             ..Loaded::default()
         };
         for found in parts.entries.prefix(group.to_be_bytes()) {
-            let (key, record) = found.into_inner().map_err(io::Error::other)?;
+            let (key, record) = found.into_inner().map_err(unreadable)?;
             let index = index(&key)?;
             let entry = codec::read_entry(Bytes::copy_from_slice(&record))
                 .map_err(|error| broken(format!("entry {index} of group {group}: {error}")))?;
@@ -144,7 +155,7 @@ impl LogDisk for FjallLog {
         let parts = self.parts()?;
         let (mut entries, mut used, mut expected) = (Vec::new(), 0, range.start);
         for found in parts.entries.range(key(group, range.start)..key(group, range.end)) {
-            let (key, record) = found.into_inner().map_err(io::Error::other)?;
+            let (key, record) = found.into_inner().map_err(unreadable)?;
             if index(&key)? != expected || (used >= bytes && !entries.is_empty()) {
                 break;
             }
