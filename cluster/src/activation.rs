@@ -9,12 +9,13 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tracing::Instrument;
 
 use crate::{
-    Timestamp,
-    alarm::Ending,
+    ActorError,
+    alarm::{Due, Ending, Firing},
     host::Host,
     interface::{Class, Instance, Value},
     mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Queued, Reply},
     router::Node,
+    storage,
     turn::{Commit, Pipe, Turn},
 };
 
@@ -122,14 +123,18 @@ impl Slot {
         }
     }
 
-    async fn alarm(&mut self, due: Timestamp, reply: Reply) {
+    async fn alarm(&mut self, due: Due, reply: Reply) {
         let class = self.class.name();
         let instance = match self.instance(None).await {
             Ok(instance) => instance,
+            // An activation that was only refused for now is no failure of the alarm.
+            Err(Fault::Activation(error)) if error.is_passing() || is_internal(&error) => {
+                return self.release(reply, Err(Fault::Activation(error)));
+            }
             Err(_) => return self.failed_alarm(due, reply),
         };
         let Some(alarm) = instance.turn().storage.alarm.fire(due) else {
-            instance.turn().drop_stale_alarm(due);
+            instance.turn().drop_stale_alarm(due.at);
             return self.finish(reply, Ok(Box::new(())));
         };
         let span = tracing::debug_span!("alarm", class, retry = alarm.retry_count);
@@ -139,17 +144,27 @@ impl Slot {
             .await;
         match result {
             Ok(result) => {
-                // A class without a handler would fail the same way each time.
-                let hopeless = result.as_ref().is_err_and(|error| error.code() == "alarm.unsupported");
                 if let Err(error) = &result {
                     tracing::warn!(actor = %self.mailbox.address, %error, retry = alarm.retry_count, "an alarm failed");
                 }
                 self.node.metrics.turn(class, result.is_ok());
                 let jitter = self.node.jitter();
-                if let Some(instance) = &mut self.instance {
-                    end_alarm(instance.turn(), result.is_ok() || hopeless, jitter);
-                }
-                self.finish(reply, Ok(Box::new(())));
+                let firing = match &result {
+                    Ok(()) => Firing::Succeeded,
+                    // A class without a handler would fail the same way each time.
+                    Err(error) if error.code() == "alarm.unsupported" => Firing::Succeeded,
+                    Err(error) if is_internal(error) => Firing::Interrupted,
+                    Err(_) => Firing::Failed,
+                };
+                let ending = match &mut self.instance {
+                    Some(instance) => end_alarm(instance.turn(), firing, jitter),
+                    None => Ending::Settled,
+                };
+                let outcome = match (ending, result) {
+                    (Ending::Open, Err(error)) => Err(Fault::Handler(error)),
+                    (Ending::Open | Ending::Settled | Ending::Abandoned, _) => Ok(Box::new(()) as Value),
+                };
+                self.finish(reply, outcome);
             }
             Err(panic) => {
                 tracing::error!(actor = %self.mailbox.address, panic = panic_text(&*panic), "an alarm handler panicked");
@@ -161,7 +176,7 @@ impl Slot {
     }
 
     /// Counts a firing whose turn was dropped.
-    fn failed_alarm(&mut self, due: Timestamp, reply: Reply) {
+    fn failed_alarm(&mut self, due: Due, reply: Reply) {
         let loaded = Turn::load(
             Arc::clone(&self.node),
             Arc::clone(&self.host),
@@ -172,9 +187,9 @@ impl Slot {
             Err(error) => return reply.send(Err(Fault::Activation(error))),
         };
         if turn.storage.alarm.fire(due).is_some() {
-            end_alarm(&mut turn, false, self.node.jitter());
+            end_alarm(&mut turn, Firing::Failed, self.node.jitter());
         } else {
-            turn.drop_stale_alarm(due);
+            turn.drop_stale_alarm(due.at);
         }
         let Commit { number, .. } = turn.commit();
         self.mailbox.gate.hold(number, move |verdict| match verdict {
@@ -284,12 +299,18 @@ impl Drop for Slot {
     }
 }
 
-fn end_alarm(turn: &mut Turn, succeeded: bool, jitter: f64) {
+fn end_alarm(turn: &mut Turn, firing: Firing, jitter: f64) -> Ending {
     let now = turn.now();
-    match turn.storage.alarm.finish(succeeded, now, jitter) {
-        Ending::Settled => {}
-        Ending::Abandoned => tracing::error!(actor = %turn.address(), "an alarm is given up after its last retry"),
+    let ending = turn.storage.alarm.finish(firing, now, jitter);
+    if ending == Ending::Abandoned {
+        tracing::error!(actor = %turn.address(), "an alarm is given up after its last retry");
     }
+    ending
+}
+
+/// Whether the runtime is at fault: the state could not be read.
+fn is_internal(error: &ActorError) -> bool {
+    error.code() == storage::UNREADABLE
 }
 
 /// Work of a turn that starts when the turn is durable.

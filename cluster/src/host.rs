@@ -28,7 +28,7 @@ use crate::{
     outbox,
     router::Node,
     shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet},
-    timer,
+    timer::{self, Firings},
 };
 
 /// Services of the host that a batch concerns once it is durable.
@@ -46,6 +46,9 @@ pub(crate) struct Host {
     pub(crate) bounds: Arc<Bounds>,
     /// Wakes the timer: the alarm index changed.
     pub(crate) alarms: Notify,
+    /// What the timer knows of due alarms. It outlives ownerships, so that a firing that one of them lost is not
+    /// repeated in a hot loop.
+    pub(crate) firings: Mutex<Firings>,
     /// Wakes the drain of the outbox.
     pub(crate) sends: Notify,
     /// Wakes the collector.
@@ -89,6 +92,7 @@ impl Host {
             runtime,
             bounds,
             alarms: Notify::new(),
+            firings: Mutex::default(),
             sends: Notify::new(),
             garbage: Notify::new(),
             node,

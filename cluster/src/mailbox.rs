@@ -13,8 +13,9 @@ use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    ActorError, Timestamp,
+    ActorError,
     address::Address,
+    alarm::Due,
     gate::{Broken, Gate},
     id::ActorHash,
     interface::{Payload, Value},
@@ -176,8 +177,8 @@ pub(crate) struct Call {
 /// What a mailbox takes.
 pub(crate) enum Letter {
     Call(Call),
-    /// The alarm stored for this moment is due.
-    Alarm(Timestamp, Reply),
+    /// The alarm is due.
+    Alarm(Due, Reply),
     /// End the activation, and say when what it did is durable.
     Passivate(Reply),
 }

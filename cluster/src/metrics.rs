@@ -14,6 +14,8 @@ pub const ACTIVATED: &str = "cluster_activated_total";
 pub const COMMITS: &str = "cluster_commits_total";
 /// Size of a turn's batch.
 pub const BATCH: &str = "cluster_batch_bytes";
+/// Syncs of the logs; one serves every batch that waited for it.
+pub const LOG_SYNCS: &str = "cluster_log_syncs_total";
 /// Activations that are live now.
 pub const ACTIVATIONS: &str = "cluster_activations";
 /// Durable sends that were given up.
@@ -40,6 +42,7 @@ impl Metrics {
         describe_counter!(ACTIVATED, "activations made, by class");
         describe_counter!(COMMITS, "batches of turns proposed");
         describe_histogram!(BATCH, metrics::Unit::Bytes, "size of a turn's batch");
+        describe_counter!(LOG_SYNCS, "syncs of the logs of all groups");
         describe_gauge!(ACTIVATIONS, "activations that are live now");
         describe_counter!(DEAD_LETTERS, "durable sends that were given up");
         let of_class = |class| ClassMetrics {

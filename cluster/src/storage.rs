@@ -15,11 +15,14 @@ use crate::{
     id::ActorHash,
     keyspace::{self, KeyRange},
     shard::Shard,
-    wire,
+    wire::{self, WireError},
 };
 
 /// Generation of an actor that never called `delete_all`.
 pub(crate) const FIRST_GENERATION: u32 = 1;
+
+/// Code of the error when the state cannot be read.
+pub(crate) const UNREADABLE: &str = "storage.read";
 
 /// The storage of one actor: typed keys over ordered bytes.
 ///
@@ -328,13 +331,16 @@ pub(crate) fn encoded<T: Serialize>(row: &T) -> Bytes {
 }
 
 fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
-    wire::decode(bytes)
-        .map_err(|error| ActorError::internal("storage.decode", format!("failed to read {key:?}: {error}")))
+    wire::decode(bytes).map_err(|error| undecodable(key, &error))
+}
+
+pub(crate) fn undecodable(key: &str, error: &WireError) -> ActorError {
+    ActorError::internal("storage.decode", format!("failed to read {key:?}: {error}"))
 }
 
 fn unreadable(error: std::io::Error) -> ActorError {
     tracing::error!(%error, "failed to read actor storage");
-    ActorError::internal("storage.read", "failed to read actor storage")
+    ActorError::internal(UNREADABLE, "failed to read actor storage")
 }
 
 impl fmt::Debug for Storage {

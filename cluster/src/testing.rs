@@ -174,7 +174,16 @@ impl TestCluster {
     /// # Panics
     /// If it does not open again.
     pub async fn crash_and_restart(&mut self) {
+        self.crash_and_restart_after(Duration::ZERO).await;
+    }
+
+    /// As [`crash_and_restart`](Self::crash_and_restart), with some time between the end and the beginning.
+    ///
+    /// # Panics
+    /// If it does not open again.
+    pub async fn crash_and_restart_after(&mut self, pause: Duration) {
         self.cluster.crash().await;
+        tokio::time::sleep(pause).await;
         self.restarts += 1;
         self.cluster = open(&self.settings, &self.disk, &self.clock, &self.fatal, self.restarts).await;
     }
@@ -182,6 +191,13 @@ impl TestCluster {
     /// Ends every activation after the messages it has.
     pub async fn passivate_all(&self) {
         self.cluster.passivate_all().await;
+    }
+
+    /// Changes how the simulation misbehaves.
+    pub fn set_faults(&self, faults: Faults) {
+        if let Disk::Simulated(disk) = &self.disk {
+            disk.set_faults(faults);
+        }
     }
 
     /// Makes every sync of the engine's disk fail until the next crash.

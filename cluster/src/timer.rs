@@ -1,42 +1,75 @@
 //! The timer of one shard: it reads the index of due alarms, fires what is due and sleeps until the next.
+//!
+//! A handler that fails stores its own retry. What is repeated here is a firing that the runtime lost: its ownership
+//! ended, or the actor could not be activated for now. Such a firing does not count.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Timestamp,
     address::Address,
+    alarm::{self, AlarmRow, Due},
     host::Host,
     keyspace,
     mailbox::{Fault, Letter, Reply},
+    router::Node,
 };
 
 /// Alarms of one shard that are fired at a time.
 const FIRING: usize = 256;
 
-/// Pause before an alarm that could not be delivered is tried again.
+/// Pause after a failed read, and before an alarm that met a full mailbox is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest sleep: the wall clock may be set forward meanwhile.
 const NAP: Duration = Duration::from_secs(3600);
 
-/// Entries of the index that need no more firing.
-#[derive(Default)]
-struct Taken {
-    /// Alarms on their way to their actors.
-    firing: BTreeSet<Bytes>,
-    /// Alarms that cannot fire on this node.
-    parked: BTreeSet<Bytes>,
+/// What is known of due alarms, by their entries in the index.
+#[derive(Debug, Default)]
+pub(crate) struct Firings(BTreeMap<Bytes, Firing>);
+
+#[derive(Debug, Clone, Copy)]
+struct Firing {
+    state: State,
+    /// Firings so far that the runtime lost.
+    lost: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// On its way to the actor.
+    Running,
+    /// To be repeated at this moment.
+    Waiting(Timestamp),
+    /// It cannot fire on this node.
+    Parked,
+}
+
+impl Firings {
+    fn running(&self) -> usize {
+        let running = |firing: &&Firing| firing.state == State::Running;
+        self.0.values().filter(running).count()
+    }
+
+    /// Forgets alarms that are not in the index any more, as far as `rows` shows it.
+    fn forget(&mut self, rows: &[(Bytes, Bytes)], complete: bool) {
+        let last = rows.last().map(|(key, _)| key).filter(|_| !complete);
+        self.0.retain(|key, firing| {
+            firing.state == State::Running
+                || last.is_some_and(|last| key > last)
+                || rows.binary_search_by(|(row, _)| row.cmp(key)).is_ok()
+        });
+    }
 }
 
 /// Fires alarms until it is dropped.
 pub(crate) async fn run(host: Arc<Host>, token: CancellationToken) {
-    let taken = Arc::<Mutex<Taken>>::default();
+    repeat_lost(&host);
     loop {
-        let Some(nap) = fire_due(&host, &taken, &token) else {
+        let Some(nap) = fire_due(&host, &token) else {
             return;
         };
         tokio::select! {
@@ -47,13 +80,21 @@ pub(crate) async fn run(host: Arc<Host>, token: CancellationToken) {
     }
 }
 
+/// What still runs when an ownership begins was lost with an earlier one.
+fn repeat_lost(host: &Host) {
+    let Some(node) = host.node() else { return };
+    for (key, firing) in &mut host.firings.lock().0 {
+        if firing.state == State::Running {
+            firing.lose(host, &node, key);
+        }
+    }
+}
+
 /// Fires what is due and says how long nothing else will be; `None` if the node is gone.
-fn fire_due(host: &Arc<Host>, taken: &Arc<Mutex<Taken>>, token: &CancellationToken) -> Option<Duration> {
+fn fire_due(host: &Arc<Host>, token: &CancellationToken) -> Option<Duration> {
     let node = host.node()?;
-    let limit = {
-        let taken = taken.lock();
-        taken.firing.len() + taken.parked.len() + FIRING
-    };
+    let mut firings = host.firings.lock();
+    let limit = firings.0.len() + FIRING;
     let rows = match host.shard.scan(keyspace::all_due(), false, limit) {
         Ok(rows) => rows,
         Err(error) => {
@@ -61,44 +102,95 @@ fn fire_due(host: &Arc<Host>, taken: &Arc<Mutex<Taken>>, token: &CancellationTok
             return Some(PAUSE);
         }
     };
+    firings.forget(&rows, rows.len() < limit);
     let now = node.clock.now();
+    let mut running = firings.running();
+    let mut nap = NAP;
     for (key, value) in rows {
         let due = keyspace::parse_due(&key).map(|(millis, _)| Timestamp::from_millis(millis));
         if let Some(due) = due.filter(|due| *due > now) {
-            return Some(due.since(now).min(NAP));
+            return Some(nap.min(due.since(now)));
         }
-        let mut taken_now = taken.lock();
-        if taken_now.firing.len() >= FIRING {
+        if running >= FIRING {
             // The end of any of them wakes the timer.
-            return Some(NAP);
+            return Some(nap);
         }
-        if taken_now.firing.contains(&key) || taken_now.parked.contains(&key) {
-            continue;
-        }
-        let Some((due, address)) = due.zip(Address::decode(&value, &node.classes)) else {
+        let lost = match firings.0.get(&key) {
+            None => 0,
+            Some(firing) => match firing.state {
+                State::Running | State::Parked => continue,
+                State::Waiting(until) if until > now => {
+                    nap = nap.min(until.since(now));
+                    continue;
+                }
+                State::Waiting(_) => firing.lost,
+            },
+        };
+        let resolved = due.zip(Address::decode(&value, &node.classes));
+        let state = if resolved.is_some() {
+            State::Running
+        } else {
             // Without its class the alarm can never run; it stays for a node that knows the class.
             tracing::error!(
                 shard = host.shard.number(),
                 "an alarm belongs to a class that is not registered"
             );
-            taken_now.parked.insert(key);
-            continue;
+            State::Parked
         };
-        taken_now.firing.insert(key.clone());
-        drop(taken_now);
-        let fire = fire(Arc::clone(host), Arc::clone(taken), key, due, address);
-        host.runtime.spawn(token.clone().run_until_cancelled_owned(fire));
+        firings.0.insert(key.clone(), Firing { state, lost });
+        if let Some((at, address)) = resolved {
+            running += 1;
+            let due = Due {
+                at,
+                interrupted: lost > 0,
+            };
+            let fire = fire(Arc::clone(host), key, due, address);
+            host.runtime.spawn(token.clone().run_until_cancelled_owned(fire));
+        }
     }
-    Some(NAP)
+    Some(nap)
 }
 
-async fn fire(host: Arc<Host>, taken: Arc<Mutex<Taken>>, key: Bytes, due: Timestamp, address: Arc<Address>) {
+async fn fire(host: Arc<Host>, key: Bytes, due: Due, address: Arc<Address>) {
     let (reply, outcome) = Reply::channel();
     host.deliver(&address, Letter::Alarm(due, reply)).await;
-    if let Err(fault) = outcome.await.unwrap_or(Err(Fault::Unavailable)) {
-        tracing::debug!(actor = %address, ?fault, "an alarm could not be delivered");
-        tokio::time::sleep(PAUSE).await;
+    let outcome = outcome.await.unwrap_or(Err(Fault::Unavailable));
+    let Some(node) = host.node() else { return };
+    {
+        let mut firings = host.firings.lock();
+        match outcome {
+            Ok(_) => drop(firings.0.remove(&key)),
+            Err(fault) => {
+                tracing::debug!(actor = %address, ?fault, "a firing was lost");
+                if let Some(firing) = firings.0.get_mut(&key) {
+                    match fault {
+                        Fault::Overloaded(_) => firing.state = State::Waiting(node.clock.now().plus(PAUSE)),
+                        Fault::Handler(_)
+                        | Fault::Activation(_)
+                        | Fault::Panic
+                        | Fault::Unavailable
+                        | Fault::Unknown => firing.lose(&host, &node, &key),
+                    }
+                }
+            }
+        }
     }
-    taken.lock().firing.remove(&key);
     host.alarms.notify_one();
+}
+
+impl Firing {
+    /// Waits for another try, longer each time.
+    fn lose(&mut self, host: &Host, node: &Node, key: &[u8]) {
+        let doublings = self.lost + stored(host, key).map_or(0, |row| row.doublings);
+        let pause = alarm::pause(doublings, node.jitter());
+        self.state = State::Waiting(node.clock.now().plus(pause));
+        self.lost += 1;
+    }
+}
+
+/// The alarm behind an entry of the index. What cannot be read is treated like a first firing.
+fn stored(host: &Host, key: &[u8]) -> Option<AlarmRow> {
+    let (_, hash) = keyspace::parse_due(key)?;
+    let bytes = host.shard.get(&keyspace::alarm(hash)).ok()??;
+    AlarmRow::decode(&bytes).ok()
 }

@@ -63,7 +63,9 @@ impl Turn {
         let gate = Arc::clone(&mailbox.gate);
         let mut storage = Storage::new(shard, gate, Arc::clone(&node.bounds), hash);
         let record: Record = storage::stored(&storage, &keyspace::record(hash))?.unwrap_or_default();
-        let alarm: Option<AlarmRow> = storage::stored(&storage, &keyspace::alarm(hash))?;
+        let alarm = storage.read(&keyspace::alarm(hash))?;
+        let alarm = alarm.map(|bytes| AlarmRow::decode(&bytes)).transpose();
+        let alarm = alarm.map_err(|error| storage::undecodable("a row of the runtime", &error))?;
         storage.generation = record.generation;
         storage.alarm = AlarmState::new(alarm);
         Ok(Self {

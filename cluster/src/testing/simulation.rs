@@ -43,7 +43,7 @@ pub(crate) struct SimulatedDisk {
     /// The meta group first.
     groups: Vec<Arc<Rows>>,
     random: Mutex<StdRng>,
-    faults: Faults,
+    faults: Mutex<Faults>,
     commits: AtomicU64,
 }
 
@@ -61,9 +61,14 @@ impl SimulatedDisk {
         Arc::new(Self {
             groups: (0..=shards).map(|_| Arc::default()).collect(),
             random: Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed)),
-            faults,
+            faults: Mutex::new(faults),
             commits: AtomicU64::new(0),
         })
+    }
+
+    /// Misbehaves in another way from now on.
+    pub(crate) fn set_faults(&self, faults: Faults) {
+        *self.faults.lock() = faults;
     }
 
     /// Decides what the disk holds of the batches that were on their way.
@@ -82,10 +87,11 @@ impl SimulatedDisk {
     }
 
     fn delay(&self) -> Duration {
-        if self.faults.commit_delay.is_zero() {
+        let longest = self.faults.lock().commit_delay;
+        if longest.is_zero() {
             return Duration::ZERO;
         }
-        self.faults.commit_delay.mul_f64(self.random.lock().random())
+        longest.mul_f64(self.random.lock().random())
     }
 }
 
@@ -228,9 +234,9 @@ async fn round(
     }
     // A cluster that cannot register its classes does not open, and shows nothing.
     let faults = if shard.number == u16::MAX {
-        &Faults::default()
+        Faults::default()
     } else {
-        &disk.faults
+        disk.faults.lock().clone()
     };
     if waiting.is_empty() {
         return;

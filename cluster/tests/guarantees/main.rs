@@ -15,6 +15,7 @@ mod fixture;
 mod gauges;
 mod identity;
 mod passivation;
+mod retries;
 mod schedules;
 mod sends;
 mod splits;

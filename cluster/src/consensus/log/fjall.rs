@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use super::{Job, Loaded, LogDisk, LogWrite, broken, closed};
 use crate::consensus::codec;
 use crate::consensus::types::Entry;
+use crate::metrics::LOG_SYNCS;
 use crate::store::OnFatal;
 
 /// How much of the log fjall replays when it opens.
@@ -181,6 +182,7 @@ struct Committer {
 
 impl Committer {
     fn run(self) {
+        let syncs = metrics::counter!(LOG_SYNCS);
         while let Ok(first) = self.jobs.recv() {
             let (round, batch) = self.gather(first);
             if let Err(error) = batch.commit() {
@@ -191,6 +193,7 @@ impl Committer {
                 self.jobs.iter().for_each(refuse);
                 return;
             }
+            syncs.increment(1);
             round.into_iter().for_each(|job| (job.done)(Ok(())));
         }
     }
