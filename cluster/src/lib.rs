@@ -14,6 +14,8 @@ mod directory;
 mod error;
 mod garbage;
 mod gate;
+#[cfg(test)]
+mod golden;
 mod host;
 mod id;
 mod inbox;

@@ -33,7 +33,9 @@ impl Draft {
     /// Begins a folder that will be `into`.
     pub(super) fn begin(into: &Path) -> Result<Self, BackupError> {
         refuse_full(into)?;
-        let name = into.file_name().ok_or_else(|| BackupError::NotEmpty { path: into.to_owned() })?;
+        let name = into
+            .file_name()
+            .ok_or_else(|| BackupError::NotEmpty { path: into.to_owned() })?;
         let parent = parent(into);
         create_directory(&parent).map_err(BackupError::io(&parent))?;
         let path = parent.join(format!(".{}.{}", name.to_string_lossy(), Uuid::new_v4().simple()));
@@ -50,15 +52,9 @@ impl Draft {
 
     /// Adds manifest and sums to the images, and gives the folder its name.
     pub(super) fn seal(self, manifest: &Manifest) -> Result<(), BackupError> {
-        let text = serde_json::to_vec_pretty(manifest).map_err(|error| {
-            BackupError::io(&self.into)(io::Error::other(error))
-        })?;
-        let mut sums = String::new();
-        for file in &manifest.files {
-            // Writing to a string does not fail.
-            writeln!(sums, "{}  {}", file.sha256, file.name).ok();
-        }
-        writeln!(sums, "{}  {MANIFEST}", hex(&Sha256::digest(&text))).ok();
+        let text = serde_json::to_vec_pretty(manifest)
+            .map_err(|error| BackupError::io(&self.into)(io::Error::other(error)))?;
+        let sums = sums(manifest, &text);
         for (name, bytes) in [(MANIFEST, &text[..]), (SUMS, sums.as_bytes())] {
             let path = self.path.join(name);
             write_new(&path, bytes).map_err(BackupError::io(&path))?;
@@ -74,7 +70,9 @@ impl Draft {
         // An empty directory is replaced; anything else makes this fail.
         fs::rename(&self.path, &self.into).map_err(|error| match error.kind() {
             io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                BackupError::NotEmpty { path: self.into.clone() }
+                BackupError::NotEmpty {
+                    path: self.into.clone(),
+                }
             }
             _ => BackupError::io(&self.into)(error),
         })?;
@@ -198,23 +196,43 @@ fn read(folder: &Path) -> Result<Manifest, BackupError> {
             }
         }
     }
-    let sums = parse(&folder.join(SUMS), &sums)?;
-    if sums.get(MANIFEST) != Some(&hex(&Sha256::digest(&text))) {
-        return Err(BackupError::damaged(&path, "it has another checksum than SHA256SUMS says"));
+    let listed = parse(&folder.join(SUMS), &sums)?;
+    if listed.get(MANIFEST) != Some(&hex(&Sha256::digest(&text))) {
+        return Err(BackupError::damaged(
+            &path,
+            "it has another checksum than SHA256SUMS says",
+        ));
     }
-    let manifest = serde_json::from_slice::<Manifest>(&text)
-        .map_err(|error| BackupError::damaged(&path, error.to_string()))?;
+    let manifest =
+        serde_json::from_slice::<Manifest>(&text).map_err(|error| BackupError::damaged(&path, error.to_string()))?;
+    if self::sums(&manifest, &text).as_bytes() != sums {
+        return Err(BackupError::damaged(
+            &folder.join(SUMS),
+            format!("it does not fit {MANIFEST}"),
+        ));
+    }
     for file in &manifest.files {
-        let path = folder.join(&file.name);
-        if Path::new(&file.name).components().count() != 1 || sums.get(&file.name) != Some(&file.sha256) {
-            return Err(BackupError::damaged(&folder.join(SUMS), format!("it does not fit {MANIFEST}")));
+        if Path::new(&file.name).components().count() != 1 {
+            return Err(BackupError::damaged(&path, "it names a file elsewhere"));
         }
+        let path = folder.join(&file.name);
         check(&path, file.bytes, &file.sha256)?;
         Image::File(path.clone())
             .verify()
             .map_err(|error| BackupError::read(&path, error.into()))?;
     }
     Ok(manifest)
+}
+
+/// The list of checksums, as `sha256sum` writes it.
+fn sums(manifest: &Manifest, text: &[u8]) -> String {
+    let mut sums = String::new();
+    for file in &manifest.files {
+        // Writing to a string does not fail.
+        writeln!(sums, "{}  {}", file.sha256, file.name).ok();
+    }
+    writeln!(sums, "{}  {MANIFEST}", hex(&Sha256::digest(text))).ok();
+    sums
 }
 
 fn parse(path: &Path, sums: &[u8]) -> Result<BTreeMap<String, String>, BackupError> {
@@ -232,12 +250,17 @@ fn check(path: &Path, bytes: u64, sha256: &str) -> Result<(), BackupError> {
     let io = BackupError::io(path);
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BackupError::damaged(path, "it is missing")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(BackupError::damaged(path, "it is missing"));
+        }
         Err(error) => return Err(io(error)),
     };
     let length = file.metadata().map_err(&io)?.len();
     if length != bytes {
-        return Err(BackupError::damaged(path, format!("it has {length} bytes instead of {bytes}")));
+        return Err(BackupError::damaged(
+            path,
+            format!("it has {length} bytes instead of {bytes}"),
+        ));
     }
     let (mut sum, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
     loop {
@@ -249,7 +272,10 @@ fn check(path: &Path, bytes: u64, sha256: &str) -> Result<(), BackupError> {
         }
     }
     if hex(&sum.finalize()) != sha256 {
-        return Err(BackupError::damaged(path, "it has another checksum than the manifest says"));
+        return Err(BackupError::damaged(
+            path,
+            "it has another checksum than the manifest says",
+        ));
     }
     Ok(())
 }

@@ -46,7 +46,12 @@ impl Cluster {
             cluster: String::from_utf8_lossy(&id).into_owned(),
             created,
             shards: u16::try_from(self.node().hosts.len()).unwrap_or(u16::MAX),
-            classes: self.node().classes.names().map(|(name, uid)| (name.to_owned(), hex(&uid.0))).collect(),
+            classes: self
+                .node()
+                .classes
+                .names()
+                .map(|(name, uid)| (name.to_owned(), hex(&uid.0)))
+                .collect(),
             files: captured.into_iter().map(file).collect(),
         };
         if contents != Contents::Node && manifest.rows() == 0 {

@@ -70,7 +70,9 @@ pub(crate) async fn capture(
     told: Told,
 ) -> io::Result<Vec<Captured>> {
     let shards = u16::try_from(groups.len().saturating_sub(1)).unwrap_or(u16::MAX);
-    let groups = groups.into_iter().filter(|group| scope.concerns(group.number(), shards));
+    let groups = groups
+        .into_iter()
+        .filter(|group| scope.concerns(group.number(), shards));
     let groups = groups.collect::<Vec<_>>();
     let steps = 2 * groups.len();
     // A snapshot that is finished was begun before any head below is read, so its purge takes nothing that is needed.
@@ -265,7 +267,10 @@ fn listed(state: &ShardState, tenant: &TenantId) -> io::Result<Vec<Row>> {
     while let Some((key, _)) = state.scan(rest.clone(), false, 1)?.pop() {
         let class = key.get(1..9).and_then(|class| class.try_into().ok()).map(ClassUid);
         let Some(class) = class else {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a key of the directory is broken"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a key of the directory is broken",
+            ));
         };
         let entries = keyspace::under(keyspace::directory(class, tenant, ""));
         each(state, entries, &mut |key, value| {
@@ -277,11 +282,7 @@ fn listed(state: &ShardState, tenant: &TenantId) -> io::Result<Vec<Row>> {
     Ok(found)
 }
 
-fn each(
-    state: &ShardState,
-    range: KeyRange,
-    hand: &mut dyn FnMut(&Bytes, &Bytes) -> io::Result<()>,
-) -> io::Result<()> {
+fn each(state: &ShardState, range: KeyRange, hand: &mut dyn FnMut(&Bytes, &Bytes) -> io::Result<()>) -> io::Result<()> {
     let (mut from, to) = range;
     loop {
         let page = state.scan((from, to.clone()), false, PAGE)?;

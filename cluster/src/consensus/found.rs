@@ -40,7 +40,10 @@ pub(crate) fn found(directory: &Path, shards: u16, copies: &[(u32, PathBuf)]) ->
 fn snapshot(copy: &Path, path: &Path) -> io::Result<LogId> {
     let reader = ImageReader::open(Image::File(copy.to_owned()).read()?)?;
     let head = codec::read_head(reader.head().clone())?;
-    let applied = head.applied.map_or_else(|| id(1, GAP), |applied| id(applied.leader_id.term + 1, applied.index + GAP));
+    let applied = head.applied.map_or_else(
+        || id(1, GAP),
+        |applied| id(applied.leader_id.term + 1, applied.index + GAP),
+    );
     let membership = Membership::new_with_defaults(vec![[NODE].into()], [NODE]);
     let head = Head {
         applied: Some(applied),
@@ -67,8 +70,11 @@ fn id(term: u64, index: u64) -> LogId {
 
 /// Writes empty logs that begin behind the snapshots.
 fn logs(path: &Path, heads: &[(u32, LogId)]) -> io::Result<()> {
-    let log = FjallLog::open(path, Arc::new(|reason| tracing::error!(reason, "a new log cannot be written")))
-        .map_err(unreadable)?;
+    let log = FjallLog::open(
+        path,
+        Arc::new(|reason| tracing::error!(reason, "a new log cannot be written")),
+    )
+    .map_err(unreadable)?;
     let (told, heard) = mpsc::channel();
     for (group, applied) in heads {
         let vote = Vote {

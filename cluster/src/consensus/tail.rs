@@ -204,7 +204,13 @@ mod tests {
     #[test]
     fn a_conditional_write_yields_to_a_row_and_follows_a_removal() {
         let delete = Op::Delete { key: bytes("b") };
-        let rounds: [&[Op]; 1] = [&[absent("a", "1"), delete, absent("b", "1"), absent("c", "1"), absent("c", "2")]];
+        let rounds: [&[Op]; 1] = [&[
+            absent("a", "1"),
+            delete,
+            absent("b", "1"),
+            absent("c", "1"),
+            absent("c", "2"),
+        ]];
         assert_eq!(
             laid(tail(&rounds), &[("a", "0"), ("b", "0")]),
             pairs(&[("a", "0"), ("b", "1"), ("c", "1")])

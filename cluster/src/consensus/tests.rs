@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod disk;
+mod golden;
 mod kill;
 mod memory;
 mod suite;

@@ -99,7 +99,12 @@ fn state(
     let trust = StateTrust::of(path, &directory::boot()).map_err(OpenError::State)?;
     match trust {
         StateTrust::Absent => {
-            found.add(Severity::Note, None, &directory.state(), "it is missing, the next start rebuilds it");
+            found.add(
+                Severity::Note,
+                None,
+                &directory.state(),
+                "it is missing, the next start rebuilds it",
+            );
             return Ok(None);
         }
         StateTrust::Untrusted => {
@@ -156,7 +161,10 @@ impl View<'_> {
         verified.entries = loaded.sizes.len() as u64;
         let head = image.as_ref().map(|image| image.head.clone()).unwrap_or_default();
         if next(&head) < first(&loaded) {
-            let text = format!("group {group} has no snapshot for its log before entry {}", first(&loaded));
+            let text = format!(
+                "group {group} has no snapshot for its log before entry {}",
+                first(&loaded)
+            );
             return found.add(Severity::Lost, shard, &log_path, text);
         }
         let Some(log) = &self.log else { return };
@@ -183,7 +191,9 @@ impl View<'_> {
 
     fn image(&self, group: u32) -> Result<Option<Snapshot>, (PathBuf, io::Error)> {
         let directory = self.directory.snapshots();
-        let image = Images::Disk(directory.clone()).current(group).map_err(|error| (directory, error))?;
+        let image = Images::Disk(directory.clone())
+            .current(group)
+            .map_err(|error| (directory, error))?;
         let Some(image) = image else { return Ok(None) };
         let read = || {
             let reader = ImageReader::open(image.read()?)?;
@@ -202,7 +212,10 @@ impl View<'_> {
     /// The rows of the state as they will be at the end of the log; `None` if the log does not reach back to them.
     fn rows(&self, state: &StateDisk, group: u32, log: &FjallLog, loaded: &Loaded) -> io::Result<Option<Rows>> {
         let tree = whole(|| state.tree(group))?;
-        let head = whole(|| tree.get(HEAD))?.map(codec::read_head).transpose()?.unwrap_or_default();
+        let head = whole(|| tree.get(HEAD))?
+            .map(codec::read_head)
+            .transpose()?
+            .unwrap_or_default();
         if next(&head) > end(loaded) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -282,7 +295,9 @@ fn count(expected: &mut Rows, verified: &mut VerifiedGroup, found: &mut Verifica
 
 /// The first index that is, or was, in a log behind its purge point.
 fn first(loaded: &Loaded) -> u64 {
-    loaded.first.unwrap_or_else(|| loaded.purged.map_or(0, |purged| purged.index + 1))
+    loaded
+        .first
+        .unwrap_or_else(|| loaded.purged.map_or(0, |purged| purged.index + 1))
 }
 
 fn end(loaded: &Loaded) -> u64 {
@@ -314,7 +329,9 @@ fn tail(log: &FjallLog, group: u32, head: Head, loaded: &Loaded) -> io::Result<T
 /// The rows that snapshot and log make.
 fn expected(log: &FjallLog, group: u32, image: Option<Snapshot>, loaded: &Loaded) -> io::Result<Rows> {
     let Some(Snapshot { image, head, .. }) = image else {
-        return Ok(Box::new(tail(log, group, Head::default(), loaded)?.over(std::iter::empty())));
+        return Ok(Box::new(
+            tail(log, group, Head::default(), loaded)?.over(std::iter::empty()),
+        ));
     };
     let rows = ImageReader::open(image.read()?).map_err(io::Error::from)?.rows();
     let rows = rows.map(|row: Result<Row, ImageError>| row.map_err(io::Error::from));
@@ -343,8 +360,16 @@ fn pages(tree: Arc<dyn Tree>) -> impl Iterator<Item = io::Result<Row>> {
 }
 
 fn shown(key: &Bytes) -> String {
-    let digits = key.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect::<String>();
-    if key.len() > SHOWN { format!("{digits}…") } else { digits }
+    let digits = key
+        .iter()
+        .take(SHOWN)
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>();
+    if key.len() > SHOWN {
+        format!("{digits}…")
+    } else {
+        digits
+    }
 }
 
 /// A directory for copies, which goes when it is dropped.

@@ -138,7 +138,10 @@ async fn settled(cluster: &Cluster) -> u64 {
 async fn a_node_that_is_backed_up_at_work_is_restored_as_it_was_at_one_moment() {
     let directory = tempfile::tempdir().unwrap();
     let cluster = open(&directory.path().join("data")).await.unwrap();
-    purse(&cluster, 0).ask(Ring(Timestamp::from_millis(i64::MAX / 4))).await.unwrap();
+    purse(&cluster, 0)
+        .ask(Ring(Timestamp::from_millis(i64::MAX / 4)))
+        .await
+        .unwrap();
     let account = ActorId::from_name::<Account>(&tenant(), "late");
     let stop = Arc::new(AtomicBool::new(false));
     let callers = (0..MEMBERS).map(|n| {
@@ -158,7 +161,10 @@ async fn a_node_that_is_backed_up_at_work_is_restored_as_it_was_at_one_moment() 
     for n in 0..3 {
         let copy = directory.path().join(format!("copy-{n}"));
         let manifest = cluster.backup(Contents::Node, &copy, |_, _| {}).await.unwrap();
-        assert_eq!((manifest.files.len(), manifest.shards), (usize::from(SHARDS) + 1, SHARDS));
+        assert_eq!(
+            (manifest.files.len(), manifest.shards),
+            (usize::from(SHARDS) + 1, SHARDS)
+        );
         copies.push(copy);
         cluster.take_snapshots().await;
     }
@@ -174,7 +180,11 @@ async fn a_node_that_is_backed_up_at_work_is_restored_as_it_was_at_one_moment() 
         Backup::open(copy).unwrap().restore_node(&data).unwrap();
         let cluster = open(&data).await.unwrap();
         assert_eq!(settled(&cluster).await, MEMBERS * 1_000_000, "copy {n}");
-        assert_eq!(cluster.get::<Account>(account.clone()).ask(Total).await.unwrap(), 0, "after the copy");
+        assert_eq!(
+            cluster.get::<Account>(account.clone()).ask(Total).await.unwrap(),
+            0,
+            "after the copy"
+        );
         // It is a node like any other: it goes on, stops, and starts.
         for n in 0..MEMBERS {
             let to = ((n + 1) % MEMBERS).to_string();
@@ -218,16 +228,26 @@ async fn an_alarm_that_passed_while_it_lay_in_a_backup_fires() {
 
 async fn small_backup(directory: &Path) -> std::path::PathBuf {
     let cluster = open(&directory.join("data")).await.unwrap();
-    cluster.get::<Account>(ActorId::from_name::<Account>(&tenant(), "a")).ask(Add(7)).await.unwrap();
+    cluster
+        .get::<Account>(ActorId::from_name::<Account>(&tenant(), "a"))
+        .ask(Add(7))
+        .await
+        .unwrap();
     let copy = directory.join("copy");
     cluster.backup(Contents::Node, &copy, |_, _| {}).await.unwrap();
     let again = cluster.backup(Contents::Node, &copy, |_, _| {}).await;
-    assert!(matches!(&again, Err(BackupError::NotEmpty { path }) if *path == copy), "{again:?}");
+    assert!(
+        matches!(&again, Err(BackupError::NotEmpty { path }) if *path == copy),
+        "{again:?}"
+    );
     let nobody = Contents::Tenant(TenantId::new("nobody").unwrap());
     let nothing = cluster.backup(nobody, directory.join("nothing"), |_, _| {}).await;
     assert!(matches!(nothing, Err(BackupError::Nothing(_))), "{nothing:?}");
     cluster.shutdown().await;
-    let mut names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let mut names = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect::<Vec<_>>();
     names.sort();
     assert_eq!(names, ["copy", "data"], "nothing half-made is left");
     copy
@@ -238,7 +258,10 @@ async fn small_backup(directory: &Path) -> std::path::PathBuf {
 async fn a_backup_that_is_damaged_cut_or_newer_is_refused_by_the_name_of_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let copy = small_backup(directory.path()).await;
-    let files = fs::read_dir(&copy).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let files = fs::read_dir(&copy)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect::<Vec<_>>();
     assert_eq!(files.len(), usize::from(SHARDS) + 3);
     for file in &files {
         let whole = fs::read(file).unwrap();
@@ -255,7 +278,10 @@ async fn a_backup_that_is_damaged_cut_or_newer_is_refused_by_the_name_of_its_fil
         }
         fs::remove_file(file).unwrap();
         assert!(
-            matches!(Backup::open(&copy), Err(BackupError::Damaged { .. } | BackupError::NotABackup { .. })),
+            matches!(
+                Backup::open(&copy),
+                Err(BackupError::Damaged { .. } | BackupError::NotABackup { .. })
+            ),
             "{}",
             file.display()
         );
@@ -265,7 +291,17 @@ async fn a_backup_that_is_damaged_cut_or_newer_is_refused_by_the_name_of_its_fil
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
     let newer = Backup::open(&copy).unwrap_err();
-    assert!(matches!(newer, BackupError::Newer { version: 2, known: 1, .. }), "{newer}");
+    assert!(
+        matches!(
+            newer,
+            BackupError::Newer {
+                version: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{newer}"
+    );
     assert!(newer.to_string().contains("manifest.json"), "{newer}");
     fs::write(&manifest, text).unwrap();
 
@@ -289,6 +325,16 @@ fn a_newer_data_directory_is_refused_before_anything_is_opened() {
     stores.check().unwrap();
     fs::write(directory.path().join("format"), "version 2\nshards 8\n").unwrap();
     let refused = stores.check().unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { version: 2, known: 1, .. }), "{refused}");
+    assert!(
+        matches!(
+            refused,
+            OpenError::Newer {
+                version: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{refused}"
+    );
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }

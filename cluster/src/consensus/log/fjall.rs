@@ -89,13 +89,23 @@ impl FjallLog {
 
 /// Tells damage from everything else that can go wrong: its kind is `InvalidData`.
 pub(crate) fn unreadable(error: fjall::Error) -> io::Error {
-    match &error {
-        fjall::Error::Locked | fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted => io::Error::other(error),
-        fjall::Error::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
-            io::Error::new(source.kind(), error)
-        }
-        _ => io::Error::new(io::ErrorKind::InvalidData, error),
-    }
+    let io = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+    let kind = match (&error, io.map(io::Error::kind)) {
+        (fjall::Error::Locked | fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted, _) => io::ErrorKind::Other,
+        // Files that are missing, cut, or where none should be.
+        (
+            _,
+            None
+            | Some(
+                io::ErrorKind::NotFound
+                | io::ErrorKind::AlreadyExists
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidInput,
+            ),
+        ) => io::ErrorKind::InvalidData,
+        (_, Some(kind)) => kind,
+    };
+    io::Error::new(kind, error)
 }
 
 fn key(group: u32, index: u64) -> [u8; 12] {

@@ -96,7 +96,10 @@ impl LogStore {
         while !rest.is_empty() {
             let entries = self.read(&rest, READ_BYTES)?;
             if entries.first().is_none_or(|first| first.log_id.index != rest.start) {
-                return Err(broken(format!("entry {} of group {} is missing", rest.start, self.0.group)));
+                return Err(broken(format!(
+                    "entry {} of group {} is missing",
+                    rest.start, self.0.group
+                )));
             }
             rest.start += entries.len() as u64;
             entries.into_iter().try_for_each(&mut hand)?;

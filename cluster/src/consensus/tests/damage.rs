@@ -48,7 +48,8 @@ fn flip(path: &Path, rng: &mut StdRng) {
 fn cut(path: &Path, rng: &mut StdRng) {
     let length = fs::metadata(path).unwrap().len();
     let file = fs::File::options().write(true).open(path).unwrap();
-    file.set_len(if length == 0 { 0 } else { rng.random_range(0..length) }).unwrap();
+    file.set_len(if length == 0 { 0 } else { rng.random_range(0..length) })
+        .unwrap();
 }
 
 fn look(directory: &TempDir) -> Verification {
@@ -62,7 +63,11 @@ async fn a_state_with_random_damage_is_rebuilt_to_the_same_rows() {
     let engine = start(&directory).await;
     fill(&engine).await;
     snapshot(&engine).await;
-    commit(&*engine.shards()[0], vec![put("after", "1"), Op::Delete { key: key("large") }]).await;
+    commit(
+        &*engine.shards()[0],
+        vec![put("after", "1"), Op::Delete { key: key("large") }],
+    )
+    .await;
     let before = rows(&engine);
     engine.shutdown().await;
     for round in 0..12 {
@@ -76,7 +81,11 @@ async fn a_state_with_random_damage_is_rebuilt_to_the_same_rows() {
             2 => fs::remove_file(file).unwrap(),
             _ => fs::write(state.join("foreign"), b"what is this").unwrap(),
         }
-        assert_eq!(look(&directory).worst(), Some(Severity::Note), "the next start takes care of it");
+        assert_eq!(
+            look(&directory).worst(),
+            Some(Severity::Note),
+            "the next start takes care of it"
+        );
         let engine = start(&directory).await;
         assert_eq!(rows(&engine), before, "round {round}");
         engine.shutdown().await;
@@ -181,7 +190,10 @@ async fn every_row_that_the_state_has_wrong_is_reported() {
     let clean = look(&directory);
     assert_eq!(clean.findings, []);
     let shard = &clean.groups[1];
-    assert_eq!((shard.shard, shard.rows, shard.differences), (Some(0), Some(202), Some(0)));
+    assert_eq!(
+        (shard.shard, shard.rows, shard.differences),
+        (Some(0), Some(202), Some(0))
+    );
     assert_eq!(shard.snapshot_rows, Some(201));
 
     let db = sled::open(directory.path().join("state")).unwrap();
@@ -194,7 +206,11 @@ async fn every_row_that_the_state_has_wrong_is_reported() {
     // As after a kill: sums of a clean stop would give it away at once.
     fs::remove_file(directory.path().join("state.clean")).unwrap();
     let found = look(&directory);
-    let texts = found.findings.iter().map(|finding| finding.text.as_str()).collect::<Vec<_>>();
+    let texts = found
+        .findings
+        .iter()
+        .map(|finding| finding.text.as_str())
+        .collect::<Vec<_>>();
     assert_eq!(
         texts,
         [
@@ -225,6 +241,9 @@ async fn a_damaged_snapshot_is_found_and_a_directory_in_use_is_not_looked_at() {
     let found = look(&directory);
     assert_eq!(files(directory.path()), before, "looking changes nothing");
     assert_eq!(found.findings.len(), 1);
-    assert_eq!((found.findings[0].severity, found.findings[0].shard), (Severity::Lost, Some(1)));
+    assert_eq!(
+        (found.findings[0].severity, found.findings[0].shard),
+        (Severity::Lost, Some(1))
+    );
     assert_eq!(found.findings[0].path, image);
 }
