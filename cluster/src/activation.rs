@@ -6,17 +6,20 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
     ActorError,
     alarm::{Due, Ending, Firing},
     host::Host,
-    interface::{Class, Instance, Value},
+    interface::{self, Class, Instance, Value},
     mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Queued, Reply},
+    metrics::{ClassMetrics, Rejection},
     router::Node,
     storage,
     turn::{Commit, Pipe, Turn},
+    vitals::{Cause, SlowTurn, TurnOutcome},
 };
 
 /// The ractor actor of an activation.
@@ -28,6 +31,7 @@ pub(crate) struct Slot {
     host: Arc<Host>,
     mailbox: Arc<Mailbox>,
     class: Arc<dyn Class>,
+    metrics: Arc<ClassMetrics>,
     instance: Option<Box<dyn Instance>>,
     /// Number of the instance, to tell apart the work of earlier ones.
     incarnation: u64,
@@ -65,11 +69,13 @@ impl ractor::Actor for Activation {
 impl Slot {
     pub(crate) fn new(node: Arc<Node>, host: Arc<Host>, mailbox: Arc<Mailbox>, class: Arc<dyn Class>) -> Self {
         node.metrics.live().increment(1.0);
+        let metrics = node.metrics.class(class.name());
         Self {
             node,
             host,
             mailbox,
             class,
+            metrics,
             instance: None,
             incarnation: 0,
         }
@@ -84,15 +90,19 @@ impl Slot {
             sent,
             mut reply,
         } = call;
+        let now = Instant::now();
         match origin {
             Origin::Ask if reply.is_abandoned() => return,
-            Origin::Ask | Origin::Send { .. } if sent.elapsed() > self.node.bounds.queue_age => {
-                return reply.send(Err(Fault::Overloaded("the message waited too long for its turn")));
+            Origin::Ask | Origin::Send { .. } if now.duration_since(sent) > self.node.bounds.queue_age => {
+                self.node.metrics.rejected(Rejection::QueueAge);
+                return reply.send(Err(Fault::Overloaded(Rejection::QueueAge.text())));
             }
             Origin::Pipe { incarnation } if incarnation != self.incarnation || self.instance.is_none() => return,
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}
         }
         let class = self.class.name();
+        let place = self.class.messages().binary_search(&&*message).ok();
+        let began = if self.instance.is_some() { Some(now) } else { None };
         let instance = match self.instance(chain.as_ref()).await {
             Ok(instance) => instance,
             Err(fault) => return self.release(reply, Err(fault)),
@@ -106,14 +116,22 @@ impl Slot {
         }
         reply.start();
         instance.turn().chain = chain;
+        // A class that does not know the message answers it in a turn, so that a durable send is taken.
+        let Some(place) = place else {
+            let unknown = interface::unknown_message(class, &message);
+            return self.finish(reply, Err(Fault::Handler(unknown)));
+        };
+        let cause = Cause::Message(place);
+        let began = began.unwrap_or_else(Instant::now);
+        instance.turn().begin(cause, began);
         let span = tracing::debug_span!("turn", class, message = %message);
-        let result = AssertUnwindSafe(instance.call(&message, payload))
+        let result = AssertUnwindSafe(instance.call(place, payload))
             .catch_unwind()
             .instrument(span)
             .await;
+        self.ended(cause, began, &result);
         match result {
             Ok(result) => {
-                self.node.metrics.turn(class, result.is_ok());
                 if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
                     tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
                 }
@@ -124,7 +142,7 @@ impl Slot {
     }
 
     async fn alarm(&mut self, due: Due, reply: Reply) {
-        let class = self.class.name();
+        let (class, metrics) = (self.class.name(), Arc::clone(&self.metrics));
         let instance = match self.instance(None).await {
             Ok(instance) => instance,
             // An activation that was only refused for now is no failure of the alarm.
@@ -137,17 +155,20 @@ impl Slot {
             instance.turn().drop_stale_alarm(due.at);
             return self.finish(reply, Ok(Box::new(())));
         };
+        metrics.alarm_fired(instance.turn().now().since(due.at));
+        let began = Instant::now();
+        instance.turn().begin(Cause::Alarm, began);
         let span = tracing::debug_span!("alarm", class, retry = alarm.retry_count);
         let result = AssertUnwindSafe(instance.alarm(alarm))
             .catch_unwind()
             .instrument(span)
             .await;
+        self.ended(Cause::Alarm, began, &result);
         match result {
             Ok(result) => {
                 if let Err(error) = &result {
                     tracing::warn!(actor = %self.mailbox.address, %error, retry = alarm.retry_count, "an alarm failed");
                 }
-                self.node.metrics.turn(class, result.is_ok());
                 let jitter = self.node.jitter();
                 let firing = match &result {
                     Ok(()) => Firing::Succeeded,
@@ -168,8 +189,7 @@ impl Slot {
             }
             Err(panic) => {
                 tracing::error!(actor = %self.mailbox.address, panic = panic_text(&*panic), "an alarm handler panicked");
-                self.node.metrics.turn(self.class.name(), false);
-                self.instance = None;
+                self.drop_instance();
                 self.failed_alarm(due, reply);
             }
         }
@@ -199,7 +219,9 @@ impl Slot {
     }
 
     fn passivate(&mut self, reply: Reply) {
-        self.instance = None;
+        if self.drop_instance() {
+            self.metrics.passivated();
+        }
         self.release(reply, Ok(Box::new(())));
     }
 
@@ -207,7 +229,7 @@ impl Slot {
     async fn instance(&mut self, chain: Option<&Arc<Chain>>) -> Result<&mut Box<dyn Instance>, Fault> {
         if self.instance.is_none() {
             tracing::debug!(actor = %self.mailbox.address, "activating");
-            self.node.metrics.activated(self.class.name());
+            let began = Instant::now();
             let loaded = Turn::load(
                 Arc::clone(&self.node),
                 Arc::clone(&self.host),
@@ -225,10 +247,12 @@ impl Slot {
                 tracing::warn!(actor = %self.mailbox.address, %error, "failed to activate an actor");
                 Fault::Activation(error)
             })?;
+            self.metrics.activated(began.elapsed());
             self.incarnation += 1;
             // The message that activated comes before the end.
             let passivate = std::mem::take(&mut instance.turn().passivate);
             self.instance = Some(instance);
+            self.mailbox.vitals.set_resident(true);
             // What `activate` itself wrote is a batch of its own.
             self.finish(Reply::nobody(), Ok(Box::new(())));
             if let Some(instance) = &mut self.instance {
@@ -271,8 +295,8 @@ impl Slot {
             Err(_) if split => reply.send(Err(Fault::Unknown)),
             Err(broken) => reply.send(Err(broken.into())),
         });
-        if passivate {
-            self.instance = None;
+        if passivate && self.drop_instance() {
+            self.metrics.passivated();
         }
     }
 
@@ -287,14 +311,43 @@ impl Slot {
 
     fn panicked(&mut self, reply: Reply, panic: &(dyn Any + Send)) {
         tracing::error!(actor = %self.mailbox.address, panic = panic_text(panic), "a handler panicked");
-        self.node.metrics.turn(self.class.name(), false);
-        self.instance = None;
+        self.drop_instance();
         self.release(reply, Err(Fault::Panic));
+    }
+
+    /// Drops the instance; says whether there was one.
+    fn drop_instance(&mut self) -> bool {
+        self.mailbox.vitals.set_resident(false);
+        self.instance.take().is_some()
+    }
+
+    /// Notes the end of a turn for those who watch.
+    fn ended<T>(&self, cause: Cause, began: Instant, result: &Result<crate::Result<T>, Box<dyn Any + Send>>) {
+        let outcome = match result {
+            Ok(Ok(_)) => TurnOutcome::Ok,
+            Ok(Err(_)) => TurnOutcome::Error,
+            Err(_) => TurnOutcome::Panic,
+        };
+        let (duration, is_slow) = self.node.watch.end(&self.mailbox.vitals, cause, began, outcome);
+        self.metrics.turn(outcome, duration);
+        if is_slow {
+            self.metrics.slow_turn();
+            self.node.watch.remember(SlowTurn {
+                actor: self.mailbox.address.id.clone(),
+                message: cause.name(self.class.messages()),
+                began: self.node.clock.now().minus(duration),
+                duration,
+                outcome,
+            });
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        if self.drop_instance() && !self.mailbox.vitals.is_discarded() {
+            self.metrics.passivated();
+        }
         self.node.metrics.live().decrement(1.0);
     }
 }
@@ -303,6 +356,7 @@ fn end_alarm(turn: &mut Turn, firing: Firing, jitter: f64) -> Ending {
     let now = turn.now();
     let ending = turn.storage.alarm.finish(firing, now, jitter);
     if ending == Ending::Abandoned {
+        turn.node.metrics.class(turn.address().id.class()).alarm_abandoned();
         tracing::error!(actor = %turn.address(), "an alarm is given up after its last retry");
     }
     ending

@@ -25,6 +25,10 @@ pub struct Bounds {
     pub idle: Duration,
     /// Deadline of an ask that names none; beyond it: `deadline`.
     pub ask: Duration,
+    /// Duration from which a turn is remembered as slow.
+    pub slow_turn: Duration,
+    /// Slow turns that the node remembers; the oldest make room.
+    pub slow_turns: usize,
 }
 
 impl Default for Bounds {
@@ -40,6 +44,8 @@ impl Default for Bounds {
             backlog_bytes: 64 * 1024 * 1024,
             idle: Duration::from_secs(30),
             ask: Duration::from_secs(10),
+            slow_turn: Duration::from_millis(100),
+            slow_turns: 128,
         }
     }
 }

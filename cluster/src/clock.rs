@@ -33,6 +33,15 @@ impl Timestamp {
         )
     }
 
+    /// This moment less `duration`, which is cut to whole milliseconds.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+
     /// Time since `earlier`; zero if that is later than this moment.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -3,6 +3,7 @@
 mod builder;
 mod config;
 mod groups;
+mod inspection;
 mod open_error;
 mod settings;
 

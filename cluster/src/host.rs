@@ -25,7 +25,8 @@ use crate::{
     garbage,
     id::ActorHash,
     mailbox::{Fault, Letter, Mailbox, Reply},
-    outbox,
+    metrics::Rejection,
+    outbox::{self, Length},
     router::Node,
     shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet},
     timer::{self, Firings},
@@ -35,7 +36,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Effects {
     pub(crate) alarm: bool,
-    pub(crate) sends: bool,
+    /// Durable sends of the batch.
+    pub(crate) sends: usize,
     pub(crate) garbage: bool,
 }
 
@@ -53,6 +55,8 @@ pub(crate) struct Host {
     pub(crate) sends: Notify,
     /// Wakes the collector.
     pub(crate) garbage: Notify,
+    /// How many durable sends wait in the outbox.
+    pub(crate) outbox: Length,
     node: Weak<Node>,
     /// Most live activations of this shard.
     room: usize,
@@ -95,6 +99,7 @@ impl Host {
             firings: Mutex::default(),
             sends: Notify::new(),
             garbage: Notify::new(),
+            outbox: Length::default(),
             node,
             room: room.max(1),
             backlog,
@@ -137,6 +142,7 @@ impl Host {
         if epoch.is_some() && !closing.is_cancelled() {
             let token = closing.child_token();
             state.services = Some(token.clone());
+            self.outbox.restart();
             let serve = |service: futures_util::future::BoxFuture<'static, ()>| {
                 self.runtime.spawn(token.clone().run_until_cancelled_owned(service));
             };
@@ -170,8 +176,12 @@ impl Host {
         if let Some(services) = state.services.take() {
             services.cancel();
         }
+        let node = self.node();
         for (_, mailbox) in state.mailboxes.drain() {
             mailbox.kill();
+            if let Some(node) = &node {
+                node.metrics.discarded();
+            }
         }
     }
 
@@ -230,7 +240,8 @@ impl Host {
         if effects.alarm {
             self.alarms.notify_one();
         }
-        if effects.sends {
+        if effects.sends > 0 {
+            self.outbox.committed(effects.sends);
             self.sends.notify_one();
         }
         if effects.garbage {
@@ -268,16 +279,12 @@ impl Host {
         }
         let Some(epoch) = state.epoch else { return Some(letter) };
         if self.backlog.load(Ordering::Relaxed) >= self.bounds.backlog_bytes {
-            letter
-                .reply()
-                .send(Err(Fault::Overloaded("the disk falls behind what is written")));
+            self.reject(letter, Rejection::Backlog);
             return None;
         }
         if let Some(mailbox) = state.mailboxes.get(&address.hash) {
             if mailbox.load() >= self.bounds.mailbox {
-                letter
-                    .reply()
-                    .send(Err(Fault::Overloaded("the mailbox of the actor is full")));
+                self.reject(letter, Rejection::Mailbox);
             } else if !mailbox.post(letter) {
                 // Only a fault of the runtime ends an activation that is still listed. What it had proposed may be on
                 // its way, so a successor must wait for the next epoch.
@@ -288,9 +295,7 @@ impl Host {
             return None;
         }
         if state.mailboxes.len() >= self.room && !evict(&mut state, self.room) {
-            letter
-                .reply()
-                .send(Err(Fault::Overloaded("too many actors are busy on this node")));
+            self.reject(letter, Rejection::Activations);
             return None;
         }
         match self.spawn(address, epoch) {
@@ -304,6 +309,13 @@ impl Host {
             None => letter.reply().send(Err(Fault::Unavailable)),
         }
         None
+    }
+
+    fn reject(&self, letter: Letter, rejection: Rejection) {
+        if let Some(node) = self.node() {
+            node.metrics.rejected(rejection);
+        }
+        letter.reply().send(Err(Fault::Overloaded(rejection.text())));
     }
 
     fn spawn(self: &Arc<Self>, address: &Arc<Address>, epoch: Epoch) -> Option<Arc<Mailbox>> {
@@ -341,6 +353,27 @@ impl Host {
                 None => self.populated.notified().await,
             }
         }
+    }
+
+    /// The mailbox of an actor, if there is one.
+    pub(crate) fn mailbox(&self, hash: ActorHash) -> Option<Arc<Mailbox>> {
+        self.state.lock().mailboxes.get(&hash).cloned()
+    }
+
+    /// Ends an activation after the letters it has, and waits until what it did is durable. Says whether there was one.
+    pub(crate) async fn passivate(&self, hash: ActorHash) -> Result<bool, Fault> {
+        let (was_live, outcome) = {
+            let state = self.state.lock();
+            let Some(mailbox) = state.mailboxes.get(&hash) else {
+                return Ok(false);
+            };
+            let (reply, outcome) = Reply::channel();
+            let was_live = mailbox.vitals.is_resident();
+            mailbox.post(Letter::Passivate(reply));
+            (was_live, outcome)
+        };
+        outcome.await.unwrap_or(Err(Fault::Unknown))?;
+        Ok(was_live)
     }
 
     /// Ends every activation after the letters it has, and waits until what they did is durable.

@@ -27,11 +27,16 @@ type Call<A> = for<'a> fn(&'a mut A, Payload, &'a mut Ctx<A>) -> BoxFuture<'a, R
 /// The messages a class answers, listed in [`VirtualActor::interface`].
 pub struct Interface<A: VirtualActor> {
     calls: BTreeMap<&'static str, Call<A>>,
+    /// The first name that was listed twice.
+    duplicate: Option<&'static str>,
 }
 
 impl<A: VirtualActor> Interface<A> {
     pub(crate) fn of() -> Self {
-        A::interface(Self { calls: BTreeMap::new() })
+        A::interface(Self {
+            calls: BTreeMap::new(),
+            duplicate: None,
+        })
     }
 
     /// Adds a message. Without a handler for it the class does not compile:
@@ -59,20 +64,16 @@ impl<A: VirtualActor> Interface<A> {
     /// }
     /// ```
     ///
-    /// # Panics
-    /// If another message of the same name is listed: the class could not tell them apart.
+    /// Two messages of one name could not be told apart: a node with such a class does not open
+    /// ([`OpenError::DuplicateMessage`](crate::OpenError::DuplicateMessage)).
     #[must_use]
     pub fn on<M: Message>(mut self) -> Self
     where
         A: Handler<M>,
     {
-        let earlier = self.calls.insert(M::NAME, call::<A, M>);
-        assert!(
-            earlier.is_none(),
-            "class {} lists the message {} twice",
-            A::CLASS,
-            M::NAME
-        );
+        if self.calls.insert(M::NAME, call::<A, M>).is_some() {
+            self.duplicate.get_or_insert(M::NAME);
+        }
         self
     }
 
@@ -116,13 +117,20 @@ pub(crate) fn foreign_type<M: Message>() -> ActorError {
 pub(crate) trait Class: Send + Sync {
     fn name(&self) -> &'static str;
 
+    /// Names of its messages, in order; a message is called by its place among them.
+    fn messages(&self) -> &[&'static str];
+
+    /// A name that two of its messages share.
+    fn duplicate(&self) -> Option<&'static str>;
+
     /// Builds an actor; the turn stays with it.
     fn activate(&self, turn: Turn) -> BoxFuture<'static, Result<Box<dyn Instance>>>;
 }
 
 /// A live actor, without its type.
 pub(crate) trait Instance: Send {
-    fn call<'a>(&'a mut self, message: &'a str, payload: Payload) -> BoxFuture<'a, Result<Value>>;
+    /// Handles the message at this place of [`Class::messages`].
+    fn call(&mut self, message: usize, payload: Payload) -> BoxFuture<'_, Result<Value>>;
 
     fn alarm(&mut self, alarm: Alarm) -> BoxFuture<'_, Result<()>>;
 
@@ -132,14 +140,20 @@ pub(crate) trait Instance: Send {
 /// A class with the environment it was registered with.
 pub(crate) struct Registered<A: VirtualActor> {
     env: A::Env,
-    calls: Arc<BTreeMap<&'static str, Call<A>>>,
+    names: Vec<&'static str>,
+    calls: Arc<[Call<A>]>,
+    duplicate: Option<&'static str>,
 }
 
 impl<A: VirtualActor> Registered<A> {
     pub(crate) fn new(env: A::Env) -> Self {
+        let Interface { calls, duplicate } = Interface::<A>::of();
+        let (names, calls): (_, Vec<_>) = calls.into_iter().unzip();
         Self {
             env,
-            calls: Arc::new(Interface::<A>::of().calls),
+            names,
+            calls: calls.into(),
+            duplicate,
         }
     }
 }
@@ -147,6 +161,14 @@ impl<A: VirtualActor> Registered<A> {
 impl<A: VirtualActor> Class for Registered<A> {
     fn name(&self) -> &'static str {
         A::CLASS
+    }
+
+    fn messages(&self) -> &[&'static str] {
+        &self.names
+    }
+
+    fn duplicate(&self) -> Option<&'static str> {
+        self.duplicate
     }
 
     fn activate(&self, turn: Turn) -> BoxFuture<'static, Result<Box<dyn Instance>>> {
@@ -162,15 +184,12 @@ impl<A: VirtualActor> Class for Registered<A> {
 struct Live<A: VirtualActor> {
     actor: A,
     ctx: Ctx<A>,
-    calls: Arc<BTreeMap<&'static str, Call<A>>>,
+    calls: Arc<[Call<A>]>,
 }
 
 impl<A: VirtualActor> Instance for Live<A> {
-    fn call<'a>(&'a mut self, message: &'a str, payload: Payload) -> BoxFuture<'a, Result<Value>> {
-        match self.calls.get(message) {
-            Some(call) => call(&mut self.actor, payload, &mut self.ctx),
-            None => Box::pin(std::future::ready(Err(unknown_message(A::CLASS, message)))),
-        }
+    fn call(&mut self, message: usize, payload: Payload) -> BoxFuture<'_, Result<Value>> {
+        self.calls[message](&mut self.actor, payload, &mut self.ctx)
     }
 
     fn alarm(&mut self, alarm: Alarm) -> BoxFuture<'_, Result<()>> {
@@ -182,6 +201,7 @@ impl<A: VirtualActor> Instance for Live<A> {
     }
 }
 
-fn unknown_message(class: &str, message: &str) -> ActorError {
+/// The class does not list the message.
+pub(crate) fn unknown_message(class: &str, message: &str) -> ActorError {
     ActorError::unsupported(UNKNOWN, format!("class {class} does not list the message {message}"))
 }

@@ -21,6 +21,7 @@ use crate::{
     interface::{Payload, Value},
     keyspace::SendId,
     shard::Epoch,
+    vitals::Vitals,
 };
 
 /// Why a letter has no reply.
@@ -205,6 +206,7 @@ pub(crate) struct Mailbox {
     pub(crate) address: Arc<Address>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) epoch: Epoch,
+    pub(crate) vitals: Vitals,
     /// Letters that lie here or are being handled, and work beside the mailbox.
     busy: AtomicUsize,
     last_used: Mutex<Instant>,
@@ -220,6 +222,7 @@ impl Mailbox {
             address,
             gate: Arc::default(),
             epoch,
+            vitals: Vitals::default(),
             busy: AtomicUsize::new(0),
             last_used: Mutex::new(Instant::now()),
             actor: OnceLock::new(),
@@ -268,6 +271,7 @@ impl Mailbox {
 
     /// Ends the activation at once, in the middle of a turn if need be.
     pub(crate) fn kill(&self) {
+        self.vitals.discard();
         if let Some(actor) = self.actor.get() {
             actor.kill();
         }

@@ -1,73 +1,195 @@
-//! Names of the runtime's metrics, and its handles to them. Labels are bounded: class and outcome, never an id.
+//! Names of the runtime's metrics, and its handles to them. Labels are bounded: class, outcome, bound; never an id or a
+//! tenant.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use metrics::{
-    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-/// Turns handled, by class and outcome.
+use crate::vitals::TurnOutcome;
+
+/// Turns handled, by class and outcome (`ok`, `error`, `panic`).
 pub const TURNS: &str = "cluster_turns_total";
-/// Activations made, by class.
-pub const ACTIVATED: &str = "cluster_activated_total";
-/// Batches proposed.
-pub const COMMITS: &str = "cluster_commits_total";
-/// Size of a turn's batch.
-pub const BATCH: &str = "cluster_batch_bytes";
-/// Syncs of the logs; one serves every batch that waited for it.
-pub const LOG_SYNCS: &str = "cluster_log_syncs_total";
+/// Time that handlers took, by class, in microseconds: divided by [`TURNS`] it is the mean.
+pub const TURN_TIME: &str = "cluster_turn_microseconds_total";
+/// Turns that took at least [`Bounds::slow_turn`](crate::Bounds::slow_turn), by class.
+pub const SLOW_TURNS: &str = "cluster_slow_turns_total";
+/// Time to bring an actor into memory, by class, in seconds; its count is that of the activations.
+pub const ACTIVATION: &str = "cluster_activation_seconds";
+/// Activations put away, by class.
+pub const PASSIVATED: &str = "cluster_passivated_total";
+/// Activations taken away because the shard lost its owner.
+pub const DISCARDED: &str = "cluster_discarded_total";
 /// Activations that are live now.
 pub const ACTIVATIONS: &str = "cluster_activations";
+/// Messages refused at a bound, by bound (`mailbox`, `queue-age`, `backlog`, `activations`).
+pub const REJECTED: &str = "cluster_rejected_total";
+/// How much later than due alarms fired, by class, in seconds; its count is that of the firings.
+pub const ALARM_DELAY: &str = "cluster_alarm_delay_seconds";
+/// Alarms given up after their last retry, by class.
+pub const ALARMS_ABANDONED: &str = "cluster_alarms_abandoned_total";
+/// Batches of turns proposed.
+pub const COMMITS: &str = "cluster_commits_total";
+/// Size of a turn's batch, in bytes.
+pub const BATCH: &str = "cluster_batch_bytes";
+/// Batches that went into one log entry.
+pub const ENTRY: &str = "cluster_entry_batches";
+/// Syncs of the logs; one serves every batch that waited for it.
+pub const LOG_SYNCS: &str = "cluster_log_syncs_total";
+/// Time to write a round of the log and sync it, in seconds.
+pub const LOG_SYNC: &str = "cluster_log_sync_seconds";
+/// Log behind the last snapshots of all groups, in bytes.
+pub const LOG: &str = "cluster_log_bytes";
+/// Time to build a snapshot, in seconds; its count is that of the snapshots.
+pub const SNAPSHOT: &str = "cluster_snapshot_seconds";
+/// Size of the last snapshots of all groups, in bytes.
+pub const SNAPSHOTS: &str = "cluster_snapshots_bytes";
+/// Durable sends that wait in the outboxes.
+pub const OUTBOX: &str = "cluster_outbox_sends";
 /// Durable sends that were given up.
 pub const DEAD_LETTERS: &str = "cluster_dead_letters_total";
 
+/// A bound that refused a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// The mailbox of the actor is full.
+    Mailbox,
+    /// The message waited for too long.
+    QueueAge,
+    /// The disk falls behind.
+    Backlog,
+    /// No idle actor makes room.
+    Activations,
+}
+
+impl Rejection {
+    const ALL: [Self; 4] = [Self::Mailbox, Self::QueueAge, Self::Backlog, Self::Activations];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Mailbox => "mailbox",
+            Self::QueueAge => "queue-age",
+            Self::Backlog => "backlog",
+            Self::Activations => "activations",
+        }
+    }
+
+    /// What the caller is told.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Mailbox => "the mailbox of the actor is full",
+            Self::QueueAge => "the message waited too long for its turn",
+            Self::Backlog => "the disk falls behind what is written",
+            Self::Activations => "too many actors are busy on this node",
+        }
+    }
+}
+
 /// Handles to the metrics of one node.
 pub(crate) struct Metrics {
-    classes: HashMap<&'static str, ClassMetrics>,
+    classes: HashMap<&'static str, Arc<ClassMetrics>>,
+    rejected: [Counter; 4],
     commits: Counter,
     batch: Histogram,
     activations: Gauge,
+    discarded: Counter,
     dead_letters: Counter,
+    outbox: Gauge,
+    log: Gauge,
+    snapshots: Gauge,
 }
 
-struct ClassMetrics {
+/// Handles to the metrics of one class.
+pub(crate) struct ClassMetrics {
     succeeded: Counter,
     failed: Counter,
-    activated: Counter,
+    panicked: Counter,
+    turn_time: Counter,
+    slow_turns: Counter,
+    activation: Histogram,
+    passivated: Counter,
+    alarm_delay: Histogram,
+    alarms_abandoned: Counter,
+}
+
+impl ClassMetrics {
+    fn new(class: &'static str) -> Self {
+        Self {
+            succeeded: counter!(TURNS, "class" => class, "outcome" => "ok"),
+            failed: counter!(TURNS, "class" => class, "outcome" => "error"),
+            panicked: counter!(TURNS, "class" => class, "outcome" => "panic"),
+            turn_time: counter!(TURN_TIME, "class" => class),
+            slow_turns: counter!(SLOW_TURNS, "class" => class),
+            activation: histogram!(ACTIVATION, "class" => class),
+            passivated: counter!(PASSIVATED, "class" => class),
+            alarm_delay: histogram!(ALARM_DELAY, "class" => class),
+            alarms_abandoned: counter!(ALARMS_ABANDONED, "class" => class),
+        }
+    }
+
+    pub(crate) fn turn(&self, outcome: TurnOutcome, duration: Duration) {
+        match outcome {
+            TurnOutcome::Ok => self.succeeded.increment(1),
+            TurnOutcome::Error => self.failed.increment(1),
+            TurnOutcome::Panic => self.panicked.increment(1),
+            TurnOutcome::Running => debug_assert!(false, "a turn is counted when it has ended"),
+        }
+        self.turn_time
+            .increment(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn slow_turn(&self) {
+        self.slow_turns.increment(1);
+    }
+
+    pub(crate) fn activated(&self, duration: Duration) {
+        self.activation.record(duration);
+    }
+
+    pub(crate) fn passivated(&self) {
+        self.passivated.increment(1);
+    }
+
+    pub(crate) fn alarm_fired(&self, delay: Duration) {
+        self.alarm_delay.record(delay);
+    }
+
+    pub(crate) fn alarm_abandoned(&self) {
+        self.alarms_abandoned.increment(1);
+    }
 }
 
 impl Metrics {
     pub(crate) fn new(classes: impl Iterator<Item = &'static str>) -> Self {
-        describe_counter!(TURNS, "turns handled, by class and outcome");
-        describe_counter!(ACTIVATED, "activations made, by class");
-        describe_counter!(COMMITS, "batches of turns proposed");
-        describe_histogram!(BATCH, metrics::Unit::Bytes, "size of a turn's batch");
-        describe_counter!(LOG_SYNCS, "syncs of the logs of all groups");
-        describe_gauge!(ACTIVATIONS, "activations that are live now");
-        describe_counter!(DEAD_LETTERS, "durable sends that were given up");
-        let of_class = |class| ClassMetrics {
-            succeeded: counter!(TURNS, "class" => class, "outcome" => "ok"),
-            failed: counter!(TURNS, "class" => class, "outcome" => "error"),
-            activated: counter!(ACTIVATED, "class" => class),
-        };
+        describe();
         Self {
-            classes: classes.map(|class| (class, of_class(class))).collect(),
+            classes: classes
+                .map(|class| (class, Arc::new(ClassMetrics::new(class))))
+                .collect(),
+            rejected: Rejection::ALL.map(|rejection| counter!(REJECTED, "bound" => rejection.label())),
             commits: counter!(COMMITS),
             batch: histogram!(BATCH),
             activations: gauge!(ACTIVATIONS),
+            discarded: counter!(DISCARDED),
             dead_letters: counter!(DEAD_LETTERS),
+            outbox: gauge!(OUTBOX),
+            log: gauge!(LOG),
+            snapshots: gauge!(SNAPSHOTS),
         }
     }
 
-    pub(crate) fn turn(&self, class: &str, succeeded: bool) {
-        if let Some(metrics) = self.classes.get(class) {
-            if succeeded { &metrics.succeeded } else { &metrics.failed }.increment(1);
-        }
+    /// The metrics of a class. One that is not registered has none of its own.
+    pub(crate) fn class(&self, class: &str) -> Arc<ClassMetrics> {
+        let known = self.classes.get(class).map(Arc::clone);
+        known.unwrap_or_else(|| Arc::new(ClassMetrics::new("(unregistered)")))
     }
 
-    pub(crate) fn activated(&self, class: &str) {
-        if let Some(metrics) = self.classes.get(class) {
-            metrics.activated.increment(1);
+    pub(crate) fn rejected(&self, rejection: Rejection) {
+        for (known, counter) in Rejection::ALL.iter().zip(&self.rejected) {
+            if *known == rejection {
+                counter.increment(1);
+            }
         }
     }
 
@@ -81,9 +203,68 @@ impl Metrics {
         &self.activations
     }
 
+    pub(crate) fn discarded(&self) {
+        self.discarded.increment(1);
+    }
+
     pub(crate) fn dead_letter(&self) {
         self.dead_letters.increment(1);
     }
+
+    /// Sets the gauges of what is looked at rather than counted.
+    #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^52")]
+    pub(crate) fn sampled(&self, outbox: u64, log_bytes: u64, snapshot_bytes: u64) {
+        self.outbox.set(outbox as f64);
+        self.log.set(log_bytes as f64);
+        self.snapshots.set(snapshot_bytes as f64);
+    }
+}
+
+fn describe() {
+    describe_counter!(TURNS, Unit::Count, "Turns handled, by class and outcome");
+    describe_counter!(
+        TURN_TIME,
+        Unit::Microseconds,
+        "Time that handlers took, by class; commits are not part of it"
+    );
+    describe_counter!(
+        SLOW_TURNS,
+        Unit::Count,
+        "Turns beyond the threshold of slow ones, by class"
+    );
+    describe_histogram!(
+        ACTIVATION,
+        Unit::Seconds,
+        "Time to bring an actor into memory, by class"
+    );
+    describe_counter!(PASSIVATED, Unit::Count, "Activations put away, by class");
+    describe_counter!(
+        DISCARDED,
+        Unit::Count,
+        "Activations taken away because the shard lost its owner"
+    );
+    describe_gauge!(ACTIVATIONS, Unit::Count, "Activations that are live now");
+    describe_counter!(REJECTED, Unit::Count, "Messages refused at a bound, by bound");
+    describe_histogram!(
+        ALARM_DELAY,
+        Unit::Seconds,
+        "How much later than due alarms fired, by class"
+    );
+    describe_counter!(
+        ALARMS_ABANDONED,
+        Unit::Count,
+        "Alarms given up after their last retry, by class"
+    );
+    describe_counter!(COMMITS, Unit::Count, "Batches of turns proposed");
+    describe_histogram!(BATCH, Unit::Bytes, "Size of a turn's batch");
+    describe_histogram!(ENTRY, Unit::Count, "Batches that went into one log entry");
+    describe_counter!(LOG_SYNCS, Unit::Count, "Syncs of the logs of all groups");
+    describe_histogram!(LOG_SYNC, Unit::Seconds, "Time to write a round of the log and sync it");
+    describe_gauge!(LOG, Unit::Bytes, "Log behind the last snapshots of all groups");
+    describe_histogram!(SNAPSHOT, Unit::Seconds, "Time to build a snapshot");
+    describe_gauge!(SNAPSHOTS, Unit::Bytes, "Size of the last snapshots of all groups");
+    describe_gauge!(OUTBOX, Unit::Count, "Durable sends that wait in the outboxes");
+    describe_counter!(DEAD_LETTERS, Unit::Count, "Durable sends that were given up");
 }
 
 impl fmt::Debug for Metrics {
@@ -91,5 +272,11 @@ impl fmt::Debug for Metrics {
         f.debug_struct("Metrics")
             .field("classes", &self.classes.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ClassMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClassMetrics").finish_non_exhaustive()
     }
 }

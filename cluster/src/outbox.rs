@@ -6,7 +6,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -75,6 +78,33 @@ impl Envelope {
     }
 }
 
+/// About how many rows an outbox has: counted, because a look would read them all.
+#[derive(Debug, Default)]
+pub(crate) struct Length(AtomicI64);
+
+impl Length {
+    /// An ownership begins: rows of earlier ones are counted when they are read.
+    pub(crate) fn restart(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Rows are durable.
+    pub(crate) fn committed(&self, rows: usize) {
+        self.0
+            .fetch_add(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    fn removed(&self, rows: usize) {
+        self.0
+            .fetch_sub(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// The count. A removal may be counted a moment before its commit, never less than none is shown.
+    pub(crate) fn get(&self) -> u64 {
+        u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+}
+
 /// Sends in hand, by receiver.
 struct Lanes {
     host: Arc<Host>,
@@ -106,6 +136,7 @@ pub(crate) async fn run(host: Arc<Host>, token: CancellationToken) {
 /// Reads the outbox in order and queues each send in the lane of its receiver.
 async fn read(lanes: &Arc<Lanes>, token: &CancellationToken) {
     let host = &lanes.host;
+    let owned_since = host.epoch().map_or(0, |epoch| epoch.0);
     let room = Arc::new(Semaphore::new(IN_HAND));
     let mut last: Option<SendId> = None;
     loop {
@@ -128,6 +159,9 @@ async fn read(lanes: &Arc<Lanes>, token: &CancellationToken) {
                 continue;
             };
             last = Some(id);
+            if id.index < owned_since {
+                host.outbox.committed(1);
+            }
             let Some(target) = target(&value, &lanes.node.classes) else {
                 give_up(
                     lanes,
@@ -277,7 +311,9 @@ async fn give_up(lanes: &Lanes, id: SendId, envelope: Bytes, reason: &str) {
         },
     ];
     // Without a definite success the ownership ends, and the next one tries again.
-    let _: Outcome = lanes.host.write(ops).await;
+    if let Outcome::Committed { .. } = lanes.host.write(ops).await {
+        lanes.host.outbox.removed(1);
+    }
 }
 
 impl Lanes {
@@ -295,6 +331,9 @@ async fn remove(lanes: &Lanes) {
             lanes.removal.notified().await;
             continue;
         }
-        lanes.host.remove(keys).await;
+        let rows = keys.len();
+        if let Outcome::Committed { .. } = lanes.host.remove(keys).await {
+            lanes.host.outbox.removed(rows);
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     interface::{Class, Payload, Value},
     mailbox::{Call, Chain, Fault, Letter, Origin, Reply},
     metrics::Metrics,
+    vitals::Watch,
 };
 
 /// The registered classes, by name and by lasting identity.
@@ -27,6 +28,12 @@ impl Classes {
     pub(crate) fn insert(&mut self, uid: ClassUid, class: Arc<dyn Class>) {
         self.uids.insert(class.name(), uid);
         self.classes.insert(uid, class);
+    }
+
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.uids.keys().copied().collect();
+        names.sort_unstable();
+        names
     }
 
     pub(crate) fn uid(&self, name: &str) -> Option<ClassUid> {
@@ -49,6 +56,7 @@ pub(crate) struct Node {
     pub(crate) random: Mutex<StdRng>,
     pub(crate) classes: Classes,
     pub(crate) metrics: Metrics,
+    pub(crate) watch: Watch,
     /// By shard number; their count is a power of two.
     pub(crate) hosts: Vec<Arc<Host>>,
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use rand::Rng;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ use crate::{
     router::Node,
     shard::Op,
     storage,
+    vitals::Cause,
 };
 
 /// Work beside the mailbox, and the message its result becomes.
@@ -102,6 +104,11 @@ impl Turn {
         let random: [u8; 10] = self.node.random.lock().random();
         let millis = u64::try_from(self.now().as_millis()).unwrap_or(0);
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+
+    /// Lets those who watch know that the actor begins with something.
+    pub(crate) fn begin(&self, cause: Cause, began: Instant) {
+        self.node.watch.begin(&self.mailbox.vitals, cause, began);
     }
 
     /// Whether a durable send was taken before; if not, it is taken with this turn.
@@ -207,7 +214,7 @@ impl Turn {
         }));
         let effects = Effects {
             alarm: alarm.is_some(),
-            sends: !self.sends.is_empty(),
+            sends: self.sends.len(),
             garbage: cleared,
         };
         ops.extend(self.sends.drain(..).map(|envelope| Op::Send { envelope }));

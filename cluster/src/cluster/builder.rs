@@ -20,6 +20,7 @@ use crate::{
     interface::{Class, Registered},
     metrics::Metrics,
     router::{Classes, Node},
+    vitals::Watch,
 };
 
 /// Builder of a [`Cluster`]: classes are registered here, each with its environment.
@@ -51,7 +52,7 @@ impl ClusterBuilder {
     /// Opens the node: creates what is missing, recovers what is there, and waits until every shard is owned.
     ///
     /// # Errors
-    /// If the stores cannot be used, or two classes share a name.
+    /// If the stores cannot be used, or two classes, or two messages of a class, share a name.
     pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
         let on_fatal = self.config.on_fatal.clone();
         let engine = Engine::open(EngineConfig {
@@ -78,6 +79,12 @@ impl ClusterBuilder {
         let settings = Settings::new(Arc::clone(&meta), config.bounds.ask);
         let mut by_name = BTreeMap::new();
         for class in classes {
+            if let Some(message) = class.duplicate() {
+                return Err(OpenError::DuplicateMessage {
+                    class: class.name(),
+                    message,
+                });
+            }
             if let Some(earlier) = by_name.insert(class.name(), class) {
                 return Err(OpenError::DuplicateClass(earlier.name()));
             }
@@ -103,6 +110,7 @@ impl ClusterBuilder {
             random: Mutex::new(random),
             classes: registered,
             metrics,
+            watch: Watch::new(bounds.slow_turn, bounds.slow_turns),
             hosts: shards
                 .into_iter()
                 .map(|shard| {

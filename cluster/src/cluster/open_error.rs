@@ -49,6 +49,14 @@ pub enum OpenError {
     /// Two classes of the same name were registered.
     #[error("class {0} is registered twice")]
     DuplicateClass(&'static str),
+    /// A class lists two messages of one name, or one message twice.
+    #[error("class {class} lists the message {message} twice: each message of a class needs a name of its own")]
+    DuplicateMessage {
+        /// Name of the class.
+        class: &'static str,
+        /// Name of the message.
+        message: &'static str,
+    },
     /// A class could not be registered in the meta group.
     #[error("failed to register class {class}: {source}")]
     Class {

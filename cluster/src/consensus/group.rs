@@ -6,6 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use metrics::histogram;
 use openraft::Raft;
 use openraft::errors::{InitializeError, RaftError};
 use parking_lot::Mutex;
@@ -22,6 +23,7 @@ use super::ownership::Ownership;
 use super::proposer::{Proposer, ROUNDS};
 use super::steward::Steward;
 use super::types::Types;
+use crate::metrics::ENTRY;
 use crate::shard::{Epoch, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
 
@@ -104,6 +106,7 @@ impl Group {
             ownership: Arc::clone(&ownership),
             queue: proposals,
             permits: Arc::clone(&permits),
+            sizes: histogram!(ENTRY),
         };
         let steward = Steward {
             group,

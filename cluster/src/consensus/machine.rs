@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use metrics::histogram;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
 use parking_lot::Mutex;
@@ -15,6 +17,7 @@ use super::codec::{self, Head};
 use super::log::{Marks, Progress};
 use super::ownership::Ownership;
 use super::types::{Entry, LeaderId, LogId, Reply, StoredMembership, Types};
+use crate::metrics::SNAPSHOT;
 use crate::shard::Op;
 use crate::store::{Change, Image, Images, ShardState};
 
@@ -304,6 +307,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
         let _turn = self.inner.turn.acquire().await.map_err(io::Error::other)?;
         let (inner, record, applied) = (Arc::clone(&self.inner), codec::head(&self.head), self.head.applied);
+        let (began, time) = (Instant::now(), histogram!(SNAPSHOT));
         let build = move || {
             // Before the log is purged behind the snapshot, so that the marks never say less than was purged.
             inner.marks.write()?;
@@ -312,6 +316,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
             Ok(image)
         };
         let image = self.inner.blocking(build).await?;
+        time.record(began.elapsed());
         tracing::info!(
             group = self.inner.group,
             applied = applied.map(|applied| applied.index),

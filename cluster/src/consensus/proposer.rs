@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use metrics::Histogram;
 use openraft::errors::ClientWriteError;
 use openraft::raft::ClientWriteResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -32,6 +33,8 @@ pub(crate) struct Proposer {
     pub(crate) queue: mpsc::UnboundedReceiver<Proposal>,
     /// [`ROUNDS`] of them. Whoever holds them all has the group at rest.
     pub(crate) permits: Arc<Semaphore>,
+    /// How many write-sets go into one entry.
+    pub(crate) sizes: Histogram,
 }
 
 impl Proposer {
@@ -77,6 +80,8 @@ impl Proposer {
 
     async fn propose(&self, round: Round, number: u64, permit: OwnedSemaphorePermit) {
         let Round { epoch, ops, done } = round;
+        self.sizes
+            .record(f64::from(u32::try_from(done.len()).unwrap_or(u32::MAX)));
         let ownership = Arc::clone(&self.ownership);
         let answer = Answer::new(move |result: Option<ClientWriteResult<Types>>| {
             let verdict = Verdict::of(result);

@@ -22,11 +22,14 @@ fn the_defaults_are_those_of_the_documentation() {
         backlog_bytes,
         idle,
         ask,
+        slow_turn,
+        slow_turns,
     } = Bounds::default();
     assert_eq!((mailbox, queue_age), (1024, Duration::from_secs(30)));
     assert_eq!((turn_bytes, value_bytes, key_bytes), (8 << 20, 2 << 20, 2 << 10));
     assert_eq!((list_page, activations, backlog_bytes), (1000, 10_000, 64 << 20));
     assert_eq!((idle, ask), (Duration::from_secs(30), Duration::from_secs(10)));
+    assert_eq!((slow_turn, slow_turns), (Duration::from_millis(100), 128));
 }
 
 async fn bounded(bounds: Bounds) -> TestCluster {

@@ -14,6 +14,7 @@ mod errors;
 mod fixture;
 mod gauges;
 mod identity;
+mod inspection;
 mod passivation;
 mod retries;
 mod schedules;

@@ -228,3 +228,56 @@ async fn a_class_is_registered_once() {
         .await;
     assert!(matches!(opened, Err(OpenError::DuplicateClass("account"))));
 }
+
+/// Lists two messages that go by one name.
+struct Confused;
+
+#[derive(serde::Serialize, serde::Deserialize, Message)]
+#[message(name = "confused.go")]
+struct Left;
+
+#[derive(serde::Serialize, serde::Deserialize, Message)]
+#[message(name = "confused.go")]
+struct Right;
+
+impl VirtualActor for Confused {
+    const CLASS: &'static str = "confused";
+    type Env = ();
+
+    fn interface(i: Interface<Self>) -> Interface<Self> {
+        i.on::<Left>().on::<Right>()
+    }
+
+    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Handler<Left> for Confused {
+    async fn handle(&mut self, _: Left, _: &mut Ctx<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Handler<Right> for Confused {
+    async fn handle(&mut self, _: Right, _: &mut Ctx<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Two messages of one name could not be told apart.
+#[tokio::test(start_paused = true)]
+async fn a_class_with_two_messages_of_one_name_is_refused_by_name() {
+    let config = ClusterConfig {
+        shards: 1,
+        ..ClusterConfig::new(Handle::current(), Handle::current())
+    };
+    let opened = Cluster::builder(config)
+        .actor::<Confused>(())
+        .open(Stores::memory())
+        .await;
+    assert_eq!(
+        opened.unwrap_err().to_string(),
+        "class confused lists the message confused.go twice: each message of a class needs a name of its own"
+    );
+}

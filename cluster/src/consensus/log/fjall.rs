@@ -6,15 +6,17 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Instant;
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use metrics::{Histogram, histogram};
 use parking_lot::{Mutex, RwLock};
 
 use super::{Job, Loaded, LogDisk, LogWrite, broken, closed};
 use crate::consensus::codec;
 use crate::consensus::types::Entry;
-use crate::metrics::LOG_SYNCS;
+use crate::metrics::{LOG_SYNC, LOG_SYNCS};
 use crate::store::OnFatal;
 
 /// How much of the log fjall replays when it opens.
@@ -60,6 +62,7 @@ impl FjallLog {
             parts: parts.clone(),
             jobs,
             on_fatal,
+            times: histogram!(LOG_SYNC),
         };
         let committer = thread::Builder::new()
             .name("log-committer".to_owned())
@@ -188,6 +191,7 @@ struct Committer {
     parts: Parts,
     jobs: mpsc::Receiver<Job>,
     on_fatal: OnFatal,
+    times: Histogram,
 }
 
 impl Committer {
@@ -195,6 +199,7 @@ impl Committer {
         let syncs = metrics::counter!(LOG_SYNCS);
         while let Ok(first) = self.jobs.recv() {
             let (round, batch) = self.gather(first);
+            let began = Instant::now();
             if let Err(error) = batch.commit() {
                 // What the disk holds is unknown from here on, so nothing is tried again.
                 (self.on_fatal)(format!("failed to commit to the log: {error}"));
@@ -204,6 +209,7 @@ impl Committer {
                 return;
             }
             syncs.increment(1);
+            self.times.record(began.elapsed());
             round.into_iter().for_each(|job| (job.done)(Ok(())));
         }
     }
