@@ -40,7 +40,7 @@ impl Classes {
         self.uids.get(name).copied()
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = (&'static str, ClassUid)> {
+    pub(crate) fn uids(&self) -> impl Iterator<Item = (&'static str, ClassUid)> {
         self.uids.iter().map(|(name, uid)| (*name, *uid))
     }
 

@@ -49,7 +49,7 @@ impl Cluster {
             classes: self
                 .node()
                 .classes
-                .names()
+                .uids()
                 .map(|(name, uid)| (name.to_owned(), hex(&uid.0)))
                 .collect(),
             files: captured.into_iter().map(file).collect(),
