@@ -14,7 +14,7 @@ use crate::{
     alarm::{Due, Ending, Firing},
     host::Host,
     interface::{self, Class, Instance, Value},
-    mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Queued, Reply},
+    mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Reply, Wake},
     metrics::{ClassMetrics, Rejection},
     router::Node,
     storage,
@@ -38,29 +38,28 @@ pub(crate) struct Slot {
 }
 
 impl ractor::Actor for Activation {
-    type Msg = Queued;
+    type Msg = Wake;
     type State = Slot;
     type Arguments = Slot;
 
-    async fn pre_start(
-        &self,
-        _myself: ractor::ActorRef<Queued>,
-        slot: Slot,
-    ) -> Result<Slot, ractor::ActorProcessingErr> {
+    async fn pre_start(&self, _myself: ractor::ActorRef<Wake>, slot: Slot) -> Result<Slot, ractor::ActorProcessingErr> {
         Ok(slot)
     }
 
     async fn handle(
         &self,
-        _myself: ractor::ActorRef<Queued>,
-        queued: Queued,
+        _myself: ractor::ActorRef<Wake>,
+        _: Wake,
         slot: &mut Slot,
     ) -> Result<(), ractor::ActorProcessingErr> {
-        let Queued { letter, _ticket } = queued;
-        match letter {
-            Letter::Call(call) => slot.call(call).await,
-            Letter::Alarm(due, reply) => slot.alarm(due, reply).await,
-            Letter::Passivate(reply) => slot.passivate(reply),
+        while let Some(letter) = slot.mailbox.next() {
+            // As a channel does: a full mailbox must not keep others from the thread, nor a kill from this actor.
+            tokio::task::coop::consume_budget().await;
+            match letter {
+                Letter::Call(call) => slot.call(call).await,
+                Letter::Alarm(due, reply) => slot.alarm(due, reply).await,
+                Letter::Passivate(reply) => slot.passivate(reply),
+            }
         }
         Ok(())
     }
@@ -345,6 +344,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.mailbox.close();
         if self.drop_instance() && !self.mailbox.vitals.is_discarded() {
             self.metrics.passivated();
         }
@@ -424,7 +424,7 @@ fn run(
     })
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<String>()
         .map(String::as_str)

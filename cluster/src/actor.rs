@@ -12,6 +12,10 @@ pub trait VirtualActor: Sized + Send + 'static {
     /// Name of the class, part of every id. It is chosen once; a rename is a class migration.
     const CLASS: &'static str;
 
+    /// Version of what the class stores. It is raised, together with an [`upgrade`](Self::upgrade), when the type or the
+    /// meaning of a stored value changes.
+    const VERSION: u32 = 1;
+
     /// What the host program gives to all actors of the class: ports, settings, clients.
     type Env: Clone + Send + Sync + 'static;
 
@@ -23,6 +27,25 @@ pub trait VirtualActor: Sized + Send + 'static {
     /// # Errors
     /// An error reaches the caller whose message caused the activation; the next message tries again.
     fn activate(ctx: &mut Ctx<Self>) -> impl Future<Output = Result<Self>> + Send;
+
+    /// Brings what an earlier version of the code stored up to [`VERSION`](Self::VERSION).
+    ///
+    /// It runs before [`activate`](Self::activate), for an actor that stores something, whatever activates it. What it
+    /// writes is one batch with the new version: all of it happens, once, or nothing. So it cannot ask other actors,
+    /// and is bounded like a turn; a family of values that may exceed that is better upgraded where it is read.
+    ///
+    /// # Errors
+    /// An error undoes the upgrade and fails the activation with `actor.upgrade`; the next message tries again, and
+    /// alarms and durable messages wait. The default rejects.
+    fn upgrade(from: u32, ctx: &mut Ctx<Self>) -> impl Future<Output = Result<()>> + Send {
+        let _ = ctx;
+        async move {
+            Err(ActorError::unsupported(
+                "class.upgrade",
+                format!("class {} has no upgrade from version {from}", Self::CLASS),
+            ))
+        }
+    }
 
     /// Runs when the alarm of the actor is due.
     ///

@@ -57,6 +57,15 @@ impl Stored {
         &self.tenant
     }
 
+    /// The class in bytes made by [`Address::encode`]; `None` if the bytes are broken.
+    pub(crate) fn class_in(bytes: &[u8]) -> Option<ClassUid> {
+        Some(wire::decode::<Self>(bytes).ok()?.class())
+    }
+
+    pub(crate) fn class(&self) -> ClassUid {
+        ClassUid(self.class)
+    }
+
     /// The address under the present name of the class; `None` if the class is unknown.
     pub(crate) fn resolve(self, classes: &Classes) -> Option<Arc<Address>> {
         let uid = ClassUid(self.class);

@@ -17,6 +17,8 @@ pub struct Bounds {
     pub key_bytes: usize,
     /// Rows of one page of a listing; a larger limit: `too-large`.
     pub list_page: usize,
+    /// Actors that a count looks at; beyond it, it says how many there are at least.
+    pub count: usize,
     /// Live activations of the node; the least recently used idle ones make room, beyond it: `overloaded`.
     pub activations: usize,
     /// Bytes of batches on their way to the disk; beyond it new messages are refused: `overloaded`.
@@ -40,6 +42,7 @@ impl Default for Bounds {
             value_bytes: 2 * 1024 * 1024,
             key_bytes: 2 * 1024,
             list_page: 1000,
+            count: 100_000,
             activations: 10_000,
             backlog_bytes: 64 * 1024 * 1024,
             idle: Duration::from_secs(30),

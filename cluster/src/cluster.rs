@@ -3,7 +3,9 @@
 mod builder;
 mod config;
 mod groups;
+mod history;
 mod inspection;
+mod listing;
 mod open_error;
 mod settings;
 
@@ -13,15 +15,17 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::listing::classes;
 pub use self::{
     builder::ClusterBuilder,
     config::{ClusterConfig, OnFatal, Stores},
+    listing::{Count, Listing, TenantQuery},
     open_error::OpenError,
     settings::Settings,
 };
 use crate::{
-    ActorError, ActorId, ActorRef, DirectoryQuery, Result, TenantId, VirtualActor, directory, router::Node,
-    shard::Shard, storage,
+    ActorId, ActorRef, AppliedMigration, ClassStatus, DirectoryQuery, Result, TenantId, VirtualActor, router::Node,
+    shard::Shard,
 };
 pub(crate) use groups::Groups;
 
@@ -86,24 +90,28 @@ impl Cluster {
     /// `too-large` if the limit exceeds the bound of a page, `class.unregistered`, `retryable` while a shard has no
     /// owner here.
     pub async fn list<A: VirtualActor>(&self, tenant: &TenantId, query: DirectoryQuery) -> Result<Vec<String>> {
-        let node = &self.0.node;
-        let limit = storage::page(query.limit, node.bounds.list_page)?;
-        let class = node.classes.uid(A::CLASS).ok_or_else(|| {
-            ActorError::unsupported("class.unregistered", format!("class {} is not registered", A::CLASS))
-        })?;
-        let mut names = Vec::new();
-        for host in &node.hosts {
-            if tokio::time::timeout(node.bounds.ask, host.ready()).await.is_err() {
-                return Err(ActorError::retryable(
-                    "retryable",
-                    "a shard of the directory has no owner",
-                ));
-            }
-            names.extend(directory::names(&*host.shard, class, tenant, &query, limit)?);
-        }
-        names.sort_unstable();
-        names.truncate(limit);
-        Ok(names)
+        self.listing().names(A::CLASS, tenant, query).await
+    }
+
+    /// What an operator reads of the directory, by the names of classes.
+    pub fn listing(&self) -> Listing {
+        Listing::new(Arc::clone(&self.0.node))
+    }
+
+    /// The classes there are, by name, and those that were deleted.
+    ///
+    /// # Errors
+    /// `directory.read` if the state cannot be read.
+    pub fn classes(&self) -> Result<Vec<ClassStatus>> {
+        classes(&self.0.node)
+    }
+
+    /// The class migrations that were applied, in order.
+    ///
+    /// # Errors
+    /// As [`Settings::get`].
+    pub async fn migrations(&self) -> Result<Vec<AppliedMigration>> {
+        history::applied(&self.settings()).await
     }
 
     /// Settings of the cluster as a whole.

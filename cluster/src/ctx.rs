@@ -11,7 +11,7 @@ use crate::{
     interface::Payload,
     mailbox::{Chain, Fault},
     outbox::Envelope,
-    turn::{Commit, Pipe, Turn},
+    turn::{Commit, Pipe, Turn, UPGRADE},
     wire,
 };
 
@@ -92,10 +92,16 @@ impl<A: VirtualActor> Ctx<A> {
     /// what follows belongs to the next batch.
     ///
     /// # Errors
-    /// `actor.cycle` if the other one waits, directly or not, for this one; `actor.tenant` across tenants; otherwise as
-    /// [`ActorRef::ask`].
+    /// `actor.cycle` if the other one waits, directly or not, for this one; `actor.tenant` across tenants;
+    /// `actor.upgrade` in an upgrade; otherwise as [`ActorRef::ask`].
     pub async fn ask<B: Handler<M>, M: Message>(&mut self, to: &ActorRef<B>, message: M) -> Result<M::Reply> {
         self.check_tenant(to.id())?;
+        if self.turn.upgrading {
+            return Err(ActorError::unsupported(
+                UPGRADE,
+                "an upgrade is one batch, and an ask would split it",
+            ));
+        }
         // Until the contrary is known, also if this call is dropped half-way.
         let before = std::mem::replace(&mut self.turn.split, true);
         let Commit { number, wrote } = self.turn.commit();

@@ -1,6 +1,7 @@
 //! The directory: which actors a tenant has.
 //!
-//! An actor enters it with its first write and leaves it with `delete_all`.
+//! An actor enters it with its first write and leaves it with `delete_all`. Rows that outlive that, or come before it,
+//! are found by another index, so that a class can be removed without a trace.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -28,12 +29,23 @@ pub struct DirectoryQuery {
 /// What the runtime keeps about an actor that has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// Version of the actor's stored rows, for upgrades on activation.
-    pub(crate) version: u16,
+    /// Version of the values in its storage, for upgrades on activation; of no meaning while it is not listed.
+    pub(crate) version: u32,
     /// Generation of its storage.
     pub(crate) generation: u32,
-    /// Whether the directory lists it.
-    pub(crate) listed: bool,
+    /// Where it is found.
+    pub(crate) presence: Presence,
+}
+
+/// Where an actor is found. The numbers of the variants are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Presence {
+    /// It stores nothing, but the runtime has rows of it; the index of the unlisted finds them.
+    Unlisted,
+    /// It stores something, and the directory lists it.
+    Listed,
+    /// It has no rows. Never stored.
+    Absent,
 }
 
 impl Default for Record {
@@ -41,7 +53,7 @@ impl Default for Record {
         Self {
             version: 1,
             generation: FIRST_GENERATION,
-            listed: false,
+            presence: Presence::Absent,
         }
     }
 }
@@ -65,11 +77,23 @@ pub(crate) fn names(
     {
         return Ok(Vec::new());
     }
-    let rows = shard.scan(range, false, limit).map_err(|error| {
-        tracing::error!(%error, shard = shard.number(), "failed to read the directory");
-        ActorError::internal("directory.read", "failed to read the directory")
-    })?;
-    rows.into_iter().map(|(key, _)| name(&key, cut)).collect()
+    rows(shard, range, limit)?
+        .into_iter()
+        .map(|(key, _)| name(&key, cut))
+        .collect()
+}
+
+/// Rows of a range of the directory.
+pub(crate) fn rows(shard: &dyn Shard, range: KeyRange, limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
+    shard
+        .scan(range, false, limit)
+        .map_err(|error| unreadable(shard, &error))
+}
+
+/// Logs why the directory cannot be read.
+pub(crate) fn unreadable(shard: &dyn Shard, error: &std::io::Error) -> ActorError {
+    tracing::error!(%error, shard = shard.number(), "failed to read the directory");
+    ActorError::internal("directory.read", "failed to read the directory")
 }
 
 fn name(key: &Bytes, cut: usize) -> Result<String> {

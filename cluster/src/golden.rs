@@ -33,7 +33,7 @@ mod tests {
         ActorId, Contents, Manifest, TenantId, Timestamp,
         address::{Address, Stored},
         alarm::AlarmRow,
-        directory::Record,
+        directory::{Presence, Record},
         id::{ActorHash, ClassUid},
         keyspace::{self, SendId},
         outbox::Envelope,
@@ -74,6 +74,9 @@ mod tests {
             ("directory", keyspace::directory(CLASS, &tenant(), "general")),
             ("setting", keyspace::setting("class/chat")),
             ("garbage", keyspace::garbage(HASH, 1)),
+            ("migration", keyspace::migration(258)),
+            ("unlisted", keyspace::unlisted(CLASS, HASH)),
+            ("erased", keyspace::erased(CLASS)),
         ];
         let golden = check(include_str!("../tests/golden/keys.txt"), &written);
         assert_eq!(keyspace::parse_due(&golden["due"]), Some((1_700_000_000_123, HASH)));
@@ -134,7 +137,7 @@ mod tests {
         let record = Record {
             version: 2,
             generation: 300,
-            listed: true,
+            presence: Presence::Listed,
         };
         let envelope = Envelope {
             target: address().stored(),

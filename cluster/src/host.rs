@@ -22,9 +22,9 @@ use crate::{
     Bounds,
     activation::{Activation, Slot},
     address::Address,
-    garbage,
+    erasure, garbage,
     id::ActorHash,
-    mailbox::{Fault, Letter, Mailbox, Reply},
+    mailbox::{Fault, Letter, Mailbox, Offer, Reply},
     metrics::Rejection,
     outbox::{self, Length},
     router::Node,
@@ -149,6 +149,7 @@ impl Host {
             serve(Box::pin(timer::run(Arc::clone(self), token.clone())));
             serve(Box::pin(outbox::run(Arc::clone(self), token.clone())));
             serve(Box::pin(garbage::run(Arc::clone(self))));
+            serve(Box::pin(erasure::run(Arc::clone(self))));
         }
         drop(state);
         self.owned.send_replace(epoch);
@@ -283,14 +284,17 @@ impl Host {
             return None;
         }
         if let Some(mailbox) = state.mailboxes.get(&address.hash) {
-            if mailbox.load() >= self.bounds.mailbox {
-                self.reject(letter, Rejection::Mailbox);
-            } else if !mailbox.post(letter) {
-                // Only a fault of the runtime ends an activation that is still listed. What it had proposed may be on
-                // its way, so a successor must wait for the next epoch.
-                tracing::error!(actor = %address, "an activation ended abnormally");
-                drop(state);
-                self.fail(epoch);
+            match mailbox.offer(letter, self.bounds.mailbox) {
+                Offer::Taken => {}
+                Offer::Full(letter) => self.reject(letter, Rejection::Mailbox),
+                Offer::Ending(letter) => {
+                    // Only a fault of the runtime ends an activation that is still listed. What it had proposed may be
+                    // on its way, so a successor must wait for the next epoch.
+                    tracing::error!(actor = %address, "an activation ended abnormally");
+                    drop(state);
+                    self.fail(epoch);
+                    letter.reply().send(Err(Fault::Unavailable));
+                }
             }
             return None;
         }
@@ -338,11 +342,8 @@ impl Host {
                 let now = Instant::now();
                 let limit = self.bounds.idle;
                 state.mailboxes.retain(|_, mailbox| {
-                    let spent = now.duration_since(mailbox.last_used()) >= limit && mailbox.is_idle();
-                    if spent {
-                        mailbox.stop();
-                    }
-                    !spent
+                    let spent = now.duration_since(mailbox.last_used()) >= limit;
+                    !(spent && mailbox.stop_if_idle())
                 });
                 let oldest = state.mailboxes.values().map(|mailbox| mailbox.last_used()).min();
                 // One round per eighth of the limit bounds the work when many expire one after another.
@@ -434,11 +435,11 @@ fn evict(state: &mut State, room: usize) -> bool {
         .collect();
     idle.sort_unstable();
     for (_, hash) in idle.iter().take((room / 16).max(1)) {
-        if let Some(mailbox) = state.mailboxes.remove(hash) {
-            mailbox.stop();
+        if state.mailboxes.get(hash).is_some_and(|mailbox| mailbox.stop_if_idle()) {
+            state.mailboxes.remove(hash);
         }
     }
-    !idle.is_empty()
+    state.mailboxes.len() < room
 }
 
 /// The callback of a proposal; dropping it means the outcome is unknown.

@@ -132,12 +132,24 @@ impl fmt::Display for ActorId {
 pub(crate) struct ClassUid(pub(crate) [u8; 8]);
 
 impl ClassUid {
-    /// The uid a class gets when it is registered for the first time.
-    pub(crate) fn of_first_name(name: &str) -> Self {
-        let digest = Sha256::digest(name.as_bytes());
+    /// The uid for a class that begins with a name which had `uses_before` other classes.
+    pub(crate) fn of_name(name: &str, uses_before: u32) -> Self {
+        let mut digest = Sha256::new();
+        digest.update(name.as_bytes());
+        if uses_before > 0 {
+            // No name contains the delimiter.
+            digest.update([0]);
+            digest.update(uses_before.to_be_bytes());
+        }
         let mut uid = [0; 8];
-        uid.copy_from_slice(&digest[..8]);
+        uid.copy_from_slice(&digest.finalize()[..8]);
         Self(uid)
+    }
+}
+
+impl fmt::Display for ClassUid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -186,7 +198,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_hash_cannot_be_shifted_into_each_other() {
-        let class = ClassUid::of_first_name("chat");
+        let class = ClassUid::of_name("chat", 0);
         let hash = |tenant: &str, name: &str| ActorHash::of(class, &TenantId::new(tenant).unwrap(), name);
         assert_ne!(hash("a", "bc"), hash("ab", "c"));
         assert_eq!(hash("a", "bc"), hash("a", "bc"));

@@ -1,11 +1,14 @@
 //! The messages a class answers, and the seam between the typed actor and the runtime, which knows no types.
 
-use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
+use std::{any::Any, collections::BTreeMap, fmt, panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 
-use crate::{ActorError, Alarm, Ctx, Handler, Message, Result, VirtualActor, turn::Turn, wire};
+use crate::{
+    ActorError, Alarm, Ctx, Handler, Message, Result, VirtualActor, activation::panic_text, mailbox::Fault, turn::Turn,
+    wire,
+};
 
 /// Code of the error when a class does not list a message.
 pub(crate) const UNKNOWN: &str = "message.unknown";
@@ -175,6 +178,16 @@ impl<A: VirtualActor> Class for Registered<A> {
         let (env, calls) = (self.env.clone(), Arc::clone(&self.calls));
         Box::pin(async move {
             let mut ctx = Ctx::new(turn, env);
+            if let Some(from) = ctx.turn().outdated(A::VERSION)? {
+                tracing::debug!(actor = %ctx.id(), from, to = A::VERSION, "upgrading");
+                ctx.turn().upgrading = true;
+                let upgrade = AssertUnwindSafe(A::upgrade(from, &mut ctx)).catch_unwind().await;
+                let outcome = upgrade.unwrap_or_else(|panic| {
+                    tracing::error!(actor = %ctx.id(), panic = panic_text(&*panic), "an upgrade panicked");
+                    Err(Fault::Panic.into())
+                });
+                ctx.turn().upgraded(from, A::VERSION, outcome)?;
+            }
             let actor = A::activate(&mut ctx).await?;
             Ok(Box::new(Live { actor, ctx, calls }) as Box<dyn Instance>)
         })

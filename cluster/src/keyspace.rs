@@ -23,6 +23,12 @@ const DEAD: u8 = 0x05;
 const SETTING: u8 = 0x06;
 /// Generations of actor rows that `delete_all` left to collect.
 const GARBAGE: u8 = 0x07;
+/// Applied class migrations, in the meta group.
+const MIGRATION: u8 = 0x20;
+/// Actors that have rows and are not listed, by class and hash.
+const UNLISTED: u8 = 0x21;
+/// Deleted classes of which nothing is left in the shard.
+const ERASED: u8 = 0x22;
 
 /// Generation of the rows that outlive `delete_all`; those of storage begin at 1.
 const LASTING: u32 = 0;
@@ -78,14 +84,6 @@ pub(crate) fn alarm(hash: ActorHash) -> Bytes {
 /// The last durable send an actor took from a source shard.
 pub(crate) fn inbox(hash: ActorHash, source: u16) -> Bytes {
     actor_row(hash, LASTING, Space::Inbox, &source.to_be_bytes())
-}
-
-/// All rows of an actor, whatever they are for.
-pub(crate) fn actor(hash: ActorHash) -> KeyRange {
-    let mut key = BytesMut::with_capacity(17);
-    key.put_u8(ACTOR);
-    key.put_slice(&hash.0);
-    under(key.freeze())
 }
 
 /// The actor of a row; `None` if it is of another table.
@@ -158,13 +156,7 @@ pub(crate) fn outbox_after(after: Option<SendId>) -> KeyRange {
     (after.map_or(start, |id| Bound::Excluded(outbox(id))), end)
 }
 
-/// All durable sends on their way.
-pub(crate) fn all_outbox() -> KeyRange {
-    outbox_after(None)
-}
-
 /// All given-up sends.
-#[cfg(feature = "testing")]
 pub(crate) fn all_dead() -> KeyRange {
     under(Bytes::from_static(&[DEAD]))
 }
@@ -205,6 +197,90 @@ pub(crate) fn setting(name: &str) -> Bytes {
     key.put_u8(SETTING);
     key.put_slice(name.as_bytes());
     key.freeze()
+}
+
+/// The migration that was applied as the `number`th, from 0.
+pub(crate) fn migration(number: u32) -> Bytes {
+    let mut key = BytesMut::with_capacity(5);
+    key.put_u8(MIGRATION);
+    key.put_u32(number);
+    key.freeze()
+}
+
+/// An actor that has rows and is not listed.
+pub(crate) fn unlisted(class: ClassUid, hash: ActorHash) -> Bytes {
+    let mut key = BytesMut::with_capacity(25);
+    key.put_u8(UNLISTED);
+    key.put_slice(&class.0);
+    key.put_slice(&hash.0);
+    key.freeze()
+}
+
+/// The actor of a key made by [`unlisted`].
+pub(crate) fn parse_unlisted(key: &[u8]) -> Option<ActorHash> {
+    let hash = key.strip_prefix(&[UNLISTED])?.get(8..)?;
+    Some(ActorHash(hash.try_into().ok()?))
+}
+
+/// All actors of a class that have rows and are not listed.
+pub(crate) fn unlisted_of(class: ClassUid) -> KeyRange {
+    of_class(UNLISTED, class)
+}
+
+/// All actors of a class that are listed.
+pub(crate) fn listed_of(class: ClassUid) -> KeyRange {
+    of_class(DIRECTORY, class)
+}
+
+fn of_class(table: u8, class: ClassUid) -> KeyRange {
+    let mut key = BytesMut::with_capacity(9);
+    key.put_u8(table);
+    key.put_slice(&class.0);
+    under(key.freeze())
+}
+
+/// Actors of a class that are listed, behind all those of tenants up to `after`.
+pub(crate) fn listed_behind(class: ClassUid, after: Option<&TenantId>) -> KeyRange {
+    let (start, end) = listed_of(class);
+    let behind = after.map(|tenant| under(directory(class, tenant, "")).1);
+    // The end of one tenant's range is where that of the next may begin.
+    let start = match behind {
+        Some(Bound::Excluded(behind)) => Bound::Included(behind),
+        Some(Bound::Included(_) | Bound::Unbounded) | None => start,
+    };
+    (start, end)
+}
+
+/// The tenant in a key made by [`directory`].
+pub(crate) fn parse_tenant(key: &[u8]) -> Option<TenantId> {
+    let rest = key.strip_prefix(&[DIRECTORY])?.get(8..)?;
+    let tenant = rest.split(|byte| *byte == 0).next()?;
+    TenantId::new(std::str::from_utf8(tenant).ok()?).ok()
+}
+
+/// Says that nothing is left of a deleted class.
+pub(crate) fn erased(class: ClassUid) -> Bytes {
+    let mut key = BytesMut::with_capacity(9);
+    key.put_u8(ERASED);
+    key.put_slice(&class.0);
+    key.freeze()
+}
+
+/// All rows of an actor.
+pub(crate) fn actor(hash: ActorHash) -> KeyRange {
+    of_actor(ACTOR, hash)
+}
+
+/// The generations of an actor to collect.
+pub(crate) fn garbage_of(hash: ActorHash) -> KeyRange {
+    of_actor(GARBAGE, hash)
+}
+
+fn of_actor(table: u8, hash: ActorHash) -> KeyRange {
+    let mut key = BytesMut::with_capacity(17);
+    key.put_u8(table);
+    key.put_slice(&hash.0);
+    under(key.freeze())
 }
 
 /// A generation to collect.
@@ -276,6 +352,23 @@ mod tests {
         let class = ClassUid([7; 8]);
         let key = directory(class, &TenantId::new("acme").unwrap(), "a\0b");
         assert_eq!(parse_directory(&key), Some((class, "acme", "a\0b")));
+    }
+
+    #[test]
+    fn tenants_are_read_back_and_stepped_over() {
+        let class = ClassUid([255; 8]);
+        let [one, two] = ["a", "a-2"].map(|tenant| TenantId::new(tenant).unwrap());
+        let keys = [
+            directory(class, &one, "z"),
+            directory(class, &one, "\u{10ffff}"),
+            directory(class, &two, "a"),
+        ];
+        assert_eq!(parse_tenant(&keys[1]), Some(one.clone()));
+        let behind = listed_behind(class, Some(&one));
+        let found = keys.map(|key| std::ops::RangeBounds::contains(&behind, &key));
+        assert_eq!(found, [false, false, true]);
+        let hash = ActorHash([3; 16]);
+        assert_eq!(parse_unlisted(&unlisted(class, hash)), Some(hash));
     }
 
     #[test]

@@ -10,7 +10,9 @@ mod clock;
 mod cluster;
 mod consensus;
 mod ctx;
+mod deadlines;
 mod directory;
+mod erasure;
 mod error;
 mod garbage;
 mod gate;
@@ -25,6 +27,7 @@ mod keyspace;
 mod mailbox;
 mod message;
 pub mod metrics;
+mod migration;
 mod outbox;
 pub mod prelude;
 mod reference;
@@ -46,7 +49,8 @@ pub use backup::{Backup, BackupError, BackupFile, Contents, Manifest, Position};
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
-    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, GroupStatus, OnFatal, OpenError, Settings, Stores,
+    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, GroupStatus, Listing, OnFatal, OpenError, Settings,
+    Stores, TenantQuery,
 };
 pub use cluster_derive::Message;
 pub use ctx::Ctx;
@@ -56,6 +60,10 @@ pub use id::{ActorId, TenantId};
 pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
 pub use message::Message;
+pub use migration::{
+    AppliedMigration, Checksum, ClassState, ClassStatus, Fate, MAIN, Migration, MigrationError, Migrations, Renamed,
+    Transferred,
+};
 pub use reference::ActorRef;
 pub use storage::{Key, Keys, List, Storage};
 pub use verification::{Finding, Severity, Verification, VerifiedGroup, verify};

@@ -1,5 +1,7 @@
 //! The mailbox of a live actor: what lies in it, who waits for an answer, and whether the actor is in use.
 
+mod letters;
+
 use std::{
     borrow::Cow,
     fmt,
@@ -9,9 +11,10 @@ use std::{
     },
 };
 
-use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
+use self::letters::Letters;
+pub(crate) use self::letters::Offer;
 use crate::{
     ActorError,
     address::Address,
@@ -193,13 +196,10 @@ impl Letter {
     }
 }
 
-/// A letter in a mailbox, counted until it is handled.
-pub(crate) struct Queued {
-    pub(crate) letter: Letter,
-    pub(crate) _ticket: Busy,
-}
+/// Tells the actor that there are letters again.
+pub(crate) struct Wake;
 
-impl ractor::Message for Queued {}
+impl ractor::Message for Wake {}
 
 /// The mailbox of a live actor, as the host sees it.
 pub(crate) struct Mailbox {
@@ -207,10 +207,10 @@ pub(crate) struct Mailbox {
     pub(crate) gate: Arc<Gate>,
     pub(crate) epoch: Epoch,
     pub(crate) vitals: Vitals,
-    /// Letters that lie here or are being handled, and work beside the mailbox.
+    letters: Letters,
+    /// Work beside the mailbox.
     busy: AtomicUsize,
-    last_used: Mutex<Instant>,
-    actor: OnceLock<ractor::ActorRef<Queued>>,
+    actor: OnceLock<ractor::ActorRef<Wake>>,
 }
 
 /// Keeps an activation in use while it lives.
@@ -223,20 +223,20 @@ impl Mailbox {
             gate: Arc::default(),
             epoch,
             vitals: Vitals::default(),
+            letters: Letters::new(),
             busy: AtomicUsize::new(0),
-            last_used: Mutex::new(Instant::now()),
             actor: OnceLock::new(),
         })
     }
 
-    pub(crate) fn bind(&self, actor: ractor::ActorRef<Queued>) {
+    pub(crate) fn bind(&self, actor: ractor::ActorRef<Wake>) {
         let bound = self.actor.set(actor);
         debug_assert!(bound.is_ok(), "a mailbox is bound once, where it is made");
     }
 
     /// Letters and work in hand.
     pub(crate) fn load(&self) -> usize {
-        self.busy.load(Ordering::Acquire)
+        self.letters.load() + self.busy.load(Ordering::Acquire)
     }
 
     pub(crate) fn busy(self: &Arc<Self>) -> Busy {
@@ -244,17 +244,28 @@ impl Mailbox {
         Busy(Arc::clone(self))
     }
 
-    /// Puts a letter in. If the actor has ended, the letter is dropped, and says so; then this is `false`.
-    pub(crate) fn post(self: &Arc<Self>, letter: Letter) -> bool {
-        let queued = Queued {
-            letter,
-            _ticket: self.busy(),
-        };
-        self.actor.get().is_some_and(|actor| actor.send_message(queued).is_ok())
+    /// Puts a letter of a caller in, unless it is full or ending.
+    pub(crate) fn offer(&self, letter: Letter, bound: usize) -> Offer {
+        let others = self.busy.load(Ordering::Acquire);
+        self.letters.offer(letter, others, bound, || self.wake())
+    }
+
+    /// Puts a letter of the runtime in. If the actor has ended, the letter is dropped, and says so; then this is `false`.
+    pub(crate) fn post(&self, letter: Letter) -> bool {
+        self.letters.post(letter, || self.wake())
+    }
+
+    /// The next letter for the actor, which has handled the last one.
+    pub(crate) fn next(&self) -> Option<Letter> {
+        self.letters.next()
+    }
+
+    fn wake(&self) -> bool {
+        self.actor.get().is_some_and(|actor| actor.send_message(Wake).is_ok())
     }
 
     pub(crate) fn last_used(&self) -> Instant {
-        *self.last_used.lock()
+        self.letters.last_used()
     }
 
     /// Whether ending the activation would lose nothing but its fields.
@@ -262,16 +273,32 @@ impl Mailbox {
         self.load() == 0 && self.gate.is_idle()
     }
 
-    /// Ends an idle activation.
-    pub(crate) fn stop(&self) {
-        if let Some(actor) = self.actor.get() {
+    /// Takes no more letters of callers.
+    pub(crate) fn seal(&self) {
+        self.letters.seal();
+    }
+
+    /// Takes no more letters, and drops those that are there: the actor has ended.
+    pub(crate) fn close(&self) {
+        self.letters.close();
+    }
+
+    /// Ends the activation if it is idle. Says whether it was.
+    pub(crate) fn stop_if_idle(&self) -> bool {
+        let idle = self
+            .letters
+            .close_if_idle(|| self.busy.load(Ordering::Acquire) == 0 && self.gate.is_idle());
+        if idle && let Some(actor) = self.actor.get() {
             actor.stop(None);
         }
+        idle
     }
 
     /// Ends the activation at once, in the middle of a turn if need be.
     pub(crate) fn kill(&self) {
         self.vitals.discard();
+        // Its letters are dropped with the actor; later ones wait for the next ownership.
+        self.seal();
         if let Some(actor) = self.actor.get() {
             actor.kill();
         }
@@ -280,7 +307,7 @@ impl Mailbox {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *self.0.last_used.lock() = Instant::now();
+        self.0.letters.touch();
         self.0.busy.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -49,6 +49,10 @@ pub const SNAPSHOTS: &str = "cluster_snapshots_bytes";
 pub const OUTBOX: &str = "cluster_outbox_sends";
 /// Durable sends that were given up.
 pub const DEAD_LETTERS: &str = "cluster_dead_letters_total";
+/// Deleted classes that still have rows, counted once for each shard.
+pub const ERASURES: &str = "cluster_erasures";
+/// Rows of deleted classes that were removed.
+pub const ERASED_ROWS: &str = "cluster_erased_rows_total";
 
 /// A bound that refused a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +99,8 @@ pub(crate) struct Metrics {
     activations: Gauge,
     discarded: Counter,
     dead_letters: Counter,
+    erasures: Gauge,
+    erased_rows: Counter,
     outbox: Gauge,
     log: Gauge,
     snapshots: Gauge,
@@ -173,6 +179,8 @@ impl Metrics {
             activations: gauge!(ACTIVATIONS),
             discarded: counter!(DISCARDED),
             dead_letters: counter!(DEAD_LETTERS),
+            erasures: gauge!(ERASURES),
+            erased_rows: counter!(ERASED_ROWS),
             outbox: gauge!(OUTBOX),
             log: gauge!(LOG),
             snapshots: gauge!(SNAPSHOTS),
@@ -201,6 +209,14 @@ impl Metrics {
 
     pub(crate) fn live(&self) -> &Gauge {
         &self.activations
+    }
+
+    pub(crate) fn erasures(&self) -> &Gauge {
+        &self.erasures
+    }
+
+    pub(crate) fn erased(&self, rows: usize) {
+        self.erased_rows.increment(rows as u64);
     }
 
     pub(crate) fn discarded(&self) {
@@ -265,6 +281,12 @@ fn describe() {
     describe_gauge!(SNAPSHOTS, Unit::Bytes, "Size of the last snapshots of all groups");
     describe_gauge!(OUTBOX, Unit::Count, "Durable sends that wait in the outboxes");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Durable sends that were given up");
+    describe_gauge!(
+        ERASURES,
+        Unit::Count,
+        "Deleted classes that still have rows, counted once for each shard"
+    );
+    describe_counter!(ERASED_ROWS, Unit::Count, "Rows of deleted classes that were removed");
 }
 
 impl fmt::Debug for Metrics {

@@ -163,6 +163,12 @@ async fn read(lanes: &Arc<Lanes>, token: &CancellationToken) {
                 host.outbox.committed(1);
             }
             let Some(target) = target(&value, &lanes.node.classes) else {
+                let class = Envelope::decode(&value).map(|envelope| envelope.target.class());
+                if class.is_some_and(|class| lanes.node.classes.is_deleted(class)) {
+                    // Nobody will ever take it: it goes with the other rows of its class.
+                    host.outbox.removed(1);
+                    continue;
+                }
                 give_up(
                     lanes,
                     id,
@@ -288,6 +294,12 @@ async fn bury(lanes: &Lanes, id: SendId, error: &ActorError) {
         }
     };
     give_up(lanes, id, envelope, &error.to_string()).await;
+}
+
+/// The envelope in a dead letter.
+pub(crate) fn buried(letter: &[u8]) -> Option<Bytes> {
+    let (_, envelope) = wire::decode::<(String, Vec<u8>)>(letter).ok()?;
+    Some(envelope.into())
 }
 
 /// Moves a send to the dead letters.

@@ -9,27 +9,49 @@ use tokio::time::Instant;
 use crate::{
     ActorError, ActorId, Bounds, Clock, Result, VirtualActor,
     address::Address,
+    deadlines::Deadlines,
     host::Host,
     id::{ActorHash, ClassUid},
     interface::{Class, Payload, Value},
     mailbox::{Call, Chain, Fault, Letter, Origin, Reply},
     metrics::Metrics,
+    migration::Registry,
     vitals::Watch,
 };
 
 /// The registered classes, by name and by lasting identity.
 #[derive(Default)]
 pub(crate) struct Classes {
+    registry: Registry,
     uids: HashMap<&'static str, ClassUid>,
     classes: HashMap<ClassUid, Arc<dyn Class>>,
 }
 
 impl Classes {
-    pub(crate) fn insert(&mut self, uid: ClassUid, class: Arc<dyn Class>) {
-        self.uids.insert(class.name(), uid);
-        self.classes.insert(uid, class);
+    /// The classes of a program that fits its migrations.
+    pub(crate) fn new(registry: Registry, classes: impl Iterator<Item = Arc<dyn Class>>) -> Self {
+        let mut registered = Self::default();
+        for class in classes {
+            if let Some(entry) = registry.live().get(class.name()) {
+                registered.uids.insert(class.name(), entry.uid);
+                registered.classes.insert(entry.uid, class);
+            }
+        }
+        registered.registry = registry;
+        registered
     }
 
+    /// Every class there is or was.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Whether a class was deleted for good.
+    pub(crate) fn is_deleted(&self, uid: ClassUid) -> bool {
+        self.registry.deleted().iter().any(|(_, entry)| entry.uid == uid)
+    }
+
+    /// Names of the registered classes, in order.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.uids.keys().copied().collect();
         names.sort_unstable();
@@ -57,6 +79,7 @@ pub(crate) struct Node {
     pub(crate) classes: Classes,
     pub(crate) metrics: Metrics,
     pub(crate) watch: Watch,
+    pub(crate) deadlines: Arc<Deadlines>,
     /// By shard number; their count is a power of two.
     pub(crate) hosts: Vec<Arc<Host>>,
 }
@@ -75,9 +98,14 @@ impl Node {
             ));
         }
         id.check()?;
-        self.classes.uid(A::CLASS).ok_or_else(|| {
-            ActorError::unsupported("class.unregistered", format!("class {} is not registered", A::CLASS))
-        })
+        self.class(A::CLASS)
+    }
+
+    /// The lasting identity of a class.
+    pub(crate) fn class(&self, name: &str) -> Result<ClassUid> {
+        self.classes
+            .uid(name)
+            .ok_or_else(|| ActorError::unsupported("class.unregistered", format!("class {name} is not registered")))
     }
 
     pub(crate) fn host(&self, hash: ActorHash) -> &Arc<Host> {
@@ -106,21 +134,22 @@ impl Node {
             ));
         }
         let (reply, outcome) = Reply::channel();
+        let sent = Instant::now();
         let call = Call {
             message: message.into(),
             payload,
             origin: Origin::Ask,
             chain,
-            sent: Instant::now(),
+            sent,
             reply,
         };
         let answered = async {
             self.host(address.hash).deliver(address, Letter::Call(call)).await;
             outcome.await.unwrap_or(Err(Fault::Unknown))
         };
-        match tokio::time::timeout(deadline, answered).await {
-            Ok(outcome) => outcome.map_err(ActorError::from),
-            Err(_) => Err(ActorError::unknown(
+        match self.deadlines.within(sent, deadline, answered).await {
+            Some(outcome) => outcome.map_err(ActorError::from),
+            None => Err(ActorError::unknown(
                 "deadline",
                 format!(
                     "no reply within {} ms; the call may or may not have taken effect",

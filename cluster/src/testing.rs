@@ -15,11 +15,14 @@ pub use self::simulation::Faults;
 pub(crate) use self::simulation::SimulatedGroups;
 use self::{clock::TestClock, simulation::SimulatedDisk};
 use crate::{
-    Bounds, Cluster, ClusterConfig, OnFatal, Stores, VirtualActor,
+    Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
 };
+
+/// Why a cluster for tests does not fail to open.
+const OPENS: &str = "a cluster in memory opens, or the test is wrong";
 
 /// Why a node could not go on.
 type Fatal = Arc<Mutex<Vec<String>>>;
@@ -38,9 +41,17 @@ pub struct TestClusterBuilder {
     faults: Option<Faults>,
     syncs: Option<RangeInclusive<Duration>>,
     classes: Vec<Arc<dyn Class>>,
+    migrations: Vec<Migrations>,
 }
 
 impl TestClusterBuilder {
+    /// Lists the class migrations of one application; see [`ClusterBuilder::migrations`](crate::ClusterBuilder::migrations).
+    #[must_use]
+    pub fn migrations(mut self, migrations: Migrations) -> Self {
+        self.migrations.push(migrations);
+        self
+    }
+
     /// Registers a class with what its actors are given, also after a restart.
     #[must_use]
     pub fn actor<A: VirtualActor>(mut self, env: A::Env) -> Self {
@@ -93,7 +104,7 @@ impl TestClusterBuilder {
         };
         let fatal = Fatal::default();
         let clock = Arc::new(TestClock::default());
-        let cluster = open(&self, &disk, &clock, &fatal, 0).await;
+        let cluster = open(&self, &disk, &clock, &fatal, 0).await.expect(OPENS);
         TestCluster {
             settings: self,
             disk,
@@ -111,7 +122,7 @@ async fn open(
     clock: &Arc<TestClock>,
     fatal: &Fatal,
     restart: u64,
-) -> Cluster {
+) -> Result<Cluster, OpenError> {
     let config = ClusterConfig {
         actors: Handle::current(),
         raft: Handle::current(),
@@ -124,16 +135,18 @@ async fn open(
             move |reason| fatal.lock().push(reason.to_owned())
         }),
     };
-    let builder = Cluster::builder(config).classes(&settings.classes);
-    let opened = match disk {
+    let mut builder = Cluster::builder(config).classes(&settings.classes);
+    for migrations in &settings.migrations {
+        builder = builder.migrations(migrations.clone());
+    }
+    match disk {
         Disk::Engine(disk) => builder.open(Stores(consensus::Stores::Memory(disk.clone()))).await,
         Disk::Simulated(disk) => {
             builder
                 .start(Groups::Simulated(SimulatedGroups::open(disk, &Handle::current())))
                 .await
         }
-    };
-    opened.expect("a cluster in memory opens, or the test is wrong")
+    }
 }
 
 /// A cluster for tests.
@@ -156,6 +169,7 @@ impl TestCluster {
             faults: None,
             syncs: None,
             classes: Vec::new(),
+            migrations: Vec::new(),
         }
     }
 
@@ -174,7 +188,7 @@ impl TestCluster {
     /// # Panics
     /// If it does not open again.
     pub async fn crash_and_restart(&mut self) {
-        self.crash_and_restart_after(Duration::ZERO).await;
+        self.reopen(Duration::ZERO).await.expect(OPENS);
     }
 
     /// As [`crash_and_restart`](Self::crash_and_restart), with some time between the end and the beginning.
@@ -182,10 +196,25 @@ impl TestCluster {
     /// # Panics
     /// If it does not open again.
     pub async fn crash_and_restart_after(&mut self, pause: Duration) {
+        self.reopen(pause).await.expect(OPENS);
+    }
+
+    /// Crashes and opens again as another program: with the classes and migrations of `program`, the rest as before.
+    ///
+    /// # Errors
+    /// If the program does not fit what is stored. Then there is no node until the next restart.
+    pub async fn crash_and_restart_as(&mut self, program: TestClusterBuilder) -> Result<(), OpenError> {
+        self.settings.classes = program.classes;
+        self.settings.migrations = program.migrations;
+        self.reopen(Duration::ZERO).await
+    }
+
+    async fn reopen(&mut self, pause: Duration) -> Result<(), OpenError> {
         self.cluster.crash().await;
         tokio::time::sleep(pause).await;
         self.restarts += 1;
-        self.cluster = open(&self.settings, &self.disk, &self.clock, &self.fatal, self.restarts).await;
+        self.cluster = open(&self.settings, &self.disk, &self.clock, &self.fatal, self.restarts).await?;
+        Ok(())
     }
 
     /// Ends every activation after the messages it has.

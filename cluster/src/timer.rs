@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Timestamp,
-    address::Address,
+    address::{Address, Stored},
     alarm::{self, AlarmRow, Due},
     host::Host,
     keyspace,
@@ -102,7 +102,8 @@ fn fire_due(host: &Arc<Host>, token: &CancellationToken) -> Option<Duration> {
             return Some(PAUSE);
         }
     };
-    firings.forget(&rows, rows.len() < limit);
+    let is_full = rows.len() == limit;
+    firings.forget(&rows, !is_full);
     let now = node.clock.now();
     let mut running = firings.running();
     let mut nap = NAP;
@@ -130,11 +131,13 @@ fn fire_due(host: &Arc<Host>, token: &CancellationToken) -> Option<Duration> {
         let state = if resolved.is_some() {
             State::Running
         } else {
-            // Without its class the alarm can never run; it stays for a node that knows the class.
-            tracing::error!(
-                shard = host.shard.number(),
-                "an alarm belongs to a class that is not registered"
-            );
+            // That of a deleted class goes with the other rows of the class.
+            if !Stored::class_in(&value).is_some_and(|class| node.classes.is_deleted(class)) {
+                tracing::error!(
+                    shard = host.shard.number(),
+                    "an entry of the alarm index is broken, or belongs to a class that never was"
+                );
+            }
             State::Parked
         };
         firings.0.insert(key.clone(), Firing { state, lost });
@@ -148,7 +151,8 @@ fn fire_due(host: &Arc<Host>, token: &CancellationToken) -> Option<Duration> {
             host.runtime.spawn(token.clone().run_until_cancelled_owned(fire));
         }
     }
-    Some(nap)
+    // Behind those that can only be parked there may be others.
+    Some(if is_full { Duration::ZERO } else { nap })
 }
 
 async fn fire(host: Arc<Host>, key: Bytes, due: Due, address: Arc<Address>) {

@@ -11,10 +11,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
-    Result, Storage, Timestamp,
+    ActorError, Result, Storage, Timestamp,
     address::Address,
     alarm::{AlarmRow, AlarmState},
-    directory::Record,
+    directory::{Presence, Record},
     gate::Gate,
     host::{Effects, Host},
     inbox,
@@ -27,6 +27,12 @@ use crate::{
     storage,
     vitals::Cause,
 };
+
+/// Code of the error when a newer program wrote an actor.
+const NEWER: &str = "actor.newer";
+
+/// Code of the error when an actor cannot be upgraded.
+pub(crate) const UPGRADE: &str = "actor.upgrade";
 
 /// Work beside the mailbox, and the message its result becomes.
 pub(crate) struct Pipe {
@@ -49,7 +55,11 @@ pub(crate) struct Turn {
     pub(crate) split: bool,
     pub(crate) chain: Option<Arc<Chain>>,
     pub(crate) token: CancellationToken,
+    /// Whether the turn belongs to an upgrade, which is one batch.
+    pub(crate) upgrading: bool,
     record: Record,
+    /// Version that the values in storage have once this turn is committed.
+    version: u32,
     inbox: Option<(Bytes, Bytes)>,
     stale: Option<Timestamp>,
     sends: Vec<Bytes>,
@@ -81,6 +91,8 @@ impl Turn {
             chain: None,
             _ended: token.clone().drop_guard(),
             token,
+            upgrading: false,
+            version: record.version,
             record,
             inbox: None,
             stale: None,
@@ -104,6 +116,46 @@ impl Turn {
         let random: [u8; 10] = self.node.random.lock().random();
         let millis = u64::try_from(self.now().as_millis()).unwrap_or(0);
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+
+    /// Compares what is stored with the version that the code writes: `Some` is the older version to upgrade from.
+    pub(crate) fn outdated(&mut self, version: u32) -> Result<Option<u32>> {
+        match self.record.presence {
+            Presence::Unlisted | Presence::Absent => {
+                self.version = version;
+                return Ok(None);
+            }
+            Presence::Listed => {}
+        }
+        let stored = self.record.version;
+        if stored > version {
+            // Retryable: there is no effect, and what waits durably goes on waiting for the newer program.
+            return Err(ActorError::retryable(
+                NEWER,
+                format!(
+                    "{} was written as version {stored} and this program knows version {version}: start the newer one",
+                    self.address()
+                ),
+            ));
+        }
+        Ok((stored < version).then_some(stored))
+    }
+
+    /// Ends an upgrade: its writes, and the version they lead to, become one batch.
+    pub(crate) fn upgraded(&mut self, from: u32, to: u32, outcome: Result<()>) -> Result<()> {
+        self.upgrading = false;
+        if let Err(error) = outcome {
+            return Err(ActorError::retryable(
+                UPGRADE,
+                format!(
+                    "failed to upgrade {} from version {from} to {to}: {error}",
+                    self.address()
+                ),
+            ));
+        }
+        self.version = to;
+        self.commit();
+        Ok(())
     }
 
     /// Lets those who watch know that the actor begins with something.
@@ -139,9 +191,23 @@ impl Turn {
     fn is_clean(&self) -> bool {
         self.storage.is_clean()
             && self.storage.generation == self.record.generation
+            && (self.version == self.record.version || self.record.presence != Presence::Listed)
             && self.inbox.is_none()
             && self.stale.is_none()
             && self.sends.is_empty()
+    }
+
+    /// The row by which the actor is found.
+    fn entry(&self, presence: Presence) -> Option<(Bytes, Bytes)> {
+        let Address { id, class, hash } = &**self.address();
+        match presence {
+            Presence::Listed => Some((
+                keyspace::directory(*class, id.tenant(), id.name()),
+                Bytes::copy_from_slice(&hash.0),
+            )),
+            Presence::Unlisted => Some((keyspace::unlisted(*class, *hash), Bytes::new())),
+            Presence::Absent => None,
+        }
     }
 
     /// Proposes what is buffered as one batch. Returns the batch to wait for: this one, or, if the turn wrote nothing,
@@ -162,13 +228,6 @@ impl Turn {
         let bytes = std::mem::take(&mut storage.bytes);
         let alarm = storage.alarm.commit();
         let wrote = buffer.values().any(Option::is_some) || alarm.is_some_and(|change| change.to.is_some());
-        let record = Record {
-            generation: storage.generation,
-            listed: wrote || (self.record.listed && !cleared),
-            ..self.record
-        };
-        let before = std::mem::replace(&mut self.record, record);
-
         let mut rows: Vec<(Bytes, Option<Bytes>)> = buffer.into_iter().collect();
         let mut ops = Vec::with_capacity(rows.len() + 4);
         if let Some(change) = alarm {
@@ -187,18 +246,31 @@ impl Turn {
             });
         }
         rows.extend(self.inbox.take().map(|(key, value)| (key, Some(value))));
+        let before = self.record;
+        let presence = if wrote || (before.presence == Presence::Listed && !cleared) {
+            Presence::Listed
+        } else if before.presence != Presence::Absent || cleared || rows.iter().any(|(_, value)| value.is_some()) {
+            Presence::Unlisted
+        } else {
+            Presence::Absent
+        };
+        let record = Record {
+            version: if presence == Presence::Absent {
+                before.version
+            } else {
+                self.version
+            },
+            generation: self.storage.generation,
+            presence,
+        };
+        self.record = record;
         if record != before {
             rows.push((keyspace::record(hash), Some(storage::encoded(&record))));
-            let entry = keyspace::directory(address.class, address.id.tenant(), address.id.name());
-            match (before.listed, record.listed) {
-                (false, true) => ops.push(Op::Put {
-                    key: entry,
-                    value: Bytes::copy_from_slice(&hash.0),
-                }),
-                (true, false) => ops.push(Op::Delete { key: entry }),
-                (false, false) | (true, true) => {}
+            if before.presence != presence {
+                ops.extend(self.entry(before.presence).map(|(key, _)| Op::Delete { key }));
+                ops.extend(self.entry(presence).map(|(key, value)| Op::Put { key, value }));
             }
-            if before.listed && before.generation != record.generation {
+            if before.presence == Presence::Listed && before.generation != record.generation {
                 ops.push(Op::Put {
                     key: keyspace::garbage(hash, before.generation),
                     value: Bytes::new(),

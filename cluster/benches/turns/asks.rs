@@ -67,10 +67,10 @@ async fn round(
             }
         }
     };
-    figures.add(RAW_MANY, rate(256, span, raw(ACTORS)).await);
-    figures.add(ASK_MANY, rate(256, span, ask(ACTORS)).await);
-    figures.add(RAW_HOT, rate(64, span, raw(1)).await);
-    figures.add(ASK_HOT, rate(64, span, ask(1)).await);
+    figures.add_rate(RAW_MANY, rate(256, span, raw(ACTORS)).await);
+    figures.add_rate(ASK_MANY, rate(256, span, ask(ACTORS)).await);
+    figures.add_rate(RAW_HOT, rate(64, span, raw(1)).await);
+    figures.add_rate(ASK_HOT, rate(64, span, ask(1)).await);
     figures.add(RAW_ONE, latency(span, raw(1)).await);
     figures.add(ASK_ONE, latency(span, ask(1)).await);
 }

@@ -88,7 +88,7 @@ async fn round_of_eight(options: &Options, figures: &mut Figures, subjects: &Sub
     let span = options.span();
     figures.add(APPEND_ONE, latency(span, write(&subjects.append)).await);
     figures.add(TURN_ONE, latency(span, store(&subjects.eight, 1)).await);
-    figures.add(FJALL_64, rate(64, span, write(&subjects.fjall)).await);
+    figures.add_rate(FJALL_64, rate(64, span, write(&subjects.fjall)).await);
     counted(
         options,
         figures,
@@ -98,7 +98,7 @@ async fn round_of_eight(options: &Options, figures: &mut Figures, subjects: &Sub
         store(&subjects.eight, 1),
     )
     .await;
-    figures.add(FJALL_256, rate(256, span, write(&subjects.fjall)).await);
+    figures.add_rate(FJALL_256, rate(256, span, write(&subjects.fjall)).await);
     counted(
         options,
         figures,
@@ -127,6 +127,6 @@ async fn counted(
     let (before, begin) = (subjects.syncs.count(), Instant::now());
     let writes = rate(callers, options.span(), call).await;
     let count = precise(subjects.syncs.count() - before);
-    figures.add(case, writes);
-    figures.add(syncs, count / (writes * begin.elapsed().as_secs_f64()));
+    figures.add_rate(case, writes);
+    figures.add(syncs, count / (writes.calls * begin.elapsed().as_secs_f64()));
 }

@@ -10,19 +10,28 @@ use std::{
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::figures;
+use crate::{figures, machine};
 
-/// Calls per second of so many callers. The call is told who calls, and how often it did before.
+/// What so many callers reached together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate {
+    /// Calls per second.
+    pub(crate) calls: f64,
+    /// Processor time of a call, everything counted, in microseconds: on a busy machine it says more than the rate.
+    pub(crate) processor: f64,
+}
+
+/// Lets so many callers call for a while. The call is told who calls, and how often it did before.
 pub(crate) async fn rate<F>(
     callers: usize,
     span: Duration,
     call: impl Fn(usize, u64) -> F + Clone + Send + 'static,
-) -> f64
+) -> Rate
 where
     F: Future<Output = ()> + Send,
 {
     let calls = Arc::new(AtomicU64::new(0));
-    let begin = Instant::now();
+    let (begin, busy) = (Instant::now(), machine::processor_time());
     let tasks: Vec<_> = (0..callers)
         .map(|caller| {
             let (call, calls) = (call.clone(), Arc::clone(&calls));
@@ -42,7 +51,11 @@ where
     for task in tasks {
         task.await.expect("a caller does not panic");
     }
-    precise(calls.load(Ordering::Relaxed)) / begin.elapsed().as_secs_f64()
+    let calls = precise(calls.load(Ordering::Relaxed));
+    Rate {
+        calls: calls / begin.elapsed().as_secs_f64(),
+        processor: (machine::processor_time() - busy) * 1e6 / calls,
+    }
 }
 
 /// Median time of a call by one caller, in microseconds.

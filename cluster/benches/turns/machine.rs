@@ -39,6 +39,21 @@ pub(crate) fn resident() -> u64 {
     field("/proc/self/status", "VmRSS:") * 1024
 }
 
+/// Seconds that all threads of this process have run.
+pub(crate) fn processor_time() -> f64 {
+    /// Ticks of a second, the same on every Linux.
+    const TICKS: f64 = 100.0;
+    let stat = read("/proc/self/stat");
+    // The name of the program, in parentheses, may have spaces.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<f64>().ok());
+    ticks.sum::<f64>() / TICKS
+}
+
 fn memory() -> u64 {
     field("/proc/meminfo", "MemTotal:") * 1024
 }

@@ -53,6 +53,10 @@ impl Line {
     fn show(&self, figure: f64) -> String {
         format!("{figure:.*}{}", self.digits, self.unit)
     }
+
+    fn processor(&self, figures: &Figures) -> Option<String> {
+        Some(format!("{:.2} us", figures.processor(self.case)?))
+    }
 }
 
 /// What the terminal shows.
@@ -62,7 +66,10 @@ pub(crate) fn text(options: &Options, figures: &Figures) -> String {
         if let Some(Spread { median, least, most }) = figures.spread(line.case) {
             let (median, least, most) = (line.show(median), line.show(least), line.show(most));
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{:<52} {median:>12}  ({least} - {most})", line.case);
+            let processor = line
+                .processor(figures)
+                .map_or(String::new(), |time| format!("  {time} of processor time"));
+            let _ = writeln!(text, "{:<52} {median:>12}  ({least} - {most}){processor}", line.case);
         }
     }
     text.push('\n');
@@ -103,11 +110,12 @@ pub(crate) fn markdown(options: &Options, figures: &Figures) -> String {
             );
         }
     }
-    text.push_str("\n| case | median | least - most |\n|---|---|---|\n");
+    text.push_str("\n| case | median | least - most | processor time of a call |\n|---|---|---|---|\n");
     for line in lines() {
         if let Some(Spread { median, least, most }) = figures.spread(line.case) {
             let (median, least, most) = (line.show(median), line.show(least), line.show(most));
-            let _ = writeln!(text, "| {} | {median} | {least} - {most} |", line.case);
+            let processor = line.processor(figures).unwrap_or_default();
+            let _ = writeln!(text, "| {} | {median} | {least} - {most} | {processor} |", line.case);
         }
     }
     text

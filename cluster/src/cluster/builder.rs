@@ -10,13 +10,13 @@ use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
-use super::{Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores};
+use super::{Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores, history};
 use crate::{
-    VirtualActor,
+    Migrations, VirtualActor,
     backup::CLUSTER_ID,
     consensus::{Engine, EngineConfig},
+    deadlines::Deadlines,
     host::Host,
-    id::ClassUid,
     interface::{Class, Registered},
     metrics::Metrics,
     router::{Classes, Node},
@@ -27,6 +27,7 @@ use crate::{
 pub struct ClusterBuilder {
     config: ClusterConfig,
     classes: Vec<Arc<dyn Class>>,
+    migrations: Vec<Migrations>,
 }
 
 impl ClusterBuilder {
@@ -34,7 +35,16 @@ impl ClusterBuilder {
         Self {
             config,
             classes: Vec::new(),
+            migrations: Vec::new(),
         }
+    }
+
+    /// Lists the class migrations of one application. A program that lists none means one migration, tagged
+    /// `0001_classes`, that makes the classes it registers; as soon as they change it has to list them.
+    #[must_use]
+    pub fn migrations(mut self, migrations: Migrations) -> Self {
+        self.migrations.push(migrations);
+        self
     }
 
     /// Registers a class with what its actors are given.
@@ -52,7 +62,8 @@ impl ClusterBuilder {
     /// Opens the node: creates what is missing, recovers what is there, and waits until every shard is owned.
     ///
     /// # Errors
-    /// If the stores cannot be used, or two classes, or two messages of a class, share a name.
+    /// If the stores cannot be used; if two classes, or two messages of a class, share a name; or if the classes, the
+    /// migrations and what is stored do not fit together. Then nothing is changed.
     pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
         let on_fatal = self.config.on_fatal.clone();
         let engine = Engine::open(EngineConfig {
@@ -74,31 +85,29 @@ impl ClusterBuilder {
 
     /// Starts the node on its groups.
     pub(crate) async fn start(self, groups: Groups) -> Result<Cluster, OpenError> {
-        let Self { config, classes } = self;
+        let Self {
+            config,
+            classes,
+            migrations,
+        } = self;
         let meta = groups.meta();
         let settings = Settings::new(Arc::clone(&meta), config.bounds.ask);
-        let mut by_name = BTreeMap::new();
-        for class in classes {
-            if let Some(message) = class.duplicate() {
-                return Err(OpenError::DuplicateMessage {
-                    class: class.name(),
-                    message,
-                });
+        let registered = match settle(&settings, &config, classes, migrations).await {
+            Ok(registered) => registered,
+            Err(error) => {
+                groups.shutdown().await;
+                return Err(error);
             }
-            if let Some(earlier) = by_name.insert(class.name(), class) {
-                return Err(OpenError::DuplicateClass(earlier.name()));
-            }
-        }
-        let metrics = Metrics::new(by_name.keys().copied());
-        let mut registered = Classes::default();
-        for (name, class) in by_name {
-            registered.insert(register(&settings, name).await?, class);
-        }
+        };
+        let metrics = Metrics::new(registered.names().into_iter());
 
         let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
         let id = uuid::Builder::from_random_bytes(random.clone().random()).into_uuid();
         let named = settings.put_if_absent(CLUSTER_ID, id.to_string().into_bytes()).await;
-        named.map_err(OpenError::ClusterId)?;
+        if let Err(error) = named {
+            groups.shutdown().await;
+            return Err(OpenError::ClusterId(error));
+        }
 
         let shards = groups.shards();
         let bounds = Arc::new(config.bounds);
@@ -110,6 +119,7 @@ impl ClusterBuilder {
             random: Mutex::new(random),
             classes: registered,
             metrics,
+            deadlines: Deadlines::start(&config.actors),
             watch: Watch::new(bounds.slow_turn, bounds.slow_turns),
             hosts: shards
                 .into_iter()
@@ -133,14 +143,31 @@ impl ClusterBuilder {
     }
 }
 
-/// The lasting identity of a class: taken from its first name, and kept when it is renamed.
-async fn register(settings: &Settings, class: &'static str) -> Result<ClassUid, OpenError> {
-    let first = ClassUid::of_first_name(class).0.to_vec();
-    let uid = settings
-        .put_if_absent(&format!("class/{class}"), first)
-        .await
-        .map_err(|source| OpenError::Class { class, source })?;
-    uid.try_into().map(ClassUid).map_err(|_| OpenError::ClassUid(class))
+/// Brings the migrations up to date, and gives each class its lasting identity.
+async fn settle(
+    settings: &Settings,
+    config: &ClusterConfig,
+    classes: Vec<Arc<dyn Class>>,
+    mut migrations: Vec<Migrations>,
+) -> Result<Classes, OpenError> {
+    let mut by_name = BTreeMap::new();
+    for class in classes {
+        if let Some(message) = class.duplicate() {
+            return Err(OpenError::DuplicateMessage {
+                class: class.name(),
+                message,
+            });
+        }
+        if let Some(earlier) = by_name.insert(class.name(), class) {
+            return Err(OpenError::DuplicateClass(earlier.name()));
+        }
+    }
+    let names: Vec<_> = by_name.keys().copied().collect();
+    if migrations.is_empty() {
+        migrations.push(Migrations::implied(names.iter().copied()));
+    }
+    let registry = history::settle(settings, &migrations, &names, &*config.clock).await?;
+    Ok(Classes::new(registry, by_name.into_values()))
 }
 
 impl fmt::Debug for ClusterBuilder {

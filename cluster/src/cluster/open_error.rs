@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{ActorError, consensus};
+use crate::{ActorError, MigrationError, consensus};
 
 /// Why a node did not open.
 #[derive(Debug, thiserror::Error)]
@@ -57,20 +57,15 @@ pub enum OpenError {
         /// Name of the message.
         message: &'static str,
     },
-    /// A class could not be registered in the meta group.
-    #[error("failed to register class {class}: {source}")]
-    Class {
-        /// Name of the class.
-        class: &'static str,
-        /// What the meta group answered.
-        source: ActorError,
-    },
     /// The cluster could not be given an id.
     #[error("failed to give the cluster an id: {0}")]
     ClusterId(#[source] ActorError),
-    /// The stored identity of a class is broken.
-    #[error("the stored identity of class {0} is broken")]
-    ClassUid(&'static str),
+    /// Classes, migrations and what is stored do not fit together.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// The applied migrations could not be read, or the next one not applied.
+    #[error("failed to read or apply the class migrations: {0}")]
+    History(#[source] ActorError),
 }
 
 impl From<consensus::OpenError> for OpenError {

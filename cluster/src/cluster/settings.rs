@@ -34,8 +34,7 @@ impl Settings {
     /// # Errors
     /// `retryable` while the meta group has no owner here, `settings.read` if it cannot be read.
     pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.owned().await?;
-        self.read(name)
+        self.get_row(&keyspace::setting(name)).await
     }
 
     /// Gives a setting its value unless it has one, and returns the one that holds.
@@ -49,14 +48,26 @@ impl Settings {
                 format!("a setting has at most {NAME_LIMIT} bytes of name and {VALUE_LIMIT} of value"),
             ));
         }
+        self.put_row_if_absent(keyspace::setting(name), Bytes::from(value))
+            .await
+    }
+
+    /// Reads a row of the meta group.
+    pub(super) async fn get_row(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.owned().await?;
+        self.read(key)
+    }
+
+    /// Writes a row of the meta group unless there is one, and returns the one that holds.
+    pub(super) async fn put_row_if_absent(&self, key: Bytes, value: Bytes) -> Result<Vec<u8>> {
         let epoch = self.owned().await?;
-        if let Some(winner) = self.read(name)? {
+        if let Some(winner) = self.read(&key)? {
             return Ok(winner);
         }
         let (sender, receiver) = oneshot::channel();
         let op = Op::PutIfAbsent {
-            key: keyspace::setting(name),
-            value: Bytes::from(value),
+            key: key.clone(),
+            value,
         };
         self.meta.propose(Proposal {
             epoch,
@@ -68,8 +79,8 @@ impl Settings {
         });
         match receiver.await.unwrap_or(Outcome::Unknown) {
             Outcome::Committed { .. } => self
-                .read(name)?
-                .ok_or_else(|| ActorError::internal("settings.read", "a setting that was just committed is missing")),
+                .read(&key)?
+                .ok_or_else(|| ActorError::internal("settings.read", "a row that was just committed is missing")),
             Outcome::NotProposed => Err(Fault::Unavailable.into()),
             Outcome::Unknown => {
                 self.meta.relinquish(epoch);
@@ -78,8 +89,8 @@ impl Settings {
         }
     }
 
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let value = self.meta.get(&keyspace::setting(name)).map_err(|error| {
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let value = self.meta.get(key).map_err(|error| {
             tracing::error!(%error, "failed to read a setting");
             ActorError::internal("settings.read", "failed to read a setting")
         })?;

@@ -216,7 +216,7 @@ impl Choice {
                 for hash in &self.actors {
                     image.scan(state, keyspace::actor(*hash))?;
                 }
-                each(state, keyspace::all_outbox(), &mut |key, value| {
+                each(state, keyspace::outbox_after(None), &mut |key, value| {
                     if is_for(value, tenant) {
                         image.push(key, value)?;
                     }

@@ -18,6 +18,7 @@ fn the_defaults_are_those_of_the_documentation() {
         value_bytes,
         key_bytes,
         list_page,
+        count,
         activations,
         backlog_bytes,
         idle,
@@ -27,7 +28,8 @@ fn the_defaults_are_those_of_the_documentation() {
     } = Bounds::default();
     assert_eq!((mailbox, queue_age), (1024, Duration::from_secs(30)));
     assert_eq!((turn_bytes, value_bytes, key_bytes), (8 << 20, 2 << 20, 2 << 10));
-    assert_eq!((list_page, activations, backlog_bytes), (1000, 10_000, 64 << 20));
+    assert_eq!((list_page, count), (1000, 100_000));
+    assert_eq!((activations, backlog_bytes), (10_000, 64 << 20));
     assert_eq!((idle, ask), (Duration::from_secs(30), Duration::from_secs(10)));
     assert_eq!((slow_turn, slow_turns), (Duration::from_millis(100), 128));
 }

@@ -1,8 +1,8 @@
 //! The directory, and the settings of the cluster.
 
-use cluster::prelude::*;
+use cluster::{Bounds, Count, TenantQuery, prelude::*, testing::TestCluster};
 
-use crate::fixture::{Account, Add, Total, account, engine_accounts, tenant};
+use crate::fixture::{Account, Activations, Add, Total, account, engine_accounts, tenant};
 
 /// Guarantee 6.
 #[tokio::test(start_paused = true)]
@@ -53,6 +53,69 @@ async fn actors_are_listed_from_their_first_write() {
         .await
         .is_empty()
     );
+}
+
+/// Guarantee 6.
+#[tokio::test(start_paused = true)]
+async fn tenants_are_listed_once_in_order_and_a_page_at_a_time() {
+    let (test, _) = engine_accounts(4).await;
+    let tenants: Vec<_> = ["a", "a-1", "b", "c"].map(|text| TenantId::new(text).unwrap()).into();
+    for tenant in &tenants {
+        for name in 0..5 {
+            let id = ActorId::from_name::<Account>(tenant, &name.to_string());
+            test.cluster().get::<Account>(id).ask(Add(1)).await.unwrap();
+        }
+    }
+    let listing = test.cluster().listing();
+    let page = async |after: Option<&TenantId>, limit| {
+        let query = TenantQuery {
+            class: Some("account".into()),
+            after: after.cloned(),
+            limit,
+        };
+        listing.tenants(query).await.unwrap()
+    };
+    assert_eq!(page(None, 0).await, tenants);
+    assert_eq!(page(None, 3).await, tenants[..3]);
+    assert_eq!(page(Some(&tenants[0]), 2).await, tenants[1..3]);
+    assert_eq!(page(Some(&tenants[2]), 3).await, tenants[3..]);
+    assert!(page(Some(&tenants[3]), 3).await.is_empty());
+    let everywhere = TenantQuery::default();
+    assert_eq!(listing.tenants(everywhere).await.unwrap(), tenants);
+
+    let unknown = TenantQuery {
+        class: Some("door".into()),
+        ..TenantQuery::default()
+    };
+    assert_eq!(listing.tenants(unknown).await.unwrap_err().code(), "class.unregistered");
+}
+
+/// Guarantee 14.
+#[tokio::test(start_paused = true)]
+async fn counts_are_exact_up_to_their_bound() {
+    let test = TestCluster::builder(5)
+        .bounds(Bounds {
+            count: 6,
+            ..Bounds::default()
+        })
+        .actor::<Account>(Activations::default())
+        .start()
+        .await;
+    let stranger = TenantId::new("other").unwrap();
+    let count = async |tenant: Option<&TenantId>| {
+        let Count { actors, exact } = test.cluster().listing().count("account", tenant).await.unwrap();
+        (actors, exact)
+    };
+    assert_eq!(count(None).await, (0, true));
+    for name in 0..6 {
+        account(&test, &name.to_string()).ask(Add(1)).await.unwrap();
+    }
+    assert_eq!(count(None).await, (6, true));
+    let id = ActorId::from_name::<Account>(&stranger, "a");
+    test.cluster().get::<Account>(id).ask(Add(1)).await.unwrap();
+    assert_eq!(count(None).await, (6, false));
+    assert_eq!(count(Some(&tenant())).await, (6, true));
+    assert_eq!(count(Some(&stranger)).await, (1, true));
 }
 
 /// Guarantee 14.
