@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn classes_and_actors_keep_their_places() {
-        let class = ClassUid::of_first_name("chat");
+        let class = ClassUid::of_name("chat", 0);
         let written = [
             ("class", Bytes::copy_from_slice(&class.0)),
             (
