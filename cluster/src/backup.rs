@@ -11,6 +11,7 @@ mod error;
 mod folder;
 mod manifest;
 mod node;
+mod restore;
 
 pub(crate) use self::node::CLUSTER_ID;
 pub use self::{
@@ -18,4 +19,5 @@ pub use self::{
     error::BackupError,
     folder::Backup,
     manifest::{BackupFile, Manifest, Position},
+    restore::{Existing, Restored},
 };

@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     groups: Groups,
     closing: CancellationToken,
     hosts: Mutex<Vec<JoinHandle<()>>>,
+    /// One restoring at a time.
+    restoring: tokio::sync::Mutex<()>,
 }
 
 /// What an operator sees of a node.
@@ -149,6 +151,11 @@ impl Cluster {
 
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.0.node
+    }
+
+    /// Waits until nobody else restores anything.
+    pub(crate) async fn restoring(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.restoring.lock().await
     }
 
     pub(crate) fn groups(&self) -> &Groups {

@@ -7,6 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::{
     TenantId,
     id::{ActorHash, ClassUid},
+    shard::Epoch,
 };
 
 /// Rows of actors.
@@ -86,9 +87,64 @@ pub(crate) fn inbox(hash: ActorHash, source: u16) -> Bytes {
     actor_row(hash, LASTING, Space::Inbox, &source.to_be_bytes())
 }
 
-/// The actor of a row; `None` if it is of another table.
-pub(crate) fn actor_of(key: &[u8]) -> Option<ActorHash> {
-    Some(ActorHash(*key.strip_prefix(&[ACTOR])?.first_chunk::<16>()?))
+/// An actor's row, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ActorRow<'a> {
+    pub(crate) hash: ActorHash,
+    pub(crate) generation: u32,
+    space: u8,
+    rest: &'a [u8],
+}
+
+impl<'a> ActorRow<'a> {
+    /// Takes the key of an actor's row apart; `None` if it is another table's.
+    pub(crate) fn parse(key: &'a [u8]) -> Option<Self> {
+        let (hash, rest) = key.strip_prefix(&[ACTOR])?.split_first_chunk::<16>()?;
+        let (generation, rest) = rest.split_first_chunk::<4>()?;
+        let (space, rest) = rest.split_first()?;
+        Some(Self {
+            hash: ActorHash(*hash),
+            generation: u32::from_be_bytes(*generation),
+            space: *space,
+            rest,
+        })
+    }
+
+    /// Whether it outlives `delete_all`.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.generation == LASTING
+    }
+
+    /// Whether it is the actor's record.
+    pub(crate) fn is_record(&self) -> bool {
+        self.is_lasting() && self.space == Space::Record as u8
+    }
+
+    /// Whether it is the actor's alarm.
+    pub(crate) fn is_alarm(&self) -> bool {
+        self.is_lasting() && self.space == Space::Alarm as u8
+    }
+
+    /// Whether it says what the actor has taken of the durable sends to it.
+    pub(crate) fn is_inbox(&self) -> bool {
+        self.is_lasting() && self.space == Space::Inbox as u8
+    }
+
+    /// The same row of another actor, in another generation.
+    pub(crate) fn moved(&self, hash: ActorHash, generation: u32) -> Bytes {
+        let mut key = BytesMut::with_capacity(22 + self.rest.len());
+        key.put_u8(ACTOR);
+        key.put_slice(&hash.0);
+        key.put_u32(generation);
+        key.put_u8(self.space);
+        key.put_slice(self.rest);
+        key.freeze()
+    }
+}
+
+/// All rows of an actor that outlive `delete_all`.
+pub(crate) fn lasting(hash: ActorHash) -> KeyRange {
+    generation(hash, LASTING)
 }
 
 /// All rows of one generation of an actor.
@@ -292,6 +348,11 @@ pub(crate) fn garbage(hash: ActorHash, generation: u32) -> Bytes {
     key.freeze()
 }
 
+/// What keeps the collector from a generation: the ownership under which it is being filled.
+pub(crate) fn held_garbage(epoch: Epoch) -> Bytes {
+    Bytes::copy_from_slice(&epoch.0.to_be_bytes())
+}
+
 /// Actor and generation of a key made by [`garbage`].
 pub(crate) fn parse_garbage(key: &[u8]) -> Option<(ActorHash, u32)> {
     let (hash, generation) = key.strip_prefix(&[GARBAGE])?.split_first_chunk::<16>()?;
@@ -347,8 +408,14 @@ mod tests {
     fn keys_of_actors_and_of_the_directory_are_read_back() {
         let hash = ActorHash([4; 16]);
         let key = state(hash, 3, "k");
-        assert_eq!(actor_of(&key), Some(hash));
-        assert_eq!(actor_of(&due(1, hash)), None);
+        let row = ActorRow::parse(&key).unwrap();
+        assert_eq!((row.hash, row.generation, row.is_lasting()), (hash, 3, false));
+        let other = ActorHash([5; 16]);
+        assert_eq!(row.moved(other, 7), state(other, 7, "k"));
+        assert!(ActorRow::parse(&record(hash)).unwrap().is_record());
+        assert!(ActorRow::parse(&alarm(hash)).unwrap().is_alarm());
+        assert!(ActorRow::parse(&inbox(hash, 1)).unwrap().is_inbox());
+        assert_eq!(ActorRow::parse(&due(1, hash)), None);
         let class = ClassUid([7; 8]);
         let key = directory(class, &TenantId::new("acme").unwrap(), "a\0b");
         assert_eq!(parse_directory(&key), Some((class, "acme", "a\0b")));

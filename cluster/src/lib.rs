@@ -18,6 +18,7 @@ mod garbage;
 mod gate;
 #[cfg(test)]
 mod golden;
+mod hold;
 mod host;
 mod id;
 mod inbox;
@@ -29,6 +30,7 @@ mod message;
 pub mod metrics;
 mod migration;
 mod outbox;
+mod paging;
 pub mod prelude;
 mod reference;
 mod router;
@@ -45,7 +47,7 @@ mod wire;
 
 pub use actor::{Handler, VirtualActor};
 pub use alarm::Alarm;
-pub use backup::{Backup, BackupError, BackupFile, Contents, Manifest, Position};
+pub use backup::{Backup, BackupError, BackupFile, Contents, Existing, Manifest, Position, Restored};
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{

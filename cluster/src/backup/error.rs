@@ -63,6 +63,9 @@ pub enum BackupError {
     /// There is nothing to back up.
     #[error("there is nothing to back up: {0} has stored nothing")]
     Nothing(Contents),
+    /// The backup does not hold what is to be restored.
+    #[error("the backup does not hold {0}")]
+    Missing(Contents),
     /// A class is not registered in this program.
     #[error("class {0} is not registered")]
     UnknownClass(String),

@@ -49,8 +49,10 @@ impl Cluster {
             classes: self
                 .node()
                 .classes
-                .uids()
-                .map(|(name, uid)| (name.to_owned(), hex(&uid.0)))
+                .registry()
+                .live()
+                .iter()
+                .map(|(name, entry)| (name.clone(), hex(&entry.uid.0)))
                 .collect(),
             files: captured.into_iter().map(file).collect(),
         };

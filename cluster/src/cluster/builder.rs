@@ -139,6 +139,7 @@ impl ClusterBuilder {
             groups,
             closing,
             hosts: Mutex::new(hosts),
+            restoring: tokio::sync::Mutex::default(),
         })))
     }
 }

@@ -21,15 +21,14 @@ use super::group::Group;
 use super::tail::Tail;
 use super::types::LogId;
 use crate::TenantId;
-use crate::id::{ActorHash, ClassUid};
-use crate::keyspace::{self, KeyRange};
+use crate::id::ActorHash;
+use crate::keyspace::{self, ActorRow};
 use crate::outbox::Envelope;
-use crate::store::{Image, ImageReader, ImageWriter, Row, ShardState};
+use crate::paging;
+use crate::store::{Image, ImageReader, ImageWriter, ShardState};
 
 /// Bytes gathered before they are written.
 const BUFFER: usize = 256 * 1024;
-/// Rows of the directory read at once.
-const PAGE: usize = 1000;
 
 /// What is copied.
 #[derive(Debug, Clone)]
@@ -211,14 +210,15 @@ impl Choice {
                 }
             }
             Scope::Tenant(tenant) => {
-                let listed = listed(state, tenant)?;
+                let read = |range, limit| state.scan(range, false, limit);
+                let listed = paging::of_tenant(&read, tenant)?;
                 self.actors = listed.iter().filter_map(|(_, hash)| hash_of(hash)).collect();
                 for hash in &self.actors {
                     image.scan(state, keyspace::actor(*hash))?;
                 }
-                each(state, keyspace::outbox_after(None), &mut |key, value| {
-                    if is_for(value, tenant) {
-                        image.push(key, value)?;
+                paging::each(&read, keyspace::outbox_after(None), &mut |key, value| {
+                    if is_for(&value, tenant) {
+                        image.push(&key, &value)?;
                     }
                     Ok(())
                 })?;
@@ -238,9 +238,9 @@ impl Choice {
     fn wants(&self, key: &Bytes, value: Option<&Bytes>) -> bool {
         match &self.scope {
             Scope::Node => true,
-            Scope::Actor { hash, entry } => key == entry || keyspace::actor_of(key) == Some(*hash),
-            Scope::Tenant(tenant) => match keyspace::actor_of(key) {
-                Some(hash) => self.actors.contains(&hash),
+            Scope::Actor { hash, entry } => key == entry || ActorRow::parse(key).is_some_and(|row| row.hash == *hash),
+            Scope::Tenant(tenant) => match ActorRow::parse(key) {
+                Some(row) => self.actors.contains(&row.hash),
                 None if keyspace::parse_outbox(key).is_some() => value.is_none_or(|value| is_for(value, tenant)),
                 None => is_listing(key, tenant),
             },
@@ -258,40 +258,6 @@ fn is_for(envelope: &Bytes, tenant: &TenantId) -> bool {
 
 fn is_listing(key: &Bytes, tenant: &TenantId) -> bool {
     keyspace::parse_directory(key).is_some_and(|(_, of, _)| of == tenant.as_str())
-}
-
-/// The entries of a tenant in the directory, of whatever class.
-fn listed(state: &ShardState, tenant: &TenantId) -> io::Result<Vec<Row>> {
-    let mut found = Vec::new();
-    let mut rest = keyspace::all_directory();
-    while let Some((key, _)) = state.scan(rest.clone(), false, 1)?.pop() {
-        let class = key.get(1..9).and_then(|class| class.try_into().ok()).map(ClassUid);
-        let Some(class) = class else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a key of the directory is broken",
-            ));
-        };
-        let entries = keyspace::under(keyspace::directory(class, tenant, ""));
-        each(state, entries, &mut |key, value| {
-            found.push((key.clone(), value.clone()));
-            Ok(())
-        })?;
-        rest = keyspace::directory_behind(class);
-    }
-    Ok(found)
-}
-
-fn each(state: &ShardState, range: KeyRange, hand: &mut dyn FnMut(&Bytes, &Bytes) -> io::Result<()>) -> io::Result<()> {
-    let (mut from, to) = range;
-    loop {
-        let page = state.scan((from, to.clone()), false, PAGE)?;
-        page.iter().try_for_each(|(key, value)| hand(key, value))?;
-        match page.into_iter().last() {
-            Some((last, _)) => from = std::ops::Bound::Excluded(last),
-            None => return Ok(()),
-        }
-    }
 }
 
 /// What was written to a file.

@@ -9,128 +9,13 @@ use std::{
     },
 };
 
-use cluster::{Backup, BackupError, Cluster, ClusterConfig, Contents, OpenError, Stores, prelude::*};
+use cluster::{Backup, BackupError, Cluster, Contents, OpenError, Stores, prelude::*};
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 
-use crate::fixture::{Account, Activations, Add, Total, tenant};
-
-const SHARDS: u16 = 4;
-const MEMBERS: u64 = 16;
-
-const TAKEN: Key<u64> = Key::new("taken");
-const RUNG: Key<u64> = Key::new("rung");
-
-/// Hands money to another purse in one batch with what it keeps, and rings once if told to.
-struct Purse;
-
-/// Takes from this purse and sends it to another.
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "purse.give")]
-struct Give {
-    to: String,
-    amount: u64,
-}
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "purse.take")]
-struct Take(u64);
-
-/// Sets the alarm.
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "purse.ring")]
-struct Ring(Timestamp);
-
-/// Answers the balance, which begins with a million, and how often it rang.
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "purse.balance", reply = (u64, u64))]
-struct Balance;
-
-impl VirtualActor for Purse {
-    const CLASS: &'static str = "purse";
-    type Env = ();
-
-    fn interface(i: Interface<Self>) -> Interface<Self> {
-        i.on::<Give>().on::<Take>().on::<Ring>().on::<Balance>()
-    }
-
-    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
-        Ok(Self)
-    }
-
-    async fn alarm(&mut self, _: Alarm, ctx: &mut Ctx<Self>) -> Result<()> {
-        let rung = ctx.storage().get(&RUNG).await?.unwrap_or_default();
-        ctx.storage().put(&RUNG, &(rung + 1))
-    }
-}
-
-impl Purse {
-    async fn balance(ctx: &mut Ctx<Self>) -> Result<u64> {
-        Ok(ctx.storage().get(&TAKEN).await?.unwrap_or(1_000_000))
-    }
-}
-
-impl Handler<Give> for Purse {
-    async fn handle(&mut self, Give { to, amount }: Give, ctx: &mut Ctx<Self>) -> Result<()> {
-        let rest = Self::balance(ctx).await? - amount;
-        ctx.storage().put(&TAKEN, &rest)?;
-        let to = ctx.get::<Self>(&to);
-        ctx.send(&to, Take(amount))
-    }
-}
-
-impl Handler<Take> for Purse {
-    async fn handle(&mut self, Take(amount): Take, ctx: &mut Ctx<Self>) -> Result<()> {
-        let more = Self::balance(ctx).await? + amount;
-        ctx.storage().put(&TAKEN, &more)
-    }
-}
-
-impl Handler<Ring> for Purse {
-    async fn handle(&mut self, Ring(at): Ring, ctx: &mut Ctx<Self>) -> Result<()> {
-        ctx.set_alarm(at);
-        Ok(())
-    }
-}
-
-impl Handler<Balance> for Purse {
-    async fn handle(&mut self, _: Balance, ctx: &mut Ctx<Self>) -> Result<(u64, u64)> {
-        let rung = ctx.storage().get(&RUNG).await?.unwrap_or_default();
-        Ok((Self::balance(ctx).await?, rung))
-    }
-}
-
-async fn open(path: &Path) -> Result<Cluster, OpenError> {
-    let config = ClusterConfig {
-        shards: SHARDS,
-        ..ClusterConfig::new(Handle::current(), Handle::current())
-    };
-    Cluster::builder(config)
-        .actor::<Account>(Activations::default())
-        .actor::<Purse>(())
-        .open(Stores::disk(path))
-        .await
-}
-
-fn purse(cluster: &Cluster, n: u64) -> ActorRef<Purse> {
-    cluster.get(ActorId::from_name::<Purse>(&tenant(), &n.to_string()))
-}
-
-/// Waits until nothing is on its way, and returns all the money there is.
-async fn settled(cluster: &Cluster) -> u64 {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
-        let mut sum = 0;
-        for n in 0..MEMBERS {
-            sum += purse(cluster, n).ask(Balance).await.unwrap().0;
-        }
-        if sum == MEMBERS * 1_000_000 || tokio::time::Instant::now() > deadline {
-            return sum;
-        }
-        tokio::task::yield_now().await;
-    }
-}
+use crate::{
+    fixture::{Account, Add, Total, tenant},
+    purse::{Balance, Give, MEMBERS, Ring, SHARDS, open, purse, settled},
+};
 
 /// Guarantees 6 and 10: a copy taken in the middle of transfers between shards has each of them once, and its alarms
 /// fire.

@@ -17,6 +17,8 @@ mod identity;
 mod inspection;
 mod migrations;
 mod passivation;
+mod purse;
+mod restores;
 mod retries;
 mod schedules;
 mod sends;
