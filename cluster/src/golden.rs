@@ -74,6 +74,8 @@ mod tests {
             ("directory", keyspace::directory(CLASS, &tenant(), "general")),
             ("setting", keyspace::setting("class/chat")),
             ("garbage", keyspace::garbage(HASH, 1)),
+            ("dedup", keyspace::dedup(HASH, "key-1")),
+            ("dedup-order", keyspace::dedup_order(HASH, 258)),
             ("migration", keyspace::migration(258)),
             ("unlisted", keyspace::unlisted(CLASS, HASH)),
             ("erased", keyspace::erased(CLASS)),

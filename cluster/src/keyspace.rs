@@ -42,7 +42,12 @@ enum Space {
     Record = 1,
     Alarm = 2,
     Inbox = 3,
+    Dedup = 4,
 }
+
+/// Rows of the space `Dedup`: by key, and by number.
+const BY_KEY: u8 = 0;
+const BY_NUMBER: u8 = 1;
 
 /// A range of whole keys.
 pub(crate) type KeyRange = (Bound<Bytes>, Bound<Bytes>);
@@ -145,6 +150,32 @@ impl<'a> ActorRow<'a> {
 /// All rows of an actor that outlive `delete_all`.
 pub(crate) fn lasting(hash: ActorHash) -> KeyRange {
     generation(hash, LASTING)
+}
+
+/// What a call of an actor under an idempotency key came to.
+pub(crate) fn dedup(hash: ActorHash, key: &str) -> Bytes {
+    let mut rest = BytesMut::with_capacity(1 + key.len());
+    rest.put_u8(BY_KEY);
+    rest.put_slice(key.as_bytes());
+    actor_row(hash, LASTING, Space::Dedup, &rest)
+}
+
+/// The idempotency keys of an actor in the order of their numbers.
+pub(crate) fn dedup_order(hash: ActorHash, number: u64) -> Bytes {
+    let mut rest = [BY_NUMBER; 9];
+    rest[1..].copy_from_slice(&number.to_be_bytes());
+    actor_row(hash, LASTING, Space::Dedup, &rest)
+}
+
+/// All rows made by [`dedup_order`] for one actor.
+pub(crate) fn all_dedup_order(hash: ActorHash) -> KeyRange {
+    under(actor_row(hash, LASTING, Space::Dedup, &[BY_NUMBER]))
+}
+
+/// The number in a row made by [`dedup_order`].
+pub(crate) fn parse_dedup_order(row: &[u8]) -> Option<u64> {
+    let number = row.get(STATE_PREFIX + 1..)?.try_into().ok()?;
+    Some(u64::from_be_bytes(number))
 }
 
 /// All rows of one generation of an actor.
@@ -419,6 +450,14 @@ mod tests {
         let class = ClassUid([7; 8]);
         let key = directory(class, &TenantId::new("acme").unwrap(), "a\0b");
         assert_eq!(parse_directory(&key), Some((class, "acme", "a\0b")));
+    }
+
+    #[test]
+    fn numbers_of_outcomes_are_ordered_and_read_back() {
+        let hash = ActorHash([9; 16]);
+        assert!(dedup_order(hash, 255) < dedup_order(hash, 256));
+        assert_eq!(parse_dedup_order(&dedup_order(hash, 256)), Some(256));
+        assert!(!dedup(hash, "k").starts_with(&dedup_order(hash, 0)[..STATE_PREFIX + 1]));
     }
 
     #[test]

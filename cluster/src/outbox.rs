@@ -270,10 +270,16 @@ async fn attempt(lanes: &Lanes, target: &Arc<Address>, id: SendId) -> Attempt {
             id,
         },
         chain: None,
+        request: None,
+        keyed: None,
         sent: Instant::now(),
         reply,
     };
-    lanes.node.host(target.hash).deliver(target, Letter::Call(call)).await;
+    lanes
+        .node
+        .host(target.hash)
+        .deliver(target, Letter::Call(call), None)
+        .await;
     match outcome.await.unwrap_or(Err(Fault::Unavailable)) {
         Err(Fault::Handler(error)) if [interface::UNKNOWN, interface::UNREADABLE].contains(&error.code()) => {
             Attempt::Foreign(error)

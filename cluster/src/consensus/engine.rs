@@ -149,6 +149,10 @@ impl Engine {
             Stores::Disk { .. } => None,
             Stores::Memory(disk) => Some(disk.clone()),
         };
+        let on_fatal = match &stores {
+            Stores::Disk { path, .. } => naming(path.clone(), on_fatal),
+            Stores::Memory(_) => on_fatal,
+        };
         let node = Node::open(stores, shards, &raft, limits.state, &on_fatal).await?;
         let (running, ended) = mpsc::channel(1);
         let shared = Shared {
@@ -266,6 +270,11 @@ impl Engine {
     pub(crate) fn shard_groups(&self) -> &[Arc<Group>] {
         &self.shards
     }
+}
+
+/// Adds to the reason of a stop which directory it is about: a machine may have several.
+fn naming(path: PathBuf, on_fatal: OnFatal) -> OnFatal {
+    Arc::new(move |reason| on_fatal(format!("{reason} (data directory {})", path.display())))
 }
 
 impl std::fmt::Debug for Engine {

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use super::codec::{self, Head};
 use super::directory::DataDirectory;
-use super::log::{FjallLog, Job, LogDisk, LogWrite, unreadable};
+use super::log::{FjallLog, Job, LogDisk, LogWrite};
 use super::node::NODE;
 use super::types::{LeaderId, LogId, Membership, StoredMembership, Vote};
 use crate::store::{Image, ImageReader, ImageWriter, replace, sync_all};
@@ -73,8 +73,7 @@ fn logs(path: &Path, heads: &[(u32, LogId)]) -> io::Result<()> {
     let log = FjallLog::open(
         path,
         Arc::new(|reason| tracing::error!(reason, "a new log cannot be written")),
-    )
-    .map_err(unreadable)?;
+    )?;
     let (told, heard) = mpsc::channel();
     for (group, applied) in heads {
         let vote = Vote {

@@ -9,11 +9,12 @@ mod journal;
 mod marks;
 mod memory;
 mod store;
+mod tail;
 
 use std::io;
 use std::ops::Range;
 
-pub(crate) use fjall::{FjallLog, unreadable};
+pub(crate) use fjall::FjallLog;
 pub(crate) use journal::Journal;
 pub(crate) use marks::{MarkError, Marks, Progress};
 pub(crate) use memory::{MemoryDisk, MemorySession};

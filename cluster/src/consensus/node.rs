@@ -13,7 +13,7 @@ use super::codec;
 use super::directory::{self, DataDirectory};
 use super::engine::{OpenError, Stores};
 use super::group::{Group, GroupParts};
-use super::log::{FjallLog, LogDisk, LogStore, MarkError, Marks, MemoryDisk, MemorySession, Pressure, unreadable};
+use super::log::{FjallLog, LogDisk, LogStore, MarkError, Marks, MemoryDisk, MemorySession, Pressure};
 use super::machine::{Machine, MachineParts, SnapshotInfo};
 use super::ownership::Ownership;
 use crate::store::{Flusher, Image, Images, OnFatal, ShardState, StateDisk, StateLimits, sync_parent};
@@ -82,7 +82,7 @@ impl Node {
         let marks = Marks::on_disk(directory.marks())
             .map_err(|error| OpenError::of(&directory.marks(), error, OpenError::Log))?;
         let log = FjallLog::open(&directory.log(), Arc::clone(on_fatal))
-            .map_err(|error| OpenError::of(&directory.log(), unreadable(error), OpenError::Log))?;
+            .map_err(|error| OpenError::of(&directory.log(), error, OpenError::Log))?;
         // fjall syncs what is in its directory, not that it exists.
         sync_parent(&directory.log()).map_err(OpenError::Log)?;
         let boot = directory::boot();

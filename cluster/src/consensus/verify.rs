@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::codec::{self, Head};
 use super::directory::{self, DataDirectory};
 use super::engine::OpenError;
-use super::log::{FjallLog, Loaded, LogDisk, Marks, unreadable};
+use super::log::{FjallLog, Loaded, LogDisk, Marks};
 use super::machine::HEAD;
 use super::tail::Tail;
 use crate::keyspace;
@@ -44,7 +44,7 @@ pub(crate) fn verify(path: &Path, scratch: &Path, told: &dyn Fn(usize, usize)) -
         }
     };
     let log = scratch.copy(&directory.log())?;
-    let log = whole(|| FjallLog::open(&log, Arc::new(drop)).map_err(unreadable));
+    let log = whole(|| FjallLog::open(&log, Arc::new(drop)));
     if let Err(error) = &log {
         found.add(Severity::Lost, None, &directory.log(), error.to_string());
     }

@@ -317,7 +317,7 @@ async fn crashes(seed: u64, faults: Faults) {
         let asking = tokio::spawn(async move {
             for _ in 0..4 {
                 // The crash answers the last one with an error.
-                let _ = reference.ask(Spread(2, vec!["b".into(), "c".into()])).await;
+                let _ = reference.clone().ask(Spread(2, vec!["b".into(), "c".into()])).await;
             }
         });
         test.advance(Duration::from_millis((seed * 7 + round * 13) % 120)).await;

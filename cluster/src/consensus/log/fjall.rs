@@ -13,11 +13,11 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 use metrics::{Histogram, histogram};
 use parking_lot::{Mutex, RwLock};
 
-use super::{Job, Loaded, LogDisk, LogWrite, broken, closed};
+use super::{Job, Loaded, LogDisk, LogWrite, broken, closed, tail};
 use crate::consensus::codec;
 use crate::consensus::types::Entry;
 use crate::metrics::{LOG_SYNC, LOG_SYNCS};
-use crate::store::OnFatal;
+use crate::store::{OnFatal, sync_directory};
 
 /// How much of the log fjall replays when it opens.
 const JOURNAL_BYTES: u64 = 128 << 20;
@@ -45,18 +45,22 @@ struct Parts {
 
 impl FjallLog {
     /// Opens the logs in a directory, or creates them.
-    pub(crate) fn open(path: &Path, on_fatal: OnFatal) -> fjall::Result<Self> {
+    pub(crate) fn open(path: &Path, on_fatal: OnFatal) -> io::Result<Self> {
+        tail::repair(path)?;
         let db = Database::builder(path)
             .worker_threads(1)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
-            .open()?;
+            .open()
+            .map_err(unreadable)?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let parts = Parts {
-            entries: db.keyspace("entries", options)?,
-            marks: db.keyspace("marks", options)?,
+            entries: db.keyspace("entries", options).map_err(unreadable)?,
+            marks: db.keyspace("marks", options).map_err(unreadable)?,
             db,
         };
+        // fjall syncs what is in the directory of a keyspace, not that there is one.
+        sync_directory(&path.join("keyspaces"))?;
         let (queue, jobs) = mpsc::channel();
         let committer = Committer {
             parts: parts.clone(),
@@ -90,25 +94,22 @@ impl FjallLog {
     }
 }
 
-/// Tells damage from everything else that can go wrong: its kind is `InvalidData`.
-pub(crate) fn unreadable(error: fjall::Error) -> io::Error {
-    let io = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
-    let kind = match (&error, io.map(io::Error::kind)) {
-        (fjall::Error::Locked | fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted, _) => io::ErrorKind::Other,
-        // Files that are missing, cut, or where none should be.
-        (
-            _,
-            None
-            | Some(
-                io::ErrorKind::NotFound
-                | io::ErrorKind::AlreadyExists
-                | io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::InvalidInput,
-            ),
-        ) => io::ErrorKind::InvalidData,
-        (_, Some(kind)) => kind,
-    };
-    io::Error::new(kind, error)
+/// The error of the disk, without the name that fjall has for it. Damage has the kind `InvalidData`: also files that are
+/// missing, cut, or where none should be.
+fn unreadable(error: fjall::Error) -> io::Error {
+    match error {
+        fjall::Error::Io(error) => match error.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::AlreadyExists
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidInput => io::Error::new(io::ErrorKind::InvalidData, error),
+            _ => error,
+        },
+        error @ (fjall::Error::Locked | fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted) => {
+            io::Error::other(error)
+        }
+        error => io::Error::new(io::ErrorKind::InvalidData, error),
+    }
 }
 
 fn key(group: u32, index: u64) -> [u8; 12] {
@@ -202,7 +203,7 @@ impl Committer {
             let began = Instant::now();
             if let Err(error) = batch.commit() {
                 // What the disk holds is unknown from here on, so nothing is tried again.
-                (self.on_fatal)(format!("failed to commit to the log: {error}"));
+                (self.on_fatal)(format!("failed to commit to the log: {}", unreadable(error)));
                 let refuse = |job: Job| (job.done)(Err(io::Error::other("an earlier commit to the log failed")));
                 round.into_iter().for_each(refuse);
                 self.jobs.iter().for_each(refuse);

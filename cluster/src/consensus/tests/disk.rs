@@ -211,6 +211,45 @@ async fn a_log_that_was_cut_short_is_refused() {
     assert!(matches!(error, OpenError::Marks(_)), "{error}");
 }
 
+/// What is left of the last batch after a power loss was never acknowledged, whichever part it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_torn_batch_behind_the_log_is_dropped() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    let before = fill(&engine).await;
+    engine.shutdown().await;
+    let journals = fs::read_dir(directory.path().join("log"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let journal = journals.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&journal).unwrap();
+    bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1);
+    // One item of nine bytes whose checksum is that of another.
+    bytes.extend([&[1, 1, 0, 0, 0][..], &[9; 8], &[4], &[0; 8], &[3], &[1; 8], b"FJL\x03"].concat());
+    fs::write(&journal, &bytes).unwrap();
+    let engine = start(&directory).await;
+    assert_eq!(rows(&engine), before);
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_log_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let engine = start(&directory).await;
+    fill(&engine).await;
+    engine.shutdown().await;
+    let journals = fs::read_dir(directory.path().join("log"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let journal = journals.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&journal).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[used / 2] ^= 1;
+    fs::write(&journal, &bytes).unwrap();
+    let error = open(stores(&directory), 2).await.unwrap_err();
+    assert!(error.to_string().contains("is damaged at byte"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_in_use_is_refused_by_name() {
     let directory = TempDir::new().unwrap();
