@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
@@ -47,18 +48,20 @@ impl FjallLog {
     /// Opens the logs in a directory, or creates them.
     pub(crate) fn open(path: &Path, on_fatal: OnFatal) -> io::Result<Self> {
         tail::repair(path)?;
-        let db = Database::builder(path)
-            .worker_threads(1)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
-            .open()
-            .map_err(unreadable)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let parts = Parts {
-            entries: db.keyspace("entries", options).map_err(unreadable)?,
-            marks: db.keyspace("marks", options).map_err(unreadable)?,
-            db,
-        };
+        let parts = whole(|| {
+            let db = Database::builder(path)
+                .worker_threads(1)
+                .cache_size(CACHE_BYTES)
+                .max_journaling_size(JOURNAL_BYTES)
+                .open()
+                .map_err(unreadable)?;
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+            Ok(Parts {
+                entries: db.keyspace("entries", options).map_err(unreadable)?,
+                marks: db.keyspace("marks", options).map_err(unreadable)?,
+                db,
+            })
+        })?;
         // fjall syncs what is in the directory of a keyspace, not that there is one.
         sync_directory(&path.join("keyspaces"))?;
         let (queue, jobs) = mpsc::channel();
@@ -92,6 +95,11 @@ impl FjallLog {
     fn parts(&self) -> io::Result<Parts> {
         self.parts.read().clone().ok_or_else(closed)
     }
+}
+
+/// Runs what reads files. Some kinds of damage make fjall panic where others make it fail.
+fn whole<T>(read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(broken("it cannot be read at all".to_owned())))
 }
 
 /// The error of the disk, without the name that fjall has for it. Damage has the kind `InvalidData`: also files that are
@@ -131,10 +139,9 @@ fn index(key: &[u8]) -> io::Result<u64> {
     }
 }
 
-impl LogDisk for FjallLog {
+impl Parts {
     fn load(&self, group: u32) -> io::Result<Loaded> {
-        let parts = self.parts()?;
-        let read = |kind| parts.marks.get(mark(group, kind)).map_err(unreadable);
+        let read = |kind| self.marks.get(mark(group, kind)).map_err(unreadable);
         let vote = read(VOTE)?
             .map(|vote| codec::read_vote(Bytes::copy_from_slice(&vote)))
             .transpose()?;
@@ -146,7 +153,7 @@ impl LogDisk for FjallLog {
             purged,
             ..Loaded::default()
         };
-        for found in parts.entries.prefix(group.to_be_bytes()) {
+        for found in self.entries.prefix(group.to_be_bytes()) {
             let (key, record) = found.into_inner().map_err(unreadable)?;
             let index = index(&key)?;
             let entry = codec::read_entry(Bytes::copy_from_slice(&record))
@@ -154,6 +161,13 @@ impl LogDisk for FjallLog {
             loaded.push(index, &entry, super::journal::size(&entry))?;
         }
         Ok(loaded)
+    }
+}
+
+impl LogDisk for FjallLog {
+    fn load(&self, group: u32) -> io::Result<Loaded> {
+        let parts = self.parts()?;
+        whole(|| parts.load(group))
     }
 
     fn submit(&self, job: Job) {
