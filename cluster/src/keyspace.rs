@@ -1,5 +1,8 @@
 //! Where rows live: table byte, hash, generation, space, user key.
 
+#[cfg(feature = "testing")]
+mod row;
+
 use std::ops::Bound;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -9,6 +12,9 @@ use crate::{
     id::{ActorHash, ClassUid},
     shard::Epoch,
 };
+
+#[cfg(feature = "testing")]
+pub(crate) use self::row::Row;
 
 /// Rows of actors.
 const ACTOR: u8 = 0x01;

@@ -24,7 +24,6 @@ mod references;
 mod requests;
 mod restores;
 mod retries;
-mod schedules;
 mod sends;
 mod splits;
 mod storage;
