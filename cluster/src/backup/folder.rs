@@ -143,6 +143,41 @@ impl Backup {
         &self.path
     }
 
+    /// Copies it to a folder that must not exist or be empty, where it appears whole or not at all. Blocks.
+    ///
+    /// # Errors
+    /// [`BackupError::NotEmpty`], or the file that cannot be used.
+    pub fn copy_to(&self, folder: impl AsRef<Path>) -> Result<(), BackupError> {
+        let draft = Draft::begin(folder.as_ref())?;
+        let images = self.manifest.files.iter().map(|file| file.name.as_str());
+        for name in images.chain([MANIFEST, SUMS]) {
+            let (from, to) = (self.path.join(name), draft.path().join(name));
+            fs::copy(&from, &to)
+                .and_then(|_| File::open(&to)?.sync_all())
+                .map_err(BackupError::io(&to))?;
+        }
+        draft.finish()
+    }
+
+    /// Moves it to a folder that must not exist or be empty; to another file system by a copy. Blocks.
+    ///
+    /// # Errors
+    /// As [`copy_to`](Self::copy_to).
+    pub fn move_to(self, folder: impl AsRef<Path>) -> Result<(), BackupError> {
+        let folder = folder.as_ref();
+        refuse_full(folder)?;
+        let parent = parent(folder);
+        create_directory(&parent).map_err(BackupError::io(&parent))?;
+        match fs::rename(&self.path, folder) {
+            Ok(()) => sync_parent(folder).map_err(BackupError::io(folder)),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                self.copy_to(folder)?;
+                fs::remove_dir_all(&self.path).map_err(BackupError::io(&self.path))
+            }
+            Err(error) => Err(BackupError::io(folder)(error)),
+        }
+    }
+
     /// Makes the data directory of a node from it: a cluster of one, whose configuration must name the shards of the
     /// manifest. The directory must not exist or be empty, and appears whole or not at all. Blocks.
     ///
