@@ -72,6 +72,11 @@ impl Stored {
         Self { class: class.0, ..self }
     }
 
+    /// Its place in the keyspace.
+    pub(crate) fn hash(&self) -> ActorHash {
+        ActorHash::of(self.class(), &self.tenant, &self.name)
+    }
+
     pub(crate) fn tenant(&self) -> &TenantId {
         &self.tenant
     }

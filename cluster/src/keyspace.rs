@@ -141,6 +141,12 @@ impl<'a> ActorRow<'a> {
         self.is_lasting() && self.space == Space::Inbox as u8
     }
 
+    /// The shard whose durable sends it is about.
+    pub(crate) fn source(&self) -> Option<u16> {
+        let source = self.is_inbox().then_some(self.rest)?;
+        Some(u16::from_be_bytes(source.try_into().ok()?))
+    }
+
     /// The same row of another actor, in another generation.
     pub(crate) fn moved(&self, hash: ActorHash, generation: u32) -> Bytes {
         let mut key = BytesMut::with_capacity(22 + self.rest.len());
@@ -151,6 +157,16 @@ impl<'a> ActorRow<'a> {
         key.put_slice(self.rest);
         key.freeze()
     }
+}
+
+/// All that an actor has taken of durable sends.
+pub(crate) fn inboxes(hash: ActorHash) -> KeyRange {
+    under(actor_row(hash, LASTING, Space::Inbox, &[]))
+}
+
+/// All actors that have rows and are not listed.
+pub(crate) fn all_unlisted() -> KeyRange {
+    under(Bytes::from_static(&[UNLISTED]))
 }
 
 /// All rows of an actor that outlive `delete_all`.
@@ -451,7 +467,8 @@ mod tests {
         assert_eq!(row.moved(other, 7), state(other, 7, "k"));
         assert!(ActorRow::parse(&record(hash)).unwrap().is_record());
         assert!(ActorRow::parse(&alarm(hash)).unwrap().is_alarm());
-        assert!(ActorRow::parse(&inbox(hash, 1)).unwrap().is_inbox());
+        assert_eq!(ActorRow::parse(&inbox(hash, 513)).unwrap().source(), Some(513));
+        assert_eq!(ActorRow::parse(&record(hash)).unwrap().source(), None);
         assert_eq!(ActorRow::parse(&due(1, hash)), None);
         let class = ClassUid([7; 8]);
         let key = directory(class, &TenantId::new("acme").unwrap(), "a\0b");

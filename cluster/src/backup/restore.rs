@@ -7,7 +7,11 @@
 //! What an actor has taken of the durable messages to it stays as it is: those cursors count the logs of the node it now
 //! lives on.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
@@ -22,7 +26,8 @@ use crate::{
     hold::{Held, Hold},
     host::{Effects, Host},
     id::{ActorHash, ClassUid},
-    keyspace::{self, ActorRow},
+    inbox,
+    keyspace::{self, ActorRow, SendId},
     mailbox::Fault,
     outbox::Envelope,
     paging,
@@ -92,6 +97,8 @@ struct Restore {
     actors: Arc<HashMap<ActorHash, Arc<Address>>>,
     /// The present identities of the classes of the backup.
     classes: Arc<HashMap<ClassUid, ClassUid>>,
+    /// Messages that their receivers had taken already when the backup was made.
+    taken: Arc<HashSet<(u16, SendId)>>,
     files: Vec<(u16, PathBuf)>,
     existing: Existing,
 }
@@ -119,6 +126,15 @@ impl Restore {
         let actors = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| BackupError::io(&path)(std::io::Error::other(error)))??;
+        let read = files.clone();
+        let taken = match contents.clone() {
+            Contents::Tenant(tenant) => tokio::task::spawn_blocking(move || taken(&read, &tenant))
+                .await
+                .map_err(std::io::Error::other)
+                .flatten()
+                .map_err(|error| BackupError::read(&path, error))?,
+            Contents::Node | Contents::Actor(_) => HashSet::new(),
+        };
         if actors.is_empty() {
             return Err(BackupError::Missing(contents));
         }
@@ -127,6 +143,7 @@ impl Restore {
             contents,
             actors: Arc::new(actors),
             classes: Arc::new(classes),
+            taken: Arc::new(taken),
             files,
             existing,
         };
@@ -190,11 +207,7 @@ impl Restore {
             for hold in &holds {
                 forget_messages(hold.host(), tenant).await?;
             }
-            let kept = self
-                .actors
-                .values()
-                .map(|address| address.hash)
-                .collect::<std::collections::HashSet<_>>();
+            let kept = self.actors.values().map(|address| address.hash).collect::<HashSet<_>>();
             for address in present.iter().filter(|address| !kept.contains(&address.hash)) {
                 let host = node.host(address.hash);
                 Incoming::begin(host, Arc::clone(address)).await?.remove().await?;
@@ -216,6 +229,8 @@ impl Restore {
         let (steps, mut arriving) = mpsc::channel(AHEAD);
         let reader = Reader {
             path: path.clone(),
+            shard,
+            taken: Arc::clone(&self.taken),
             actors: Arc::clone(&self.actors),
             classes: Arc::clone(&self.classes),
             tenant: match &self.contents {
@@ -349,6 +364,42 @@ fn actors(
     Ok(found)
 }
 
+/// The messages of a tenant that were taken, but not yet removed: a row outlives by a moment what it was for.
+fn taken(files: &[(u16, PathBuf)], tenant: &TenantId) -> std::io::Result<HashSet<(u16, SendId)>> {
+    let rows = |path: &PathBuf| Ok::<_, std::io::Error>(ImageReader::open(Image::File(path.clone()).read()?)?.rows());
+    let mut waiting: HashMap<(ActorHash, u16), Vec<SendId>> = HashMap::new();
+    for (shard, path) in files {
+        for row in rows(path)? {
+            let (key, value) = row?;
+            let Some(id) = keyspace::parse_outbox(&key) else {
+                continue;
+            };
+            let target = Envelope::decode(&value).map(|envelope| envelope.target);
+            if let Some(target) = target.filter(|target| target.tenant() == tenant) {
+                waiting.entry((target.hash(), *shard)).or_default().push(id);
+            }
+        }
+    }
+    let mut taken = HashSet::new();
+    if waiting.is_empty() {
+        return Ok(taken);
+    }
+    for (_, path) in files {
+        for row in rows(path)? {
+            let (key, value) = row?;
+            let Some((hash, source)) = ActorRow::parse(&key).and_then(|row| Some((row.hash, row.source()?))) else {
+                continue;
+            };
+            if let Some(ids) = waiting.get(&(hash, source)) {
+                let last = wire::decode::<SendId>(&value).map_err(std::io::Error::other)?;
+                let known = ids.iter().filter(|id| inbox::is_duplicate(Some(last), **id));
+                taken.extend(known.map(|id| (source, *id)));
+            }
+        }
+    }
+    Ok(taken)
+}
+
 /// The actor behind an entry of the directory; `None` if its class is not registered.
 fn address(key: &[u8], classes: &Classes) -> Option<Arc<Address>> {
     let (uid, tenant, name) = keyspace::parse_directory(key)?;
@@ -370,6 +421,8 @@ enum Step {
 
 struct Reader {
     path: PathBuf,
+    shard: u16,
+    taken: Arc<HashSet<(u16, SendId)>>,
     actors: Arc<HashMap<ActorHash, Arc<Address>>>,
     classes: Arc<HashMap<ClassUid, ClassUid>>,
     /// Whose durable messages are wanted.
@@ -399,7 +452,9 @@ impl Reader {
             }
             let step = if wanted.is_some() {
                 Some(Step::Row(key, value))
-            } else if keyspace::parse_outbox(&key).is_some() {
+            } else if let Some(id) = keyspace::parse_outbox(&key)
+                && !self.taken.contains(&(self.shard, id))
+            {
                 self.message(&value).map(Step::Message)
             } else {
                 None

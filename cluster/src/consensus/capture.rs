@@ -5,7 +5,7 @@
 //! So no batch is torn, and no durable send is lost or doubled between two shards of a copy. While this lasts no snapshot
 //! is taken, so that no log is purged that is still needed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -212,9 +212,15 @@ impl Choice {
             Scope::Tenant(tenant) => {
                 let read = |range, limit| state.scan(range, false, limit);
                 let listed = paging::of_tenant(&read, tenant)?;
-                self.actors = listed.iter().filter_map(|(_, hash)| hash_of(hash)).collect();
-                for hash in &self.actors {
-                    image.scan(state, keyspace::actor(*hash))?;
+                let mut actors: BTreeMap<_, _> = unlisted(&read)?.into_iter().map(|hash| (hash, false)).collect();
+                actors.extend(listed.iter().filter_map(|(_, hash)| Some((hash_of(hash)?, true))));
+                for (hash, is_listed) in actors {
+                    if is_listed {
+                        self.actors.insert(hash);
+                        image.scan(state, keyspace::actor(hash))?;
+                    } else {
+                        image.scan(state, keyspace::inboxes(hash))?;
+                    }
                 }
                 paging::each(&read, keyspace::outbox_after(None), &mut |key, value| {
                     if is_for(&value, tenant) {
@@ -240,12 +246,23 @@ impl Choice {
             Scope::Node => true,
             Scope::Actor { hash, entry } => key == entry || ActorRow::parse(key).is_some_and(|row| row.hash == *hash),
             Scope::Tenant(tenant) => match ActorRow::parse(key) {
-                Some(row) => self.actors.contains(&row.hash),
+                Some(row) => row.is_inbox() || self.actors.contains(&row.hash),
                 None if keyspace::parse_outbox(key).is_some() => value.is_none_or(|value| is_for(value, tenant)),
                 None => is_listing(key, tenant),
             },
         }
     }
+}
+
+/// Actors of all tenants that store nothing. Some may have taken a message that is still on its way, and what they have
+/// taken tells; whose they are, it does not.
+fn unlisted(read: paging::Read<'_>) -> io::Result<Vec<ActorHash>> {
+    let mut found = Vec::new();
+    paging::each(read, keyspace::all_unlisted(), &mut |key, _| {
+        found.extend(keyspace::parse_unlisted(&key));
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 fn hash_of(entry: &Bytes) -> Option<ActorHash> {
