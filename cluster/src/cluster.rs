@@ -24,8 +24,8 @@ pub use self::{
     settings::Settings,
 };
 use crate::{
-    ActorId, ActorRef, AppliedMigration, ClassStatus, DirectoryQuery, Result, TenantId, VirtualActor, router::Node,
-    shard::Shard,
+    ActorId, ActorRef, AppliedMigration, ClassStatus, DirectoryQuery, Result, TenantId, VirtualActor, erasure,
+    router::Node, shard::Shard,
 };
 pub(crate) use groups::Groups;
 
@@ -52,6 +52,8 @@ pub struct ClusterStatus {
     pub owned: usize,
     /// Live activations.
     pub activations: usize,
+    /// Deleted classes that still have rows, counted once for each shard.
+    pub erasures: usize,
     /// The groups one by one, that of the cluster itself first.
     pub groups: Vec<GroupStatus>,
 }
@@ -174,6 +176,7 @@ impl Cluster {
             shards: hosts.len(),
             owned: hosts.iter().filter(|host| host.epoch().is_some()).count(),
             activations: hosts.iter().map(|host| host.activations()).sum(),
+            erasures: erasure::pending(&self.0.node),
             groups: self.0.groups.status(),
         }
     }

@@ -11,6 +11,7 @@ mod simulation;
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Handle;
 
 pub(crate) use self::simulation::SimulatedGroups;
@@ -21,10 +22,11 @@ pub use self::{
 };
 use self::{clock::TestClock, simulation::SimulatedDisk};
 use crate::{
-    Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
+    ActorError, Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
+    storage, wire,
 };
 
 /// Why a cluster for tests does not fail to open.
@@ -32,6 +34,25 @@ const OPENS: &str = "a cluster in memory opens, or the test is wrong";
 
 /// Why a node could not go on.
 type Fatal = Arc<Mutex<Vec<String>>>;
+
+/// The bytes under which a value is stored, for golden files.
+///
+/// # Errors
+/// `storage.encode` if serde refuses.
+pub fn stored_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, ActorError> {
+    let bytes = wire::encode(value);
+    bytes
+        .map(Vec::from)
+        .map_err(|error| ActorError::internal("storage.encode", error.to_string()))
+}
+
+/// The value that was stored as these bytes.
+///
+/// # Errors
+/// `storage.decode` if they are not those of a `T`.
+pub fn stored_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ActorError> {
+    wire::decode(bytes).map_err(|error| storage::undecodable("a golden file", &error))
+}
 
 /// What a test cluster keeps over a crash.
 enum Disk {

@@ -19,7 +19,7 @@ use crate::{
         Provider,
         models::{ModelFiles, Part},
     },
-    server::DataLock,
+    server::{DataLock, migrations},
 };
 
 /// Free space under which the server is likely to stop soon.
@@ -66,6 +66,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<(), CliError> {
     let mut checks = vec![Check::new("version", Verdict::Good, env!("CARGO_PKG_VERSION"))];
+    checks.push(migrations());
     checks.extend(data(&config.db.path));
     checks.extend(models(config));
     checks.push(port(config));
@@ -140,6 +141,17 @@ fn stored(config: &Config, output: &Output) -> Vec<Check> {
         checks.push(Check::new("stored", Verdict::Good, detail));
     }
     checks
+}
+
+/// The class migrations that a server of this version has applied once it runs.
+fn migrations() -> Check {
+    let migrations = migrations::migrations();
+    let tags: Vec<_> = migrations
+        .list()
+        .iter()
+        .map(|migration| migration.tag.as_str())
+        .collect();
+    Check::new("migrations", Verdict::Good, tags.join(", "))
 }
 
 /// Looks at the directory, or at the nearest parent that exists: nothing is created but one file that is removed again.
