@@ -25,7 +25,7 @@ use tokio::task::LocalSet;
 
 use crate::{
     config::{AuthConfig, ServerConfig},
-    gateway::{Backups, Gateway, ModelStatus, Parts, Planning, Purpose, Readiness, Role, Signer, app},
+    gateway::{Gateway, ModelStatus, Parts, Planning, Purpose, Readiness, Role, Signer, app},
     planes::events::Watchers,
     telemetry::Telemetry,
 };
@@ -164,7 +164,6 @@ impl Bench {
                 is_embedded: false,
                 notices: Vec::new(),
             },
-            backups: Backups::new(std::env::temp_dir()),
             server,
             auth: AuthConfig::default(),
         });
