@@ -3,6 +3,9 @@
 //! A run sends each event durably in the turn that causes it. This actor stores it and publishes it afterwards; what was stored
 //! and not yet published when the node died is published after the next activation, for which an alarm cares.
 
+#[cfg(test)]
+mod golden;
+
 use std::time::Duration;
 
 use cluster::prelude::{Alarm, Ctx, Handler, Interface, Key, Keys, List, Message, Result, VirtualActor};

@@ -2,6 +2,8 @@
 
 pub mod env;
 pub mod events;
+#[cfg(test)]
+mod golden;
 pub mod metrics;
 pub mod ports;
 pub mod records;

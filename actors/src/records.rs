@@ -4,6 +4,8 @@ mod artifact;
 mod event;
 mod parked_idea;
 mod run;
+#[cfg(test)]
+pub(crate) mod sample;
 
 pub use artifact::{Evidence, PlanningArtifact, ReviewScore, ReviewVerdict};
 pub use event::{RunEvent, RunEventKind};

@@ -122,6 +122,15 @@ impl Slot {
             Ok(instance) => instance,
             Err(fault) => return self.release(reply, Err(fault)),
         };
+        // Its caller may have gone away while the actor was activated.
+        if matches!(origin, Origin::Ask) && reply.is_abandoned() {
+            return;
+        }
+        // A durable send that the class does not know is not taken, so that it becomes a dead letter, also after a crash.
+        if matches!(origin, Origin::Send { .. }) && place.is_none() {
+            let unknown = interface::unknown_message(class, &message);
+            return self.release(reply, Err(Fault::Foreign(unknown)));
+        }
         if let Some((keyed, replaces)) = keyed
             && let Err(error) = instance.turn().open(keyed, replaces)
         {
@@ -135,7 +144,6 @@ impl Slot {
             }
         }
         reply.start();
-        // A class that does not know the message answers it in a turn, so that a durable send is taken.
         let Some(place) = place else {
             let unknown = interface::unknown_message(class, &message);
             return self.finish(reply, Err(Fault::Handler(unknown)));
@@ -164,10 +172,20 @@ impl Slot {
                     let _in_turn = span.enter();
                     tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
                 }
-                self.finish(reply, result.map_err(Fault::Handler));
+                let result = match result {
+                    // Nor is one that it cannot read.
+                    Err(error) if is_unread_send(origin, &error) && self.leave_send() => Err(Fault::Foreign(error)),
+                    result => result.map_err(Fault::Handler),
+                };
+                self.finish(reply, result);
             }
             Err(panic) => span.in_scope(|| self.panicked(reply, &*panic)),
         }
+    }
+
+    fn leave_send(&mut self) -> bool {
+        let instance = self.instance.as_mut();
+        instance.is_some_and(|instance| instance.turn().leave_send())
     }
 
     async fn alarm(&mut self, due: Due, reply: Reply) {
@@ -390,6 +408,11 @@ fn end_alarm(turn: &mut Turn, firing: Firing, jitter: f64) -> Ending {
         tracing::error!(actor = %turn.address(), "an alarm is given up after its last retry");
     }
     ending
+}
+
+/// Whether it is a durable send that no handler has seen, if the turn has left no trace either.
+fn is_unread_send(origin: Origin, error: &ActorError) -> bool {
+    matches!(origin, Origin::Send { .. }) && error.code() == interface::UNREADABLE
 }
 
 /// Whether the runtime is at fault: the state could not be read.

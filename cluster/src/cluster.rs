@@ -24,8 +24,8 @@ pub use self::{
     settings::Settings,
 };
 use crate::{
-    ActorId, ActorRef, AppliedMigration, ClassStatus, DirectoryQuery, Result, TenantId, VirtualActor, router::Node,
-    shard::Shard,
+    ActorId, ActorRef, AppliedMigration, ClassStatus, DirectoryQuery, Result, TenantId, VirtualActor, erasure,
+    router::Node, shard::Shard,
 };
 pub(crate) use groups::Groups;
 
@@ -50,6 +50,8 @@ pub struct ClusterStatus {
     pub owned: usize,
     /// Live activations.
     pub activations: usize,
+    /// Deleted classes that still have rows, counted once for each shard.
+    pub erasures: usize,
     /// The groups one by one, that of the cluster itself first.
     pub groups: Vec<GroupStatus>,
 }
@@ -159,6 +161,7 @@ impl Cluster {
             shards: hosts.len(),
             owned: hosts.iter().filter(|host| host.epoch().is_some()).count(),
             activations: hosts.iter().map(|host| host.activations()).sum(),
+            erasures: erasure::pending(&self.0.node),
             groups: self.0.groups.status(),
         }
     }
@@ -166,6 +169,10 @@ impl Cluster {
 
 #[cfg(feature = "testing")]
 impl Cluster {
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.0.node
+    }
+
     pub(crate) async fn passivate_all(&self) {
         for host in &self.0.node.hosts {
             host.passivate_all().await;

@@ -55,6 +55,18 @@ pub(crate) fn is_done(host: &Host, class: ClassUid) -> io::Result<bool> {
     Ok(host.shard.get(&keyspace::erased(class))?.is_some())
 }
 
+/// Deleted classes that may still have rows, counted once for each shard.
+pub(crate) fn pending(node: &Node) -> usize {
+    let deleted = node.classes.registry().deleted();
+    let of_shard = |host: &Arc<Host>| {
+        let pending = deleted
+            .iter()
+            .filter(|(_, entry)| !is_done(host, entry.uid).unwrap_or(false));
+        pending.count()
+    };
+    node.hosts.iter().map(of_shard).sum()
+}
+
 /// Why the work did not come to its end.
 enum Stop {
     /// Ownership went away.

@@ -1,5 +1,8 @@
 //! Where rows live: table byte, hash, generation, space, user key.
 
+#[cfg(feature = "testing")]
+mod row;
+
 use std::ops::Bound;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -8,6 +11,9 @@ use crate::{
     TenantId,
     id::{ActorHash, ClassUid},
 };
+
+#[cfg(feature = "testing")]
+pub(crate) use self::row::Row;
 
 /// Rows of actors.
 const ACTOR: u8 = 0x01;

@@ -33,6 +33,8 @@ use crate::{
 pub(crate) enum Fault {
     /// The handler returned an error.
     Handler(ActorError),
+    /// The class does not list the message, or cannot read it: no handler ran.
+    Foreign(ActorError),
     /// The actor could not be activated.
     Activation(ActorError),
     /// The handler panicked.
@@ -57,7 +59,7 @@ impl From<Broken> for Fault {
 impl From<Fault> for ActorError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Handler(error) | Fault::Activation(error) => error,
+            Fault::Handler(error) | Fault::Foreign(error) | Fault::Activation(error) => error,
             Fault::Panic => Self::internal("panic", "the handler panicked; what it wrote was dropped"),
             Fault::Overloaded(what) => Self::overloaded("overloaded", what),
             Fault::Unavailable => Self::retryable("retryable", "the call had no effect and may be repeated"),

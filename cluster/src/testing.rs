@@ -3,22 +3,30 @@
 //! It runs on the runtime of the test, which must be a current-thread one with paused time
 //! (`#[tokio::test(start_paused = true)]`): then time passes only when nothing else can happen.
 
+mod audit;
 mod clock;
+mod probe;
 mod simulation;
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Handle;
 
-pub use self::simulation::Faults;
 pub(crate) use self::simulation::SimulatedGroups;
+pub use self::{
+    audit::Leftovers,
+    probe::{Probe, epoch_of, probe_of},
+    simulation::Faults,
+};
 use self::{clock::TestClock, simulation::SimulatedDisk};
 use crate::{
-    Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
+    ActorError, Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
+    storage, wire,
 };
 
 /// Why a cluster for tests does not fail to open.
@@ -26,6 +34,25 @@ const OPENS: &str = "a cluster in memory opens, or the test is wrong";
 
 /// Why a node could not go on.
 type Fatal = Arc<Mutex<Vec<String>>>;
+
+/// The bytes under which a value is stored, for golden files.
+///
+/// # Errors
+/// `storage.encode` if serde refuses.
+pub fn stored_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, ActorError> {
+    let bytes = wire::encode(value);
+    bytes
+        .map(Vec::from)
+        .map_err(|error| ActorError::internal("storage.encode", error.to_string()))
+}
+
+/// The value that was stored as these bytes.
+///
+/// # Errors
+/// `storage.decode` if they are not those of a `T`.
+pub fn stored_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ActorError> {
+    wire::decode(bytes).map_err(|error| storage::undecodable("a golden file", &error))
+}
 
 /// What a test cluster keeps over a crash.
 enum Disk {
@@ -220,6 +247,20 @@ impl TestCluster {
     /// Ends every activation after the messages it has.
     pub async fn passivate_all(&self) {
         self.cluster.passivate_all().await;
+    }
+
+    /// A look behind the actors of the node as it is since the last restart.
+    pub fn probe(&self) -> Probe {
+        Probe::new(&self.cluster)
+    }
+
+    /// Takes the ownership of a shard away; the node soon has it again, under a new epoch.
+    pub fn depose(&self, shard: u16) {
+        if let Some(host) = self.cluster.node().hosts.get(usize::from(shard))
+            && let Some(epoch) = host.epoch()
+        {
+            host.shard.relinquish(epoch);
+        }
     }
 
     /// Changes how the simulation misbehaves.

@@ -170,6 +170,7 @@ async fn fire(host: Arc<Host>, key: Bytes, due: Due, address: Arc<Address>) {
                     match fault {
                         Fault::Overloaded(_) => firing.state = State::Waiting(node.clock.now().plus(PAUSE)),
                         Fault::Handler(_)
+                        | Fault::Foreign(_)
                         | Fault::Activation(_)
                         | Fault::Panic
                         | Fault::Unavailable

@@ -177,6 +177,16 @@ impl Turn {
         Ok(true)
     }
 
+    /// Takes back that a durable send was taken, if nothing else came of the turn.
+    pub(crate) fn leave_send(&mut self) -> bool {
+        let inbox = self.inbox.take();
+        let untouched = self.storage.is_clean() && self.sends.is_empty() && !self.split;
+        if !untouched {
+            self.inbox = inbox;
+        }
+        untouched
+    }
+
     /// Buffers a durable send.
     pub(crate) fn send(&mut self, envelope: &Envelope) -> Result<()> {
         let bytes = envelope.encode();

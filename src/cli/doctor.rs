@@ -17,6 +17,7 @@ use crate::{
         Provider,
         models::{ModelFiles, Part},
     },
+    server::migrations,
 };
 
 /// Free space under which the server is likely to stop soon.
@@ -55,6 +56,7 @@ impl Check {
 
 pub(super) fn run(config: &Config, output: &Output) -> Result<(), CliError> {
     let mut checks = vec![Check::new("version", Verdict::Good, env!("CARGO_PKG_VERSION"))];
+    checks.push(migrations());
     checks.extend(data(&config.db.path));
     checks.extend(models(config));
     checks.push(port(config));
@@ -76,6 +78,17 @@ pub(super) fn run(config: &Config, output: &Output) -> Result<(), CliError> {
     } else {
         Err(CliError::Unhealthy(bad))
     }
+}
+
+/// The class migrations that a server of this version has applied once it runs.
+fn migrations() -> Check {
+    let migrations = migrations::migrations();
+    let tags: Vec<_> = migrations
+        .list()
+        .iter()
+        .map(|migration| migration.tag.as_str())
+        .collect();
+    Check::new("migrations", Verdict::Good, tags.join(", "))
 }
 
 /// Looks at the directory, or at the nearest parent that exists: nothing is created but one file that is removed again.

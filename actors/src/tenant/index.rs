@@ -1,5 +1,8 @@
 //! The tenant actor and its index of runs.
 
+#[cfg(test)]
+mod golden;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use cluster::prelude::{Ctx, Handler, Interface, Key, Keys, List, Result, VirtualActor};

@@ -1,5 +1,8 @@
 //! Parked ideas: the kill test parks them, a person promotes or removes them.
 
+#[cfg(test)]
+mod golden;
+
 use cluster::prelude::{ActorError, Ctx, Handler, Keys, Result};
 
 use super::{

@@ -74,6 +74,7 @@ impl<W: Workflow> fmt::Debug for WorkflowActor<W> {
 
 impl<W: Workflow> VirtualActor for WorkflowActor<W> {
     const CLASS: &'static str = W::CLASS;
+    const VERSION: u32 = W::VERSION;
     type Env = W::Env;
 
     fn interface(i: Interface<Self>) -> Interface<Self> {
@@ -92,6 +93,10 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
                 .on::<Ran>()
                 .on::<Cleaned>(),
         )
+    }
+
+    async fn upgrade(from: u32, ctx: &mut Ctx<Self>) -> Result<()> {
+        W::upgrade(from, ctx).await
     }
 
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {

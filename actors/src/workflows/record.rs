@@ -1,5 +1,8 @@
 //! What an instance stores: itself, its steps, and the events nobody has waited for yet.
 
+#[cfg(test)]
+mod golden;
+
 use std::{fmt, time::Duration};
 
 use cluster::prelude::{Key, Keys, Timestamp};

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use cluster::prelude::{Ctx, Interface, Result};
+use cluster::prelude::{ActorError, Ctx, Interface, Result};
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,6 +16,8 @@ use super::{StepError, Steps, WorkflowActor};
 pub trait Workflow: Sized + Send + Sync + 'static {
     /// Class of the instances, and the prefix of their idempotency keys.
     const CLASS: &'static str;
+    /// Version of all that an instance stores, the records of the engine included; see [`VirtualActor::VERSION`](cluster::VirtualActor::VERSION).
+    const VERSION: u32 = 1;
     /// What the actor is given at registration: ports and settings.
     type Env: Clone + Send + Sync + 'static;
     /// What an instance is created with; immutable.
@@ -32,6 +34,17 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     /// Adds the messages of the domain to those of the engine.
     fn interface(i: Interface<WorkflowActor<Self>>) -> Interface<WorkflowActor<Self>> {
         i
+    }
+
+    /// Brings what an earlier version stored up to [`VERSION`](Self::VERSION); see [`VirtualActor::upgrade`](cluster::VirtualActor::upgrade).
+    fn upgrade(from: u32, ctx: &mut Ctx<WorkflowActor<Self>>) -> impl Future<Output = Result<()>> + Send {
+        let _ = ctx;
+        async move {
+            Err(ActorError::unsupported(
+                "class.upgrade",
+                format!("class {} has no upgrade from version {from}", Self::CLASS),
+            ))
+        }
     }
 
     /// Reads the domain's state.

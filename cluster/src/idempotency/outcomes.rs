@@ -206,7 +206,15 @@ impl Outcomes {
                 };
                 running.keyed.outcome(Err(error), bounds.idempotency_reply_bytes)
             }
-            Err(Fault::Activation(_) | Fault::Panic | Fault::Overloaded(_) | Fault::Unavailable | Fault::Unknown) => {
+            // Only a durable send is foreign, and none has a key.
+            Err(
+                Fault::Foreign(_)
+                | Fault::Activation(_)
+                | Fault::Panic
+                | Fault::Overloaded(_)
+                | Fault::Unavailable
+                | Fault::Unknown,
+            ) => {
                 return;
             }
         };

@@ -21,7 +21,6 @@ mod passivation;
 mod references;
 mod requests;
 mod retries;
-mod schedules;
 mod sends;
 mod splits;
 mod storage;

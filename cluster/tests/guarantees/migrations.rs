@@ -331,6 +331,7 @@ async fn a_deleted_class_leaves_nothing_behind_whenever_the_node_crashes() {
             };
             note.state
         };
+        assert_eq!(test.cluster().status().erasures, 4);
         let mut before = test.rows();
         while deleted(&test) != ClassState::Deleted {
             test.advance(Duration::from_millis(seed + 1)).await;
@@ -339,6 +340,7 @@ async fn a_deleted_class_leaves_nothing_behind_whenever_the_node_crashes() {
             halves += usize::from(others < after && after < before);
             before = after;
         }
+        assert_eq!(test.cluster().status().erasures, 0);
         // A mark for each shard says that it is done.
         assert_eq!(test.rows(), others + 4, "seed {seed}");
         assert_eq!(account(&test, "x").ask(Total).await.unwrap(), 3);

@@ -1,5 +1,8 @@
 //! What a run stores, and how it tells others of a change.
 
+#[cfg(test)]
+mod golden;
+
 use std::collections::BTreeMap;
 
 use cluster::prelude::{ActorError, Ctx, Key, Keys, Result, Timestamp};

@@ -1,0 +1,61 @@
+//! The class migrations of this server, compiled in from `migrations/`.
+
+use cluster::{Migration, Migrations};
+
+/// The name under which the classes of this server are migrated.
+const APPLICATION: &str = "foundation";
+
+/// Every file, by its name without the ending.
+const FILES: &[(&str, &str)] = &[(
+    "0001_first_classes",
+    include_str!("../../migrations/0001_first_classes.toml"),
+)];
+
+/// Every migration, in order.
+pub(crate) fn migrations() -> Migrations {
+    let list = FILES.iter().map(|(_, text)| {
+        toml::from_str::<Migration>(text).expect("the files are compiled in, and a test reads every one")
+    });
+    Migrations::new(APPLICATION, list)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_file_is_compiled_in_and_readable() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let names = fs::read_dir(directory).unwrap().filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            name.strip_suffix(".toml").map(str::to_owned)
+        });
+        let listed: BTreeSet<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(names.collect::<BTreeSet<_>>(), listed);
+        for ((name, _), migration) in FILES.iter().zip(migrations().list()) {
+            assert_eq!(migration.tag, *name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let refused = toml::from_str::<Migration>("tag = \"0002_x\"\nnew-class = [\"a\"]").unwrap_err();
+        assert!(refused.to_string().contains("unknown field `new-class`"), "{refused}");
+    }
+
+    /// What was released stays as it is.
+    #[test]
+    fn released_migrations_have_not_changed() {
+        let checksums: Vec<_> = migrations()
+            .list()
+            .iter()
+            .map(|migration| migration.checksum().to_string())
+            .collect();
+        assert_eq!(
+            checksums,
+            ["05c77e98cf3c177c3e79b5da850889564f2c72a2620a1ed2a72adc850794189f"]
+        );
+    }
+}
