@@ -4,6 +4,7 @@
 //! `pages` or `session`. Handlers of the API and of the pages call the same [`Planning`] operations, which are typed asks to
 //! actors with the caller's tenant. Everything that goes wrong leaves as one [`Problem`].
 
+mod admin;
 mod api;
 mod body;
 mod caller;

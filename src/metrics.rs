@@ -1,4 +1,4 @@
-//! Names of the metrics of this package. Labels are bounded: method, route pattern, status.
+//! Names of the metrics of this package. Labels are bounded: method, route pattern, status, provider, outcome.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
@@ -14,7 +14,18 @@ pub(crate) const EVENT_STREAMS: &str = "foundation_event_streams";
 /// Live updates that a slow watcher missed.
 pub(crate) const LIVE_UPDATES_DROPPED_TOTAL: &str = "foundation_live_updates_dropped_total";
 
+/// Calls of the language model that ended, by provider and outcome: `ok`, `length` (the answer was cut), `cancelled`, or
+/// the fault.
+pub(crate) const MODEL_CALLS_TOTAL: &str = "foundation_model_calls_total";
+
+/// Time of a call of the language model, its wait in the queue included, by provider.
+pub(crate) const MODEL_CALL_SECONDS: &str = "foundation_model_call_seconds";
+
+/// Tokens of answered calls, by provider and direction (`input`, `output`).
+pub(crate) const MODEL_TOKENS_TOTAL: &str = "foundation_model_tokens_total";
+
 pub(crate) fn describe() {
+    actors::metrics::describe();
     describe_counter!(HTTP_REQUESTS_TOTAL, Unit::Count, "Requests answered");
     describe_histogram!(
         HTTP_REQUEST_SECONDS,
@@ -26,5 +37,20 @@ pub(crate) fn describe() {
         LIVE_UPDATES_DROPPED_TOTAL,
         Unit::Count,
         "Live updates that a slow watcher missed"
+    );
+    describe_counter!(
+        MODEL_CALLS_TOTAL,
+        Unit::Count,
+        "Calls of the language model that ended, by provider and outcome"
+    );
+    describe_histogram!(
+        MODEL_CALL_SECONDS,
+        Unit::Seconds,
+        "Time of a call of the language model, by provider"
+    );
+    describe_counter!(
+        MODEL_TOKENS_TOTAL,
+        Unit::Count,
+        "Tokens of answered calls, by provider and direction"
     );
 }

@@ -5,6 +5,7 @@ use std::{os::unix::process::CommandExt, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
+    actors,
     client::{Client, ClientError},
     config, doctor, models,
     output::Output,
@@ -62,6 +63,9 @@ enum Command {
     /// Create and follow planning runs.
     #[command(subcommand)]
     Run(runs::Command),
+    /// Look at actors, as the operator of the server.
+    #[command(subcommand)]
+    Actors(actors::Command),
     /// List the phases of a planning run.
     Phases,
 }
@@ -205,6 +209,12 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
             let config = load(&layers)?;
             with_client(&global, &config, environment, async |client| {
                 token::run(&arguments, client, output).await
+            })
+        }
+        Command::Actors(command) => {
+            let config = load(&layers)?;
+            with_client(&global, &config, environment, async |client| {
+                actors::run(command, client, output).await
             })
         }
         Command::Run(command) => {

@@ -195,6 +195,8 @@ pub struct DbConfig {
     pub shards: u16,
     /// Threads that run actors; 0 means one per core.
     pub threads: usize,
+    /// Milliseconds from which a turn of an actor is remembered as slow.
+    pub slow_turn_ms: u64,
 }
 
 impl Default for DbConfig {
@@ -203,6 +205,7 @@ impl Default for DbConfig {
             path: PathBuf::from("data"),
             shards: 16,
             threads: 0,
+            slow_turn_ms: 100,
         }
     }
 }
@@ -229,6 +232,9 @@ impl DbConfig {
         }
         if self.threads > 1024 {
             return Err(("db.threads", "must be at most 1024".to_owned()));
+        }
+        if !(1..=3_600_000).contains(&self.slow_turn_ms) {
+            return Err(("db.slow-turn-ms", "must be between 1 and 3600000".to_owned()));
         }
         Ok(())
     }

@@ -11,8 +11,8 @@ pub(crate) const PAGE_MAX: usize = 100;
 /// Items of a page when the client does not say.
 pub(crate) const PAGE_DEFAULT: usize = 50;
 
-/// Longest cursor that is read.
-const CURSOR_BYTES_MAX: usize = 512;
+/// Longest cursor that is read: a storage key of 2 KiB fits in.
+const CURSOR_BYTES_MAX: usize = 4096;
 
 /// Marks the format, so that a later one can be told from it.
 const VERSION: &str = "1:";
@@ -37,18 +37,22 @@ pub(crate) fn encode(list: &str, position: &str) -> String {
 ///
 /// Fails for anything that `encode` did not make for this list.
 pub(crate) fn decode(list: &str, cursor: &str) -> Result<String, Problem> {
-    let invalid = || Problem::bad_request("query.cursor", "the cursor is not one that this list returned");
     if cursor.len() > CURSOR_BYTES_MAX {
-        return Err(invalid());
+        return Err(foreign());
     }
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
-    let text = String::from_utf8(bytes).map_err(|_| invalid())?;
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| foreign())?;
+    let text = String::from_utf8(bytes).map_err(|_| foreign())?;
     text.strip_prefix(VERSION)
         .and_then(|rest| rest.strip_prefix(list))
         .and_then(|rest| rest.strip_prefix(':'))
         .filter(|position| !position.is_empty())
         .map(str::to_owned)
-        .ok_or_else(invalid)
+        .ok_or_else(foreign)
+}
+
+/// The problem of a cursor that this list did not return.
+pub(crate) fn foreign() -> Problem {
+    Problem::bad_request("query.cursor", "the cursor is not one that this list returned")
 }
 
 #[cfg(test)]
@@ -67,7 +71,7 @@ mod tests {
             encode("runs", ""),
             String::new(),
             "%%%".to_owned(),
-            "A".repeat(600),
+            "A".repeat(5000),
         ] {
             assert_eq!(decode("runs", &cursor).unwrap_err().code(), "query.cursor", "{cursor}");
         }

@@ -68,6 +68,7 @@ pub(crate) async fn ready(gateway: web::Data<Gateway>) -> Result<HttpResponse, P
 
 /// `GET /metrics`: Prometheus text.
 pub(crate) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
+    gateway.cluster.sample_metrics();
     HttpResponse::build(StatusCode::OK)
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type(PROMETHEUS_TEXT)

@@ -18,6 +18,7 @@ use actix_web::{
     middleware::Next,
     web::{self, Bytes},
 };
+use cluster::RequestId;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -68,8 +69,10 @@ pub(crate) async fn wrap(
     if is_head {
         request.head_mut().method = Method::GET;
     }
-    let span = tracing::info_span!("request", id, %method, route = tracing::field::Empty);
-    let response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
+    let span = tracing::info_span!("request", request_id = id, %method, route = tracing::field::Empty);
+    // The actors that are asked stand in the log under the same id.
+    let handled = RequestId::new(&id).scope(next.call(request));
+    let response = handled.instrument(span.clone()).await?.map_into_boxed_body();
 
     let (request, response) = response.into_parts();
     let mut response = match problem(&response) {

@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{api, error::Problem, health, pages, request, session, sse, state::Gateway};
+use super::{admin, api, error::Problem, health, pages, request, session, sse, state::Gateway};
 
 /// The whole HTTP application over one gateway.
 pub fn app(
@@ -31,6 +31,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/ready").route(web::get().to(health::ready)))
         .service(web::resource("/metrics").route(web::get().to(health::metrics)));
     auth(config);
+    admin(config);
     planning(config);
     page_routes(config);
     config.default_service(web::to(unknown));
@@ -41,6 +42,16 @@ fn auth(config: &mut ServiceConfig) {
         .service(web::resource("/api/auth/me").route(web::get().to(session::me)))
         .service(web::resource("/api/auth/tokens").route(web::post().to(session::mint)))
         .service(web::resource("/api/auth/sign-in-links").route(web::post().to(session::mint_link)));
+}
+
+fn admin(config: &mut ServiceConfig) {
+    let at = |path: &str| web::resource(format!("/api/admin/actors{path}"));
+    config
+        .service(at("").route(web::get().to(admin::list)))
+        .service(at("/slow").route(web::get().to(admin::slow)))
+        .service(at("/{class}/{tenant}/{name}").route(web::get().to(admin::show)))
+        .service(at("/{class}/{tenant}/{name}/values").route(web::get().to(admin::values)))
+        .service(at("/{class}/{tenant}/{name}/passivate").route(web::post().to(admin::passivate)));
 }
 
 fn planning(config: &mut ServiceConfig) {

@@ -1,10 +1,12 @@
 //! The HTTP application over a cluster in memory and fake ports, asked as clients ask it.
 
+mod admin;
 mod api;
 mod auth;
 mod bench;
 mod hostile;
 mod input;
+mod joined;
 mod pages;
 mod runs;
 mod stream;

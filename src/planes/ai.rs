@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `config` | the `[ai]` section of the configuration |
 //! | `connect` | builds the two ports from the configuration; a missing file is an answer, not a failed start |
+//! | `metered` | counts the calls of either model for `/metrics` |
 //! | `models` | the pinned model files: where they are, how they are checked, how they are fetched |
 //! | `local` | the embedded model: SmolLM2-135M on the processor, constrained to the schema |
 //! | `embedder` | the embedded embedding model: MiniLM, 384 dimensions |
@@ -15,6 +16,7 @@ pub mod config;
 mod connect;
 mod embedder;
 mod local;
+mod metered;
 pub mod models;
 mod remote;
 

@@ -1,6 +1,6 @@
 //! Composition: the one place that knows every adapter and every actor.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use actors::{
     env::Env,
@@ -96,6 +96,7 @@ impl Runtimes {
         let fault = fault.clone();
         cluster.on_fatal = OnFatal::new(move |reason| fault.report(reason));
         cluster.shards = config.db.shards;
+        cluster.bounds.slow_turn = Duration::from_millis(config.db.slow_turn_ms);
         cluster
     }
 }

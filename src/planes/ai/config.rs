@@ -65,6 +65,17 @@ pub enum Provider {
     OpenAiCompatible,
 }
 
+impl Provider {
+    /// The name in the configuration and in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::OpenAiCompatible => "openai-compatible",
+        }
+    }
+}
+
 /// Name of the model in each role, as the endpoint spells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

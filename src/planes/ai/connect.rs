@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::{
     AiConfig, AiConfigError, EmbeddedModel, LocalOptions, MiniLm, Provider, RemoteModel, RemoteOptions,
+    metered::MeteredModel,
     models::{ModelFiles, Part},
 };
 
@@ -88,7 +89,7 @@ pub fn connect(config: &AiConfig, models: &Path, api_key: Option<SecretString>) 
         }
     }
     Ok(Ai {
-        model,
+        model: Arc::new(MeteredModel::new(model, config.provider.as_str())),
         embedder: Arc::new(MiniLm::new(models.to_owned())),
         notices,
     })

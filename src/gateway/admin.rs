@@ -1,0 +1,297 @@
+//! The admin API below `/api/admin`: what the operator sees of actors of every tenant, and how one is put away.
+
+mod answer;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use cluster::{DirectoryQuery, StoredValue, TenantQuery, prelude::*};
+use serde_json::json;
+
+use self::answer::{ActorBody, ItemBody, SlowTurnBody, ValueBody};
+use super::{
+    body::{self, Fields},
+    caller::Caller,
+    cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
+    error::Problem,
+    state::Gateway,
+    token::Role,
+};
+
+/// Names of the lists, so that a cursor of one is refused by the other.
+const ACTORS: &str = "actors";
+const VALUES: &str = "values";
+
+/// Tenants that one page of actors looks at: with a prefix, many of them may have nothing to show.
+const TENANTS_MAX: usize = 100;
+
+/// Bytes of values after which a page takes no further one.
+const VALUE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Values read at a time.
+const VALUES_READ: usize = 4;
+
+/// Stands before the key in a cursor, because a key may be empty and a position may not.
+const KEY_MARK: char = '=';
+
+/// Longest text of a class, a tenant or a cursor.
+const TEXT_MAX: usize = 1024;
+
+type Shared = web::Data<Gateway>;
+type Answer = Result<HttpResponse, Problem>;
+
+/// Class, tenant and name in an address.
+type Place = web::Path<(String, String, String)>;
+
+fn operator(caller: &Caller) -> Result<(), Problem> {
+    match caller.role {
+        Role::Operator => Ok(()),
+        Role::Admin | Role::Member => Err(Problem::forbidden(
+            "auth.role",
+            "only the operator of the server may look at its actors",
+        )),
+    }
+}
+
+fn known_class(gateway: &Gateway, class: &str) -> Result<(), Problem> {
+    let classes = gateway.cluster.class_names();
+    if classes.contains(&class) {
+        return Ok(());
+    }
+    Err(Problem::unprocessable(
+        "class.unregistered",
+        format!("class {class} is not registered; there are {}", classes.join(", ")),
+    ))
+}
+
+fn id(gateway: &Gateway, place: Place) -> Result<ActorId, Problem> {
+    let (class, tenant, name) = place.into_inner();
+    known_class(gateway, &class)?;
+    Ok(gateway.cluster.actor_id(&class, &TenantId::new(&tenant)?, &name)?)
+}
+
+fn limit(fields: &mut Fields) -> usize {
+    let limit = fields.integer("limit", 1..=PAGE_MAX as u64);
+    limit
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(PAGE_DEFAULT)
+}
+
+fn answer<T: serde::Serialize>(body: &T) -> HttpResponse {
+    // The next moment shows something else.
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(body)
+}
+
+/// `GET /actors`: actors of a class that have stored something, in the order of tenants and names.
+pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
+    operator(&caller)?;
+    let mut query = body::query(&request)?;
+    let class = query.text("class", TEXT_MAX);
+    let tenant = query.optional_text("tenant", TEXT_MAX);
+    let prefix = query.optional_text("prefix", TEXT_MAX).unwrap_or_default();
+    let limit = limit(&mut query);
+    let position = query.optional_text("cursor", TEXT_MAX);
+    query.finish_query()?;
+    known_class(&gateway, &class)?;
+    let position = position.map(|cursor| Position::read(&cursor)).transpose()?;
+    let tenant = tenant.map(|tenant| TenantId::new(&tenant)).transpose()?;
+    if let (Some(position), Some(tenant)) = (&position, &tenant)
+        && position.tenant != *tenant
+    {
+        return Err(cursor::foreign());
+    }
+    let (ids, next) = page(&gateway.cluster, &class, tenant, position, &prefix, limit).await?;
+    let items = ids
+        .iter()
+        .map(|id| Ok(ItemBody::new(id, gateway.cluster.live(id)?)))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(answer(&Page {
+        items,
+        next_cursor: next.map(|next| next.write()),
+    }))
+}
+
+/// Where a page begins: behind a name of a tenant, or, with an empty name, at the beginning of the tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Position {
+    tenant: TenantId,
+    after: String,
+}
+
+impl Position {
+    fn read(cursor: &str) -> Result<Self, Problem> {
+        let position = cursor::decode(ACTORS, cursor)?;
+        let (tenant, after) = position.split_once('/').unwrap_or((&position, ""));
+        Ok(Self {
+            tenant: TenantId::new(tenant)?,
+            after: after.to_owned(),
+        })
+    }
+
+    fn write(&self) -> String {
+        cursor::encode(ACTORS, &format!("{}/{}", self.tenant, self.after))
+    }
+}
+
+/// One page of the actors of a class, of one tenant or of all, and where the next one begins.
+async fn page(
+    cluster: &Cluster,
+    class: &str,
+    tenant: Option<TenantId>,
+    position: Option<Position>,
+    prefix: &str,
+    limit: usize,
+) -> Result<(Vec<ActorId>, Option<Position>)> {
+    let listing = cluster.listing();
+    let mut ids = Vec::new();
+    let (mut current, mut after) = match (position, &tenant) {
+        (Some(position), _) => (
+            Some(position.tenant),
+            Some(position.after).filter(|after| !after.is_empty()),
+        ),
+        (None, Some(tenant)) => (Some(tenant.clone()), None),
+        (None, None) => (next_tenant(cluster, class, None).await?, None),
+    };
+    let mut looked = 0;
+    while let Some(of) = current.take() {
+        if looked == TENANTS_MAX {
+            let next = Position {
+                tenant: of,
+                after: String::new(),
+            };
+            return Ok((ids, Some(next)));
+        }
+        looked += 1;
+        // One more than fits tells whether there is a next page.
+        let wanted = limit - ids.len() + 1;
+        let query = DirectoryQuery {
+            prefix: prefix.to_owned(),
+            after: after.take(),
+            limit: wanted,
+        };
+        for name in listing.names(class, &of, query).await? {
+            if ids.len() == limit {
+                let after = ids.last().map_or("", ActorId::name).to_owned();
+                let is_of_this = ids.last().is_some_and(|last| *last.tenant() == of);
+                let next = Position {
+                    tenant: of,
+                    after: if is_of_this { after } else { String::new() },
+                };
+                return Ok((ids, Some(next)));
+            }
+            ids.push(cluster.actor_id(class, &of, &name)?);
+        }
+        if tenant.is_none() {
+            current = next_tenant(cluster, class, Some(of)).await?;
+        }
+    }
+    Ok((ids, None))
+}
+
+async fn next_tenant(cluster: &Cluster, class: &str, after: Option<TenantId>) -> Result<Option<TenantId>> {
+    let query = TenantQuery {
+        class: Some(class.to_owned()),
+        after,
+        limit: 1,
+    };
+    Ok(cluster.listing().tenants(query).await?.pop())
+}
+
+/// `GET /actors/slow`: the node's last slow turns, the latest first.
+pub(crate) async fn slow(caller: Caller, gateway: Shared) -> Answer {
+    operator(&caller)?;
+    let items: Vec<_> = gateway
+        .cluster
+        .slow_turns()
+        .into_iter()
+        .map(SlowTurnBody::from)
+        .collect();
+    Ok(answer(&json!({ "items": items })))
+}
+
+/// `GET /actors/{class}/{tenant}/{name}`.
+pub(crate) async fn show(caller: Caller, gateway: Shared, place: Place) -> Answer {
+    operator(&caller)?;
+    let id = id(&gateway, place)?;
+    let status = gateway.cluster.inspect(&id).await?;
+    if !status.exists && status.live.is_none() {
+        return Err(Problem::not_found(
+            "actor.not-found",
+            format!("{id} has stored nothing and is not in memory"),
+        ));
+    }
+    Ok(answer(&ActorBody::from(status)))
+}
+
+/// `GET /actors/{class}/{tenant}/{name}/values`: what the actor has stored, as it is encoded.
+pub(crate) async fn values(request: HttpRequest, caller: Caller, gateway: Shared, place: Place) -> Answer {
+    operator(&caller)?;
+    let mut query = body::query(&request)?;
+    let limit = limit(&mut query);
+    // A key has up to 2 KiB, which makes a longer cursor than other lists have.
+    let after = query.optional_text("cursor", 4096);
+    query.finish_query()?;
+    let mut after = after.map(|cursor| key(&cursor)).transpose()?;
+    let id = id(&gateway, place)?;
+    let (mut items, mut bytes) = (Vec::new(), 0);
+    let next = loop {
+        let read = VALUES_READ.min(limit - items.len());
+        let values = gateway.cluster.stored_values(&id, after.as_deref(), read)?;
+        let is_last = values.len() < read;
+        for StoredValue { key, value } in values {
+            bytes += value.len();
+            items.push(ValueBody {
+                bytes: value.len(),
+                base64: STANDARD.encode(&value),
+                key,
+            });
+        }
+        after = items.last().map(|item: &ValueBody| item.key.clone());
+        if is_last {
+            break None;
+        }
+        if items.len() >= limit || bytes >= VALUE_BYTES {
+            break after;
+        }
+    };
+    Ok(answer(&Page {
+        items,
+        next_cursor: next.map(|key| cursor::encode(VALUES, &format!("{KEY_MARK}{key}"))),
+    }))
+}
+
+/// The key in a cursor.
+fn key(cursor: &str) -> Result<String, Problem> {
+    let position = cursor::decode(VALUES, cursor)?;
+    let key = position.strip_prefix(KEY_MARK).ok_or_else(cursor::foreign)?;
+    Ok(key.to_owned())
+}
+
+/// `POST /actors/{class}/{tenant}/{name}/passivate`: answers when what the actor did is durable.
+pub(crate) async fn passivate(caller: Caller, gateway: Shared, place: Place) -> Answer {
+    operator(&caller)?;
+    let id = id(&gateway, place)?;
+    let was_live = gateway.cluster.passivate(&id).await?;
+    tracing::info!(class = id.class(), tenant = %id.tenant(), was_live, "the operator put an actor away");
+    Ok(answer(&json!({
+        "class": id.class(), "tenant": id.tenant(), "name": id.name(), "was_live": was_live,
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_back_from_its_cursor() {
+        for after in ["", "run-1", "a/b/c"] {
+            let position = Position {
+                tenant: TenantId::new("acme").unwrap(),
+                after: after.to_owned(),
+            };
+            assert_eq!(Position::read(&position.write()).unwrap(), position);
+        }
+        assert_eq!(Position::read("nonsense").unwrap_err().code(), "query.cursor");
+    }
+}

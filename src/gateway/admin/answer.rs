@@ -1,0 +1,169 @@
+//! The shapes of the admin API's answers. Moments are Unix milliseconds; durations are milliseconds.
+
+use std::time::Duration;
+
+use cluster::{
+    ActorStatus, AlarmStatus, LastTurn, LiveActor, SlowTurn, StateSize, TurnOutcome,
+    prelude::{ActorId, TenantId},
+};
+use serde::Serialize;
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// An actor in a list.
+#[derive(Debug, Serialize)]
+pub(super) struct ItemBody<'a> {
+    class: &'a str,
+    tenant: &'a TenantId,
+    name: &'a str,
+    live: Option<LiveBody>,
+}
+
+impl<'a> ItemBody<'a> {
+    pub(super) fn new(id: &'a ActorId, live: Option<LiveActor>) -> Self {
+        Self {
+            class: id.class(),
+            tenant: id.tenant(),
+            name: id.name(),
+            live: live.map(LiveBody::from),
+        }
+    }
+}
+
+/// An actor alone.
+#[derive(Debug, Serialize)]
+pub(super) struct ActorBody {
+    class: String,
+    tenant: TenantId,
+    name: String,
+    shard: u16,
+    epoch: Option<u64>,
+    exists: bool,
+    state: StateSize,
+    alarm: Option<AlarmBody>,
+    live: Option<LiveBody>,
+    slow_turns: Vec<SlowTurnBody>,
+}
+
+impl From<ActorStatus> for ActorBody {
+    fn from(status: ActorStatus) -> Self {
+        let ActorStatus {
+            id,
+            shard,
+            epoch,
+            exists,
+            state,
+            alarm,
+            live,
+            slow_turns,
+        } = status;
+        Self {
+            class: id.class().to_owned(),
+            tenant: id.tenant().clone(),
+            name: id.name().to_owned(),
+            shard,
+            epoch,
+            exists,
+            state,
+            alarm: alarm.map(AlarmBody::from),
+            live: live.map(LiveBody::from),
+            slow_turns: slow_turns.into_iter().map(SlowTurnBody::from).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct AlarmBody {
+    due_at_ms: i64,
+    scheduled_at_ms: i64,
+    retries: u32,
+}
+
+impl From<AlarmStatus> for AlarmBody {
+    fn from(alarm: AlarmStatus) -> Self {
+        Self {
+            due_at_ms: alarm.due.as_millis(),
+            scheduled_at_ms: alarm.scheduled.as_millis(),
+            retries: alarm.retries,
+        }
+    }
+}
+
+/// What is in memory.
+#[derive(Debug, Serialize)]
+struct LiveBody {
+    mailbox: usize,
+    idle_ms: f64,
+    last_turn: Option<TurnBody>,
+}
+
+impl From<LiveActor> for LiveBody {
+    fn from(live: LiveActor) -> Self {
+        let LiveActor {
+            mailbox,
+            idle,
+            last_turn,
+        } = live;
+        Self {
+            mailbox,
+            idle_ms: millis(idle),
+            last_turn: last_turn.map(TurnBody::from),
+        }
+    }
+}
+
+/// A turn; without a message it ran the alarm.
+#[derive(Debug, Serialize)]
+struct TurnBody {
+    message: Option<&'static str>,
+    began_at_ms: i64,
+    duration_ms: f64,
+    outcome: TurnOutcome,
+}
+
+impl From<LastTurn> for TurnBody {
+    fn from(turn: LastTurn) -> Self {
+        Self {
+            message: turn.message,
+            began_at_ms: turn.began.as_millis(),
+            duration_ms: millis(turn.duration),
+            outcome: turn.outcome,
+        }
+    }
+}
+
+/// A slow turn, with the actor.
+#[derive(Debug, Serialize)]
+pub(super) struct SlowTurnBody {
+    class: String,
+    tenant: TenantId,
+    name: String,
+    #[serde(flatten)]
+    turn: TurnBody,
+}
+
+impl From<SlowTurn> for SlowTurnBody {
+    fn from(slow: SlowTurn) -> Self {
+        Self {
+            class: slow.actor.class().to_owned(),
+            tenant: slow.actor.tenant().clone(),
+            name: slow.actor.name().to_owned(),
+            turn: TurnBody {
+                message: slow.message,
+                began_at_ms: slow.began.as_millis(),
+                duration_ms: millis(slow.duration),
+                outcome: slow.outcome,
+            },
+        }
+    }
+}
+
+/// A stored value as it is encoded.
+#[derive(Debug, Serialize)]
+pub(super) struct ValueBody {
+    pub(super) key: String,
+    pub(super) bytes: usize,
+    pub(super) base64: String,
+}

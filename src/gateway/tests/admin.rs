@@ -1,0 +1,185 @@
+//! The admin API: only the operator, every tenant, pages, one actor, putting it away.
+
+use std::time::Duration;
+
+use actix_web::test::TestRequest;
+use serde_json::Value;
+
+use super::bench::{Answer, Bench, IDEA, silent};
+use crate::gateway::Role;
+
+const ROOT: &str = "/api/admin/actors";
+
+async fn as_role(bench: &Bench, role: Role, request: TestRequest) -> Answer {
+    let token = bench.token("default", "x", role);
+    bench
+        .call(request.insert_header(("authorization", format!("Bearer {token}"))))
+        .await
+}
+
+async fn get(bench: &Bench, path: &str) -> Answer {
+    as_role(bench, Role::Operator, TestRequest::get().uri(&format!("{ROOT}{path}"))).await
+}
+
+async fn post(bench: &Bench, path: &str) -> Answer {
+    as_role(bench, Role::Operator, TestRequest::post().uri(&format!("{ROOT}{path}"))).await
+}
+
+/// Creates a run of another tenant.
+async fn create(bench: &Bench, tenant: &str) -> String {
+    let token = bench.token(tenant, "x", Role::Admin);
+    let request = TestRequest::post()
+        .uri("/api/planning/runs")
+        .insert_header(("authorization", format!("Bearer {token}")))
+        .set_json(serde_json::json!({ "idea": IDEA }));
+    bench.call(request).await.json()["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_operator_looks_at_actors() {
+    Bench::with(silent(), async |bench| {
+        for role in [Role::Member, Role::Admin] {
+            for path in ["?class=run", "/slow", "/run/default/a", "/run/default/a/values"] {
+                let request = TestRequest::get().uri(&format!("{ROOT}{path}"));
+                as_role(bench, role, request).await.problem(403, "auth.role");
+            }
+            let request = TestRequest::post().uri(&format!("{ROOT}/run/default/a/passivate"));
+            as_role(bench, role, request).await.problem(403, "auth.role");
+        }
+        let nobody = bench.call(TestRequest::get().uri(&format!("{ROOT}/slow"))).await;
+        nobody.problem(401, "auth.required");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn actors_of_all_tenants_are_listed_in_pages() {
+    Bench::with(silent(), async |bench| {
+        let mut made = Vec::new();
+        for tenant in ["acme", "default", "zoo"] {
+            for _ in 0..3 {
+                made.push(format!("{tenant}/{}", create(bench, tenant).await));
+            }
+        }
+        bench.cluster.advance(Duration::from_secs(2)).await;
+        made.sort();
+        for limit in [1, 2, 3, 4, 100] {
+            let (mut seen, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = get(bench, &format!("?class=run&limit={limit}{cursor}")).await;
+                assert_eq!((page.status.as_u16(), page.header("cache-control")), (200, "no-store"));
+                let page = page.json();
+                let items = page["items"].as_array().unwrap().clone();
+                assert!(items.len() <= limit && (limit == 100 || !items.is_empty()));
+                let id = |item: &Value| {
+                    format!(
+                        "{}/{}",
+                        item["tenant"].as_str().unwrap(),
+                        item["name"].as_str().unwrap()
+                    )
+                };
+                seen.extend(items.iter().map(id));
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => break,
+                }
+            }
+            assert_eq!(seen, made, "each once, in order, {limit} at a time");
+        }
+        let own = get(bench, "?class=run&tenant=acme&limit=2").await.json();
+        assert_eq!(own["items"].as_array().unwrap().len(), 2);
+        let cursor = own["next_cursor"].as_str().unwrap();
+        let rest = get(bench, &format!("?class=run&tenant=acme&cursor={cursor}"))
+            .await
+            .json();
+        assert_eq!(
+            (rest["items"].as_array().unwrap().len(), &rest["next_cursor"]),
+            (1, &Value::Null)
+        );
+        let other = get(bench, &format!("?class=run&tenant=zoo&cursor={cursor}")).await;
+        other.problem(400, "query.cursor");
+        let first = own["items"][0]["name"].as_str().unwrap();
+        let named = get(bench, &format!("?class=run&prefix={first}")).await.json();
+        assert_eq!(named["items"].as_array().unwrap().len(), 1);
+        assert_eq!(named["items"][0]["class"], "run");
+        assert!(named["items"][0]["live"]["mailbox"].is_u64(), "{named}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_exist_is_named() {
+    Bench::with(silent(), async |bench| {
+        let missing = get(bench, "").await.problem(422, "query.invalid");
+        assert_eq!(missing["errors"][0]["pointer"], "/class");
+        let unknown = get(bench, "?class=rum").await.problem(422, "class.unregistered");
+        assert!(
+            unknown["detail"].as_str().unwrap().contains("events, run, tenant"),
+            "{unknown}"
+        );
+        get(bench, "/rum/default/a").await.problem(422, "class.unregistered");
+        get(bench, "/run/DEFAULT/a").await.problem(422, "tenant.invalid");
+        get(bench, "/run/default/nobody").await.problem(404, "actor.not-found");
+        get(bench, "?class=run&cursor=xx").await.problem(400, "query.cursor");
+        get(bench, "?class=run&colour=red").await.problem(422, "query.invalid");
+        let away = post(bench, "/run/default/nobody/passivate").await.json();
+        assert_eq!(away["was_live"], false);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_is_shown_put_away_and_exported() {
+    Bench::with(silent(), async |bench| {
+        let run = create(bench, "default").await;
+        bench.cluster.advance(Duration::from_secs(2)).await;
+        let path = format!("/run/default/{run}");
+        let shown = get(bench, &path).await.json();
+        assert_eq!(
+            (shown["name"].as_str(), &shown["exists"]),
+            (Some(run.as_str()), &Value::Bool(true))
+        );
+        assert!(shown["state"]["rows"].as_u64().unwrap() > 2, "{shown}");
+        assert!(shown["alarm"]["due_at_ms"].is_i64(), "{shown}");
+        let turn = &shown["live"]["last_turn"];
+        assert!(turn["message"].is_string() && turn["outcome"] == "ok", "{shown}");
+
+        let away = post(bench, &format!("{path}/passivate")).await.json();
+        assert_eq!(
+            (&away["was_live"], away["name"].as_str()),
+            (&Value::Bool(true), Some(run.as_str()))
+        );
+        assert_eq!(get(bench, &path).await.json()["live"], Value::Null);
+
+        let (mut keys, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = get(bench, &format!("{path}/values?limit=2{cursor}")).await.json();
+            for item in page["items"].as_array().unwrap() {
+                keys.push(item["key"].as_str().unwrap().to_owned());
+                assert!(item["bytes"].as_u64().unwrap() > 0 && item["base64"].is_string());
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(keys.len() as u64, shown["state"]["rows"].as_u64().unwrap());
+        assert!(
+            keys.is_sorted() && keys.contains(&"workflow/instance".to_owned()),
+            "{keys:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_turns_and_metrics_are_answered() {
+    Bench::with(silent(), async |bench| {
+        create(bench, "default").await;
+        let slow = get(bench, "/slow").await.json();
+        assert_eq!(slow["items"], serde_json::json!([]));
+        let metrics = bench.call(TestRequest::get().uri("/metrics")).await;
+        assert_eq!(metrics.status, 200);
+    })
+    .await;
+}
