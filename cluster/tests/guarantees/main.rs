@@ -6,6 +6,7 @@
 )]
 
 mod alarms;
+mod backups;
 mod bounds;
 mod chains;
 mod dead_letters;
@@ -19,9 +20,11 @@ mod identity;
 mod inspection;
 mod migrations;
 mod passivation;
+mod purse;
 mod references;
 mod repetitions;
 mod requests;
+mod restores;
 mod retries;
 mod sends;
 mod splits;
