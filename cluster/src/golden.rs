@@ -71,6 +71,7 @@ mod tests {
             ("due", keyspace::due(1_700_000_000_123, HASH)),
             ("outbox", keyspace::outbox(SEND)),
             ("dead", keyspace::dead(SEND)),
+            ("dead-envelope", keyspace::dead_envelope(SEND)),
             ("directory", keyspace::directory(CLASS, &tenant(), "general")),
             ("setting", keyspace::setting("class/chat")),
             ("garbage", keyspace::garbage(HASH, 1)),

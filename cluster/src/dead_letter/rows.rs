@@ -227,3 +227,27 @@ fn unreadable(host: &Host, error: &std::io::Error) -> ActorError {
     tracing::error!(%error, shard = host.shard.number(), "failed to read the dead letters");
     ActorError::internal("dead-letter.read", "failed to read the dead letters")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ActorId, TenantId, address::Address};
+
+    #[test]
+    fn stored_heads_keep_their_form() {
+        let tenant = TenantId::new("acme").unwrap();
+        let id = ActorId::from_parts("chat", tenant, "a".into());
+        let head = Head {
+            target: Some(Address::new(ClassUid([7; 8]), id).stored()),
+            message: "m".into(),
+            reason: "why".into(),
+            at: Timestamp::from_millis(5),
+            bytes: 9,
+        };
+        let golden = b"\x01\x00\x01\x07\x07\x07\x07\x07\x07\x07\x07\x04acme\x01a\x01m\x03why\x0a\x09";
+        assert_eq!(storage::encoded(&Row::V1(head)), &golden[..]);
+        let read = decode(golden).unwrap();
+        assert_eq!((read.message.as_str(), read.bytes), ("m", 9));
+        assert_eq!(class_of(golden), Some(ClassUid([7; 8])));
+    }
+}

@@ -1,8 +1,8 @@
 //! What a stored row is, told from its key.
 
 use super::{
-    ACTOR, ActorHash, DEAD, DIRECTORY, DUE, ERASED, GARBAGE, LASTING, MIGRATION, OUTBOX, SETTING, SendId, Space,
-    UNLISTED,
+    ACTOR, ActorHash, DEAD, DEAD_ENVELOPE, DIRECTORY, DUE, ERASED, GARBAGE, LASTING, MIGRATION, OUTBOX, SETTING,
+    SendId, Space, UNLISTED,
 };
 
 /// A stored row.
@@ -13,13 +13,17 @@ pub(crate) enum Row {
     Record(ActorHash),
     Alarm(ActorHash),
     Inbox(ActorHash),
+    /// A call under an idempotency key.
+    Dedup(ActorHash),
     /// An entry of the alarm index, with its moment.
     Due(i64, ActorHash),
     Outbox(SendId),
     Directory,
     /// An entry of the index of actors that have rows and are not listed.
     Unlisted(ActorHash),
-    Dead,
+    /// A send that was given up: what is known of it.
+    Dead(SendId),
+    DeadEnvelope(SendId),
     /// What concerns classes or the cluster as a whole.
     Setting,
     /// A generation to collect.
@@ -35,7 +39,8 @@ impl Row {
             DUE => super::parse_due(key).map(|(millis, hash)| Self::Due(millis, hash)),
             OUTBOX => super::parse_outbox(key).map(Self::Outbox),
             DIRECTORY => Some(Self::Directory),
-            DEAD => Some(Self::Dead),
+            DEAD => super::parse_dead(key).map(Self::Dead),
+            DEAD_ENVELOPE => super::parse_send(DEAD_ENVELOPE, key).map(Self::DeadEnvelope),
             UNLISTED => rest.last_chunk::<16>().map(|hash| Self::Unlisted(ActorHash(*hash))),
             SETTING | MIGRATION | ERASED => Some(Self::Setting),
             GARBAGE => super::parse_garbage(key).map(|(hash, generation)| Self::Garbage(hash, generation)),
@@ -55,6 +60,7 @@ fn actor(rest: &[u8]) -> Option<Row> {
         space if space == Space::Record as u8 && lasting => Some(Row::Record(hash)),
         space if space == Space::Alarm as u8 && lasting => Some(Row::Alarm(hash)),
         space if space == Space::Inbox as u8 && lasting => Some(Row::Inbox(hash)),
+        space if space == Space::Dedup as u8 && lasting => Some(Row::Dedup(hash)),
         _ => None,
     }
 }
@@ -71,6 +77,11 @@ mod tests {
         assert_eq!(Row::of(&keyspace::record(hash)), Some(Row::Record(hash)));
         assert_eq!(Row::of(&keyspace::alarm(hash)), Some(Row::Alarm(hash)));
         assert_eq!(Row::of(&keyspace::inbox(hash, 1)), Some(Row::Inbox(hash)));
+        assert_eq!(Row::of(&keyspace::dedup(hash, "k")), Some(Row::Dedup(hash)));
+        assert_eq!(Row::of(&keyspace::dedup_order(hash, 1)), Some(Row::Dedup(hash)));
+        let send = SendId { index: 1, ordinal: 2 };
+        assert_eq!(Row::of(&keyspace::dead(send)), Some(Row::Dead(send)));
+        assert_eq!(Row::of(&keyspace::dead_envelope(send)), Some(Row::DeadEnvelope(send)));
         assert_eq!(Row::of(&keyspace::due(5, hash)), Some(Row::Due(5, hash)));
         assert_eq!(Row::of(&keyspace::garbage(hash, 2)), Some(Row::Garbage(hash, 2)));
         assert_eq!(Row::of(b"\xff"), None);

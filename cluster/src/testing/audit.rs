@@ -9,7 +9,7 @@ use crate::{
     alarm::AlarmRow,
     directory::{Presence, Record},
     id::ActorHash,
-    keyspace::Row,
+    keyspace::{Row, SendId},
     router::Node,
     shard::Shard,
     wire,
@@ -43,6 +43,8 @@ struct Rows {
     garbage: BTreeSet<(ActorHash, u32)>,
     directory: Vec<Bytes>,
     unlisted: BTreeSet<ActorHash>,
+    dead: BTreeSet<SendId>,
+    dead_envelopes: BTreeSet<SendId>,
 }
 
 pub(super) fn audit(node: &Node) -> Result<Leftovers, String> {
@@ -63,7 +65,12 @@ fn shard(shard: &dyn Shard, shards: u16, leftovers: &mut Leftovers) -> Result<()
             continue;
         }
         let row = Row::of(&key).ok_or_else(|| format!("the key {key:?} is none of the runtime's"))?;
-        if let Row::State(hash, _) | Row::Record(hash) | Row::Alarm(hash) | Row::Inbox(hash) | Row::Due(_, hash) = row
+        if let Row::State(hash, _)
+        | Row::Record(hash)
+        | Row::Alarm(hash)
+        | Row::Inbox(hash)
+        | Row::Dedup(hash)
+        | Row::Due(_, hash) = row
             && hash.shard(shards) != shard.number()
         {
             return Err(format!("{row:?} is a row of another shard"));
@@ -91,8 +98,12 @@ impl Rows {
             Row::Directory => self.directory.push(value),
             Row::Unlisted(hash) => drop(self.unlisted.insert(hash)),
             Row::Outbox(_) => leftovers.sends += 1,
-            Row::Dead => leftovers.dead += 1,
-            Row::Inbox(_) | Row::Setting => {}
+            Row::Dead(id) => {
+                self.dead.insert(id);
+                leftovers.dead += 1;
+            }
+            Row::DeadEnvelope(id) => drop(self.dead_envelopes.insert(id)),
+            Row::Inbox(_) | Row::Dedup(_) | Row::Setting => {}
         }
         Ok(())
     }
@@ -100,6 +111,12 @@ impl Rows {
     fn check(&self) -> Result<(), String> {
         if self.alarms != self.due {
             return Err(format!("alarms {:?}, their index {:?}", self.alarms, self.due));
+        }
+        if self.dead != self.dead_envelopes {
+            return Err(format!(
+                "dead letters {:?}, their envelopes {:?}",
+                self.dead, self.dead_envelopes
+            ));
         }
         for (hash, generation) in &self.states {
             let Some(record) = self.records.get(hash) else {
