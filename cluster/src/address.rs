@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActorId, TenantId,
+    directory::Presence,
     id::{ActorHash, ClassUid},
+    keyspace,
     router::Classes,
     storage, wire,
 };
@@ -34,6 +36,18 @@ impl Address {
         Arc::new(Self { id, class, hash })
     }
 
+    /// The row by which the actor is found.
+    pub(crate) fn entry(&self, presence: Presence) -> Option<(Bytes, Bytes)> {
+        match presence {
+            Presence::Listed => Some((
+                keyspace::directory(self.class, self.id.tenant(), self.id.name()),
+                Bytes::copy_from_slice(&self.hash.0),
+            )),
+            Presence::Unlisted => Some((keyspace::unlisted(self.class, self.hash), Bytes::new())),
+            Presence::Absent => None,
+        }
+    }
+
     pub(crate) fn stored(&self) -> Stored {
         Stored {
             class: self.class.0,
@@ -53,6 +67,20 @@ impl Address {
 }
 
 impl Stored {
+    /// The same actor under another identity of its class.
+    pub(crate) fn of_class(self, class: ClassUid) -> Self {
+        Self { class: class.0, ..self }
+    }
+
+    /// Its place in the keyspace.
+    pub(crate) fn hash(&self) -> ActorHash {
+        ActorHash::of(self.class(), &self.tenant, &self.name)
+    }
+
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
     /// The class in bytes made by [`Address::encode`]; `None` if the bytes are broken.
     pub(crate) fn class_in(bytes: &[u8]) -> Option<ClassUid> {
         Some(wire::decode::<Self>(bytes).ok()?.class())

@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     groups: Groups,
     closing: CancellationToken,
     hosts: Mutex<Vec<JoinHandle<()>>>,
+    /// One restoring at a time.
+    restoring: tokio::sync::Mutex<()>,
 }
 
 /// What an operator sees of a node.
@@ -149,6 +151,19 @@ impl Cluster {
         self.0.groups.take_snapshots().await;
     }
 
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.0.node
+    }
+
+    /// Waits until nobody else restores anything.
+    pub(crate) async fn restoring(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.restoring.lock().await
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.0.groups
+    }
+
     /// Whether every shard answers.
     pub fn ready(&self) -> bool {
         self.0.node.hosts.iter().all(|host| host.is_ready())
@@ -169,10 +184,6 @@ impl Cluster {
 
 #[cfg(feature = "testing")]
 impl Cluster {
-    pub(crate) fn node(&self) -> &Arc<Node> {
-        &self.0.node
-    }
-
     pub(crate) async fn passivate_all(&self) {
         for host in &self.0.node.hosts {
             host.passivate_all().await;

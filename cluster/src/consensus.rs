@@ -2,11 +2,14 @@
 //!
 //! [`Engine`] opens all of a node; each of its groups is a [`Shard`](crate::shard::Shard) to the host of activations.
 
+mod capture;
 mod codec;
 mod config;
 mod directory;
 mod engine;
+mod found;
 mod group;
+mod head;
 mod log;
 mod machine;
 mod network;
@@ -15,11 +18,17 @@ mod ownership;
 mod proposer;
 mod snapshotter;
 mod steward;
+mod tail;
 mod types;
+mod verify;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use capture::{Captured, Scope, Told};
+pub(crate) use directory::{VERSION, format};
 pub(crate) use engine::{Engine, EngineConfig, OpenError, Stores};
+pub(crate) use found::found;
 pub(crate) use group::GroupStatus;
 pub(crate) use log::MemoryDisk;
+pub(crate) use verify::verify;

@@ -1,4 +1,4 @@
-//! Collects the rows that `delete_all` left behind.
+//! Collects the rows that `delete_all` left behind, and those of a restore that did not come to its end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,6 +6,9 @@ use crate::{host::Host, keyspace, shard::Outcome};
 
 /// Rows removed in one batch.
 const BATCH: usize = 256;
+
+/// Generations looked at; few of them are being filled by a restore and must be left alone.
+const LOOK: usize = 1024;
 
 /// Pause after a read that failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,7 +29,9 @@ pub(crate) async fn run(host: Arc<Host>) {
 
 /// Removes one batch; `false` if there is nothing left, or ownership went away.
 async fn collect(host: &Arc<Host>) -> std::io::Result<bool> {
-    let Some((marker, _)) = host.shard.scan(keyspace::all_garbage(), false, 1)?.pop() else {
+    let markers = host.shard.scan(keyspace::all_garbage(), false, LOOK)?;
+    let held = host.epoch().map(keyspace::held_garbage);
+    let Some((marker, _)) = markers.into_iter().find(|(_, value)| Some(value) != held.as_ref()) else {
         return Ok(false);
     };
     let mut keys = Vec::new();

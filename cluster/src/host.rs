@@ -23,6 +23,7 @@ use crate::{
     activation::{Activation, Slot},
     address::Address,
     erasure, garbage,
+    hold::Held,
     id::ActorHash,
     mailbox::{Fault, Letter, Mailbox, Offer, Reply},
     metrics::Rejection,
@@ -80,6 +81,8 @@ struct State {
     draining: bool,
     services: Option<CancellationToken>,
     mailboxes: HashMap<ActorHash, Arc<Mailbox>>,
+    /// Actors that are kept at rest.
+    held: Vec<Arc<Held>>,
 }
 
 impl Host {
@@ -282,6 +285,10 @@ impl Host {
             letter.reply().send(Err(Fault::Unavailable));
             return None;
         }
+        if state.held.iter().any(|held| held.covers(address)) {
+            letter.reply().send(Err(Fault::Unavailable));
+            return None;
+        }
         let Some(epoch) = state.epoch else { return Some(letter) };
         if self.backlog.load(Ordering::Relaxed) >= self.bounds.backlog_bytes {
             self.reject(letter, Rejection::Backlog);
@@ -407,6 +414,19 @@ impl Host {
     pub(crate) async fn drain(&self) {
         self.state.lock().draining = true;
         self.passivate_all().await;
+    }
+
+    /// Refuses letters to some actors from now on, and gives their mailboxes up.
+    pub(crate) fn hold(&self, held: &Arc<Held>) -> Vec<Arc<Mailbox>> {
+        let mut state = self.state.lock();
+        state.held.push(Arc::clone(held));
+        let given_up = state.mailboxes.extract_if(|_, mailbox| held.covers(&mailbox.address));
+        given_up.map(|(_, mailbox)| mailbox).collect()
+    }
+
+    /// Takes letters to these actors again, unless somebody else holds them.
+    pub(crate) fn release(&self, held: &Arc<Held>) {
+        self.state.lock().held.retain(|other| !Arc::ptr_eq(other, held));
     }
 
     /// Removes rows in a batch of their own.

@@ -10,6 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::{
     TenantId,
     id::{ActorHash, ClassUid},
+    shard::Epoch,
 };
 
 #[cfg(feature = "testing")]
@@ -95,6 +96,82 @@ pub(crate) fn alarm(hash: ActorHash) -> Bytes {
 /// The last durable send an actor took from a source shard.
 pub(crate) fn inbox(hash: ActorHash, source: u16) -> Bytes {
     actor_row(hash, LASTING, Space::Inbox, &source.to_be_bytes())
+}
+
+/// An actor's row, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ActorRow<'a> {
+    pub(crate) hash: ActorHash,
+    pub(crate) generation: u32,
+    space: u8,
+    rest: &'a [u8],
+}
+
+impl<'a> ActorRow<'a> {
+    /// Takes the key of an actor's row apart; `None` if it is another table's.
+    pub(crate) fn parse(key: &'a [u8]) -> Option<Self> {
+        let (hash, rest) = key.strip_prefix(&[ACTOR])?.split_first_chunk::<16>()?;
+        let (generation, rest) = rest.split_first_chunk::<4>()?;
+        let (space, rest) = rest.split_first()?;
+        Some(Self {
+            hash: ActorHash(*hash),
+            generation: u32::from_be_bytes(*generation),
+            space: *space,
+            rest,
+        })
+    }
+
+    /// Whether it outlives `delete_all`.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.generation == LASTING
+    }
+
+    /// Whether it is the actor's record.
+    pub(crate) fn is_record(&self) -> bool {
+        self.is_lasting() && self.space == Space::Record as u8
+    }
+
+    /// Whether it is the actor's alarm.
+    pub(crate) fn is_alarm(&self) -> bool {
+        self.is_lasting() && self.space == Space::Alarm as u8
+    }
+
+    /// Whether it says what the actor has taken of the durable sends to it.
+    pub(crate) fn is_inbox(&self) -> bool {
+        self.is_lasting() && self.space == Space::Inbox as u8
+    }
+
+    /// The shard whose durable sends it is about.
+    pub(crate) fn source(&self) -> Option<u16> {
+        let source = self.is_inbox().then_some(self.rest)?;
+        Some(u16::from_be_bytes(source.try_into().ok()?))
+    }
+
+    /// The same row of another actor, in another generation.
+    pub(crate) fn moved(&self, hash: ActorHash, generation: u32) -> Bytes {
+        let mut key = BytesMut::with_capacity(22 + self.rest.len());
+        key.put_u8(ACTOR);
+        key.put_slice(&hash.0);
+        key.put_u32(generation);
+        key.put_u8(self.space);
+        key.put_slice(self.rest);
+        key.freeze()
+    }
+}
+
+/// All that an actor has taken of durable sends.
+pub(crate) fn inboxes(hash: ActorHash) -> KeyRange {
+    under(actor_row(hash, LASTING, Space::Inbox, &[]))
+}
+
+/// All actors that have rows and are not listed.
+pub(crate) fn all_unlisted() -> KeyRange {
+    under(Bytes::from_static(&[UNLISTED]))
+}
+
+/// All rows of an actor that outlive `delete_all`.
+pub(crate) fn lasting(hash: ActorHash) -> KeyRange {
+    generation(hash, LASTING)
 }
 
 /// What a call of an actor under an idempotency key came to.
@@ -204,6 +281,25 @@ pub(crate) fn directory(class: ClassUid, tenant: &TenantId, name: &str) -> Bytes
     key.freeze()
 }
 
+/// All of the directory.
+pub(crate) fn all_directory() -> KeyRange {
+    under(Bytes::from_static(&[DIRECTORY]))
+}
+
+/// The directory from the next class on.
+pub(crate) fn directory_behind(class: ClassUid) -> KeyRange {
+    let prefix = [&[DIRECTORY][..], &class.0].concat();
+    let start = successor(&prefix).map_or(Bound::Unbounded, Bound::Included);
+    (start, all_directory().1)
+}
+
+/// Class, tenant and name of a key made by [`directory`].
+pub(crate) fn parse_directory(key: &[u8]) -> Option<(ClassUid, &str, &str)> {
+    let (class, rest) = key.strip_prefix(&[DIRECTORY])?.split_first_chunk::<8>()?;
+    let (tenant, name) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
+    Some((ClassUid(*class), tenant, name))
+}
+
 /// A cluster-wide setting.
 pub(crate) fn setting(name: &str) -> Bytes {
     let mut key = BytesMut::with_capacity(1 + name.len());
@@ -305,6 +401,11 @@ pub(crate) fn garbage(hash: ActorHash, generation: u32) -> Bytes {
     key.freeze()
 }
 
+/// What keeps the collector from a generation: the ownership under which it is being filled.
+pub(crate) fn held_garbage(epoch: Epoch) -> Bytes {
+    Bytes::copy_from_slice(&epoch.0.to_be_bytes())
+}
+
 /// Actor and generation of a key made by [`garbage`].
 pub(crate) fn parse_garbage(key: &[u8]) -> Option<(ActorHash, u32)> {
     let (hash, generation) = key.strip_prefix(&[GARBAGE])?.split_first_chunk::<16>()?;
@@ -314,6 +415,11 @@ pub(crate) fn parse_garbage(key: &[u8]) -> Option<(ActorHash, u32)> {
 /// All generations to collect.
 pub(crate) fn all_garbage() -> KeyRange {
     under(Bytes::from_static(&[GARBAGE]))
+}
+
+/// Every row but those of the engine itself.
+pub(crate) fn everything() -> KeyRange {
+    (Bound::Included(Bytes::from_static(&[ACTOR])), Bound::Unbounded)
 }
 
 /// All keys that begin with `prefix`.
@@ -349,6 +455,24 @@ mod tests {
             parse_garbage(&garbage(ActorHash([4; 16]), 2)),
             Some((ActorHash([4; 16]), 2))
         );
+    }
+
+    #[test]
+    fn keys_of_actors_and_of_the_directory_are_read_back() {
+        let hash = ActorHash([4; 16]);
+        let key = state(hash, 3, "k");
+        let row = ActorRow::parse(&key).unwrap();
+        assert_eq!((row.hash, row.generation, row.is_lasting()), (hash, 3, false));
+        let other = ActorHash([5; 16]);
+        assert_eq!(row.moved(other, 7), state(other, 7, "k"));
+        assert!(ActorRow::parse(&record(hash)).unwrap().is_record());
+        assert!(ActorRow::parse(&alarm(hash)).unwrap().is_alarm());
+        assert_eq!(ActorRow::parse(&inbox(hash, 513)).unwrap().source(), Some(513));
+        assert_eq!(ActorRow::parse(&record(hash)).unwrap().source(), None);
+        assert_eq!(ActorRow::parse(&due(1, hash)), None);
+        let class = ClassUid([7; 8]);
+        let key = directory(class, &TenantId::new("acme").unwrap(), "a\0b");
+        assert_eq!(parse_directory(&key), Some((class, "acme", "a\0b")));
     }
 
     #[test]

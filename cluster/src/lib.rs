@@ -4,6 +4,7 @@ mod activation;
 mod actor;
 mod address;
 mod alarm;
+mod backup;
 mod bounds;
 mod chain;
 mod clock;
@@ -16,6 +17,9 @@ mod erasure;
 mod error;
 mod garbage;
 mod gate;
+#[cfg(test)]
+mod golden;
+mod hold;
 mod host;
 mod id;
 mod idempotency;
@@ -28,6 +32,7 @@ mod message;
 pub mod metrics;
 mod migration;
 mod outbox;
+mod paging;
 pub mod prelude;
 mod reference;
 mod request;
@@ -39,11 +44,13 @@ mod store;
 pub mod testing;
 mod timer;
 mod turn;
+mod verification;
 mod vitals;
 mod wire;
 
 pub use actor::{Handler, VirtualActor};
 pub use alarm::Alarm;
+pub use backup::{Backup, BackupError, BackupFile, Contents, Existing, Manifest, Position, Restored};
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
@@ -66,4 +73,5 @@ pub use migration::{
 pub use reference::ActorRef;
 pub use request::RequestId;
 pub use storage::{Key, Keys, List, Storage};
+pub use verification::{Finding, Severity, Verification, VerifiedGroup, verify};
 pub use vitals::{SlowTurn, TurnOutcome};

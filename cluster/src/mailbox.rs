@@ -9,6 +9,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{sync::oneshot, time::Instant};
@@ -271,6 +272,25 @@ impl Mailbox {
             actor.stop(None);
         }
         idle
+    }
+
+    /// Ends the activation after the letters it has, or in the middle of one if they take longer than `patience`. Returns
+    /// when all it did has an outcome.
+    pub(crate) async fn end(&self, patience: Duration) {
+        let (reply, ended) = Reply::channel();
+        self.post(Letter::Passivate(reply));
+        self.seal();
+        let passivated = tokio::time::timeout(patience, ended).await.is_ok();
+        if let Some(actor) = self.actor.get() {
+            if passivated {
+                actor.stop(None);
+            } else {
+                self.kill();
+            }
+            // An actor that is gone already is what is wanted.
+            actor.wait(None).await.ok();
+        }
+        self.gate.wait(self.gate.last()).await.ok();
     }
 
     /// Ends the activation at once, in the middle of a turn if need be.

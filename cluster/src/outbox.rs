@@ -94,7 +94,7 @@ impl Length {
             .fetch_add(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
-    fn removed(&self, rows: usize) {
+    pub(crate) fn removed(&self, rows: usize) {
         self.0
             .fetch_sub(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
     }

@@ -73,6 +73,10 @@ impl Classes {
         self.uids.get(name).copied()
     }
 
+    pub(crate) fn uids(&self) -> impl Iterator<Item = (&'static str, ClassUid)> {
+        self.uids.iter().map(|(name, uid)| (*name, *uid))
+    }
+
     pub(crate) fn by_uid(&self, uid: ClassUid) -> Option<Arc<dyn Class>> {
         self.classes.get(&uid).cloned()
     }

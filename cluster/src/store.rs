@@ -12,15 +12,16 @@ mod image;
 mod memory;
 mod overlay;
 mod shard;
+mod sums;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use disk::StateDisk;
-pub(crate) use file::{create_directory, replace, sync_directory, sync_parent};
+pub(crate) use disk::{StateDisk, StateTrust};
+pub(crate) use file::{create_directory, replace, sync_all, sync_directory, sync_parent};
 pub(crate) use flusher::{Flusher, Limits as StateLimits};
-pub(crate) use image::{Image, Images};
+pub(crate) use image::{Image, ImageError, ImageReader, ImageWriter, Images};
 pub(crate) use memory::MemoryTree;
 pub(crate) use overlay::Change;
 pub(crate) use shard::ShardState;

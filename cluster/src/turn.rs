@@ -225,19 +225,6 @@ impl Turn {
             && self.sends.is_empty()
     }
 
-    /// The row by which the actor is found.
-    fn entry(&self, presence: Presence) -> Option<(Bytes, Bytes)> {
-        let Address { id, class, hash } = &**self.address();
-        match presence {
-            Presence::Listed => Some((
-                keyspace::directory(*class, id.tenant(), id.name()),
-                Bytes::copy_from_slice(&hash.0),
-            )),
-            Presence::Unlisted => Some((keyspace::unlisted(*class, *hash), Bytes::new())),
-            Presence::Absent => None,
-        }
-    }
-
     /// Proposes what is buffered as one batch. Returns the batch to wait for: this one, or, if the turn wrote nothing,
     /// the last one before it.
     pub(crate) fn commit(&mut self) -> Commit {
@@ -301,8 +288,8 @@ impl Turn {
         if record != before {
             rows.push((keyspace::record(hash), Some(storage::encoded(&record))));
             if before.presence != presence {
-                ops.extend(self.entry(before.presence).map(|(key, _)| Op::Delete { key }));
-                ops.extend(self.entry(presence).map(|(key, value)| Op::Put { key, value }));
+                ops.extend(address.entry(before.presence).map(|(key, _)| Op::Delete { key }));
+                ops.extend(address.entry(presence).map(|(key, value)| Op::Put { key, value }));
             }
             if before.presence == Presence::Listed && before.generation != record.generation {
                 ops.push(Op::Put {

@@ -7,12 +7,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores, history};
 use crate::{
     Migrations, VirtualActor,
+    backup::CLUSTER_ID,
     consensus::{Engine, EngineConfig},
     deadlines::Deadlines,
     host::Host,
@@ -100,11 +101,18 @@ impl ClusterBuilder {
         };
         let metrics = Metrics::new(registered.names().into_iter());
 
+        let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
+        let id = uuid::Builder::from_random_bytes(random.clone().random()).into_uuid();
+        let named = settings.put_if_absent(CLUSTER_ID, id.to_string().into_bytes()).await;
+        if let Err(error) = named {
+            groups.shutdown().await;
+            return Err(OpenError::ClusterId(error));
+        }
+
         let shards = groups.shards();
         let bounds = Arc::new(config.bounds);
         let room = bounds.activations.div_ceil(shards.len());
         let backlog = Arc::<AtomicUsize>::default();
-        let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
         let node = Arc::new_cyclic(|node| Node {
             bounds: Arc::clone(&bounds),
             clock: config.clock,
@@ -131,6 +139,7 @@ impl ClusterBuilder {
             groups,
             closing,
             hosts: Mutex::new(hosts),
+            restoring: tokio::sync::Mutex::default(),
         })))
     }
 }

@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use tokio::runtime::Handle;
 
+use super::OpenError;
 use crate::{Bounds, Clock, SystemClock, consensus};
 
 /// Memory that the state may use as a cache.
@@ -96,6 +97,20 @@ impl Stores {
             path: path.into(),
             cache_bytes,
         })
+    }
+
+    /// Refuses a data directory whose format this program does not know, before anything in it is opened or created.
+    ///
+    /// # Errors
+    /// [`OpenError::Newer`], or that its format cannot be read.
+    pub fn check(&self) -> Result<(), OpenError> {
+        match &self.0 {
+            consensus::Stores::Disk { path, .. } => {
+                consensus::format(path)?;
+                Ok(())
+            }
+            consensus::Stores::Memory(_) => Ok(()),
+        }
     }
 
     /// In memory: nothing outlives the cluster.

@@ -1,12 +1,12 @@
 //! The groups of a node: what makes its writes durable.
 
-use std::sync::Arc;
+use std::{io, path::PathBuf, sync::Arc};
 
 use super::GroupStatus;
 #[cfg(feature = "testing")]
 use crate::testing::SimulatedGroups;
 use crate::{
-    consensus::{self, Engine},
+    consensus::{self, Captured, Engine, Scope, Told},
     shard::Shard,
 };
 
@@ -49,6 +49,18 @@ impl Groups {
             Self::Engine(engine) => engine.take_snapshots().await,
             #[cfg(feature = "testing")]
             Self::Simulated(_) => {}
+        }
+    }
+
+    /// Copies what is in scope into a directory.
+    pub(crate) async fn capture(&self, scope: Scope, into: PathBuf, told: Told) -> io::Result<Vec<Captured>> {
+        match self {
+            Self::Engine(engine) => engine.capture(scope, into, told).await,
+            #[cfg(feature = "testing")]
+            Self::Simulated(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "simulated groups have no log to copy",
+            )),
         }
     }
 

@@ -35,6 +35,14 @@ pub enum OpenError {
     /// The number of shards is not a power of two from 1 to 256.
     #[error("{0} shards: a cluster has a power of two from 1 to 256")]
     Shards(u16),
+    /// What makes writes durable is damaged: only a backup, or another member of the cluster, has it.
+    #[error("{} is damaged, restore a backup or rejoin under a new id: {reason}", path.display())]
+    Damaged {
+        /// The damaged file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The stores cannot be used as they are; the text says why, and what to do.
     #[error("{0}")]
     Stores(String),
@@ -49,6 +57,9 @@ pub enum OpenError {
         /// Name of the message.
         message: &'static str,
     },
+    /// The cluster could not be given an id.
+    #[error("failed to give the cluster an id: {0}")]
+    ClusterId(#[source] ActorError),
     /// Classes, migrations and what is stored do not fit together.
     #[error(transparent)]
     Migration(#[from] MigrationError),
@@ -65,6 +76,7 @@ impl From<consensus::OpenError> for OpenError {
             Engine::Newer { path, version, known } => Self::Newer { path, version, known },
             Engine::ShardsChanged { stored, configured } => Self::ShardsChanged { stored, configured },
             Engine::Shards(shards) => Self::Shards(shards),
+            Engine::Damaged { path, reason } => Self::Damaged { path, reason },
             error @ (Engine::Format { .. }
             | Engine::Directory { .. }
             | Engine::Log(_)

@@ -1,7 +1,7 @@
 //! All groups of a node, and the stores under them.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::capture::{self, Captured, Scope, Told};
 use super::group::{Group, GroupStatus};
 use super::log::{MarkError, MemoryDisk};
 use super::node::{Node, Shared};
@@ -57,13 +58,13 @@ pub(crate) struct Limits {
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error("data directory {path} is in use by another process")]
+    #[error("data directory {} is in use by another process", path.display())]
     Locked { path: PathBuf },
-    #[error("data directory {path} has format version {version}, this program knows {known}")]
+    #[error("data directory {} has format version {version}, this program knows {known}", path.display())]
     Newer { path: PathBuf, version: u32, known: u32 },
-    #[error("failed to read data directory {path}: {reason}")]
+    #[error("failed to read data directory {}: {reason}", path.display())]
     Format { path: PathBuf, reason: &'static str },
-    #[error("failed to use data directory {path}: {source}")]
+    #[error("failed to use data directory {}: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
     #[error("the cluster was created with {stored} shards, which cannot be changed to {configured}")]
     ShardsChanged { stored: u16, configured: u16 },
@@ -79,8 +80,24 @@ pub(crate) enum OpenError {
         "refused to start, restore a backup or rejoin under a new id: group {group} has neither state nor snapshot for its log before entry {first}"
     )]
     Gap { group: u32, first: u64 },
+    #[error("{} is damaged, restore a backup or rejoin under a new id: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: String },
     #[error("failed to start group {group}: {source}")]
     Group { group: u32, source: io::Error },
+}
+
+impl OpenError {
+    /// Names what failed: a file whose contents are wrong is damaged, and only a copy helps.
+    pub(crate) fn of(path: &Path, error: io::Error, other: impl FnOnce(io::Error) -> Self) -> Self {
+        if error.kind() == io::ErrorKind::InvalidData {
+            Self::Damaged {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            }
+        } else {
+            other(error)
+        }
+    }
 }
 
 /// The engine of a node that runs.
@@ -89,6 +106,7 @@ pub(crate) struct Engine {
     shards: Vec<Arc<Group>>,
     #[cfg(any(test, feature = "testing"))]
     disk: Option<MemoryDisk>,
+    turn: Arc<Semaphore>,
     stop: CancellationToken,
     parts: Mutex<Option<Parts>>,
 }
@@ -147,6 +165,7 @@ impl Engine {
         let started = start_groups(&node, shards, &shared).await;
         let Shared {
             pressure,
+            turn,
             stop,
             running,
             ..
@@ -167,6 +186,7 @@ impl Engine {
                     shards: groups.collect(),
                     #[cfg(any(test, feature = "testing"))]
                     disk,
+                    turn,
                     stop,
                     parts: Mutex::new(Some(parts)),
                 })
@@ -204,6 +224,11 @@ impl Engine {
     /// Takes a snapshot of every group: the log is purged behind it, and the files are a backup.
     pub(crate) async fn take_snapshots(&self) {
         join_all(self.groups().map(|group| group.take_snapshot())).await;
+    }
+
+    /// Copies what is in scope into a directory, as it is at one moment.
+    pub(crate) async fn capture(&self, scope: Scope, into: PathBuf, told: Told) -> io::Result<Vec<Captured>> {
+        capture::capture(self.groups().cloned().collect(), &self.turn, scope, into, told).await
     }
 
     /// Stops in order: nothing that was taken is left unanswered, and the state need not be rebuilt. Activations must

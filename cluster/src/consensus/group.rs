@@ -10,16 +10,17 @@ use metrics::histogram;
 use openraft::Raft;
 use openraft::errors::{InitializeError, RaftError};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::codec::{self, Head};
 use super::config;
 use super::log::LogStore;
-use super::machine::{Machine, SnapshotInfo};
+use super::machine::{HEAD, Machine, SnapshotInfo};
 use super::network::NoPeers;
 use super::ownership::Ownership;
-use super::proposer::Proposer;
+use super::proposer::{Proposer, ROUNDS};
 use super::steward::Steward;
 use super::types::Types;
 use crate::metrics::ENTRY;
@@ -36,6 +37,7 @@ pub(crate) struct Group {
     state: Arc<ShardState>,
     ownership: Arc<Ownership>,
     snapshot: Arc<SnapshotInfo>,
+    permits: Arc<Semaphore>,
     /// `None` once the group takes no more proposals.
     queue: Mutex<Option<mpsc::UnboundedSender<Proposal>>>,
     proposer: Mutex<Option<JoinHandle<()>>>,
@@ -98,10 +100,12 @@ impl Group {
             Err(error) => return Err(io::Error::other(error)),
         }
         let (queue, proposals) = mpsc::unbounded_channel();
+        let permits = Arc::new(Semaphore::new(ROUNDS as usize));
         let proposer = Proposer {
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
             queue: proposals,
+            permits: Arc::clone(&permits),
             sizes: histogram!(ENTRY),
         };
         let steward = Steward {
@@ -119,6 +123,7 @@ impl Group {
             state,
             ownership,
             snapshot,
+            permits,
             queue: Mutex::new(Some(queue)),
             proposer: Mutex::new(Some(tokio::spawn(proposer.run()))),
             steward: Mutex::new(Some(tokio::spawn(steward.run()))),
@@ -181,6 +186,32 @@ impl Group {
             snapshot: self.snapshot.applied().map(|applied| applied.index),
             snapshot_bytes: self.snapshot.bytes(),
         }
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.group
+    }
+
+    pub(crate) fn state(&self) -> &Arc<ShardState> {
+        &self.state
+    }
+
+    pub(crate) fn log(&self) -> &LogStore {
+        &self.log
+    }
+
+    /// How far the state is applied, and under which owner.
+    pub(crate) fn head(&self) -> io::Result<Head> {
+        let head = self.state.get(HEAD)?.map(codec::read_head).transpose()?;
+        Ok(head.unwrap_or_default())
+    }
+
+    /// Waits until no write-set is on its way. None is proposed while the permit is held.
+    pub(crate) async fn rest(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.permits)
+            .acquire_many_owned(ROUNDS)
+            .await
+            .expect("the semaphore is never closed")
     }
 
     #[cfg(test)]

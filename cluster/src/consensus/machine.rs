@@ -9,23 +9,23 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use metrics::histogram;
 use openraft::storage::{EntryResponder, RaftStateMachine};
-use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use openraft::{OptionalSend, RaftSnapshotBuilder};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::codec::{self, Head};
 use super::log::{Marks, Progress};
 use super::ownership::Ownership;
-use super::types::{Command, Entry, LeaderId, LogId, Reply, StoredMembership, Types};
+use super::types::{Entry, LeaderId, LogId, Reply, StoredMembership, Types};
 use crate::metrics::SNAPSHOT;
-use crate::shard::{Epoch, Op};
+use crate::shard::Op;
 use crate::store::{Change, Image, Images, ShardState};
 
 type SnapshotMeta = openraft::SnapshotMeta<LeaderId, u64, ()>;
 type Snapshot = openraft::Snapshot<LeaderId, u64, (), Image>;
 
 /// The row that says how far the state is applied, and under which owner; the engine's own table is 0.
-const HEAD: &[u8] = &[0, 0];
+pub(crate) const HEAD: &[u8] = &[0, 0];
 
 /// The table of durable sends, keyed by `[log index u64][ordinal u32]`.
 const OUTBOX: u8 = 3;
@@ -140,30 +140,11 @@ impl Machine {
 
     fn apply_one(&mut self, entry: Entry) -> io::Result<Reply> {
         let index = entry.log_id.index;
-        let mut changes = Vec::new();
-        let reply = match entry.payload {
-            EntryPayload::Blank => Reply::Nothing,
-            EntryPayload::Membership(membership) => {
-                self.head.membership = StoredMembership::new(Some(entry.log_id), membership);
-                Reply::Nothing
-            }
-            EntryPayload::Normal(Command::Own { .. }) => {
-                let epoch = Epoch(index);
-                (self.head.epoch, self.head.round) = (Some(epoch), 0);
-                self.inner.ownership.superseded_by(epoch);
-                Reply::Installed(epoch)
-            }
-            EntryPayload::Normal(Command::Write { epoch, round, ops }) => {
-                if self.head.epoch == Some(epoch) && self.head.round == round {
-                    self.head.round += 1;
-                    changes = self.resolve(index, codec::read_ops(ops)?)?;
-                    Reply::Applied
-                } else {
-                    Reply::Rejected
-                }
-            }
-        };
-        self.head.applied = Some(entry.log_id);
+        let (reply, ops) = self.head.advance(entry)?;
+        if let Reply::Installed(epoch) = reply {
+            self.inner.ownership.superseded_by(epoch);
+        }
+        let mut changes = self.resolve(index, ops)?;
         changes.push((Bytes::from_static(HEAD), Some(codec::head(&self.head).into())));
         self.inner.state.write(changes);
         self.publish();

@@ -1,6 +1,6 @@
 //! The stores of a node while it opens its groups, and the order in which everything is put away again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -9,16 +9,17 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::codec;
 use super::directory::{self, DataDirectory};
 use super::engine::{OpenError, Stores};
 use super::group::{Group, GroupParts};
 use super::log::{FjallLog, LogDisk, LogStore, MarkError, Marks, MemoryDisk, MemorySession, Pressure};
 use super::machine::{Machine, MachineParts, SnapshotInfo};
 use super::ownership::Ownership;
-use crate::store::{Flusher, Images, OnFatal, ShardState, StateDisk, StateLimits, sync_parent};
+use crate::store::{Flusher, Image, Images, OnFatal, ShardState, StateDisk, StateLimits, sync_parent};
 
 /// The node of a cluster of one.
-const NODE: u64 = 1;
+pub(crate) const NODE: u64 = 1;
 
 /// Everything under the groups.
 pub(crate) struct Node {
@@ -78,8 +79,10 @@ impl Node {
     ) -> Result<Self, OpenError> {
         let (directory, stored) = DataDirectory::open(path, shards)?;
         same_shards(stored, shards)?;
-        let marks = Marks::on_disk(directory.marks()).map_err(OpenError::Log)?;
-        let log = FjallLog::open(&directory.log(), Arc::clone(on_fatal)).map_err(OpenError::Log)?;
+        let marks = Marks::on_disk(directory.marks())
+            .map_err(|error| OpenError::of(&directory.marks(), error, OpenError::Log))?;
+        let log = FjallLog::open(&directory.log(), Arc::clone(on_fatal))
+            .map_err(|error| OpenError::of(&directory.log(), error, OpenError::Log))?;
         // fjall syncs what is in its directory, not that it exists.
         sync_parent(&directory.log()).map_err(OpenError::Log)?;
         let boot = directory::boot();
@@ -106,6 +109,10 @@ impl Node {
                 Log::Memory(log) => Arc::clone(log) as Arc<dyn LogDisk>,
             },
             state: self.flusher.adopt(group, tree),
+            path: match &self.medium {
+                Medium::Disk(_, directory) => directory.log(),
+                Medium::Memory(_) => PathBuf::from("log in memory"),
+            },
             images: self.images.clone(),
             marks: Arc::clone(&self.marks),
             shared: shared.clone(),
@@ -182,6 +189,8 @@ pub(crate) struct Shared {
 pub(crate) struct Opening {
     group: u32,
     disk: Arc<dyn LogDisk>,
+    /// What to call the log in an error.
+    path: PathBuf,
     state: Arc<ShardState>,
     images: Images,
     marks: Arc<Marks>,
@@ -194,6 +203,7 @@ impl Opening {
         let Self {
             group,
             disk,
+            path,
             state,
             images,
             marks,
@@ -211,13 +221,19 @@ impl Opening {
                 .flatten(),
             Images::Memory(_) => open(),
         };
-        let log = log.map_err(OpenError::Log)?;
+        let log = log.map_err(|error| OpenError::of(&path, error, OpenError::Log))?;
         let end = log.last().map_or(0, |last| last.index + 1);
         marks.check(group, end)?;
 
         let failed = |source| OpenError::Group { group, source };
         let ownership = Arc::new(Ownership::new());
         let snapshot = Arc::<SnapshotInfo>::default();
+        let current = images.current(group).map_err(failed)?;
+        if let Some(image) = &current {
+            let head = image.head().map_err(std::io::Error::from);
+            head.and_then(|head| Ok(codec::read_head(head)?))
+                .map_err(|error| OpenError::of(&image.path(), error, failed))?;
+        }
         let machine = Machine::open(MachineParts {
             group,
             state: Arc::clone(&state),
@@ -257,6 +273,18 @@ impl Opening {
                 group,
                 first: purged.index + 1,
             });
+        }
+        // It is about to become the state. A damaged one is named here; what openraft makes of it says less.
+        if let Some(image) = current.filter(|_| imaged > applied) {
+            let path = image.path();
+            let verified = match image {
+                Image::File(_) => tokio::task::spawn_blocking(move || image.verify())
+                    .await
+                    .map_err(std::io::Error::other)
+                    .map_err(failed)?,
+                Image::Memory(_) => image.verify(),
+            };
+            verified.map_err(|error| OpenError::of(&path, error.into(), failed))?;
         }
         Group::start(GroupParts {
             group,

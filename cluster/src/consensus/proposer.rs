@@ -19,7 +19,7 @@ use super::types::{Answer, Command, Reply, Types};
 use crate::shard::{Epoch, Op, Outcome, Proposal};
 
 /// Rounds on their way at once: one being made durable, one gathering.
-const ROUNDS: u32 = 2;
+pub(crate) const ROUNDS: u32 = 2;
 /// Write-sets in one round.
 const ROUND_TURNS: usize = 512;
 /// Bytes after which a round takes no further write-set.
@@ -31,6 +31,8 @@ pub(crate) struct Proposer {
     pub(crate) raft: GroupRaft,
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) queue: mpsc::UnboundedReceiver<Proposal>,
+    /// [`ROUNDS`] of them. Whoever holds them all has the group at rest.
+    pub(crate) permits: Arc<Semaphore>,
     /// How many write-sets go into one entry.
     pub(crate) sizes: Histogram,
 }
@@ -38,7 +40,7 @@ pub(crate) struct Proposer {
 impl Proposer {
     /// Proposes until the queue is closed, and returns once every round is answered.
     pub(crate) async fn run(mut self) {
-        let permits = Arc::new(Semaphore::new(ROUNDS as usize));
+        let permits = Arc::clone(&self.permits);
         let mut waiting = VecDeque::new();
         let mut arrived = Vec::with_capacity(ROUND_TURNS);
         let mut next = (Epoch(0), 0);

@@ -1,7 +1,9 @@
 //! Tests of the engine as a whole.
 
 mod crash;
+mod damage;
 mod disk;
+mod golden;
 mod kill;
 mod memory;
 mod suite;

@@ -1,11 +1,13 @@
 //! The sled database of a node, and when not to believe it.
 //!
-//! sled does not sync what it writes. After a clean stop its files were synced here; after a kill under the same boot
-//! of the kernel they are complete in the page cache; after anything else they are deleted and rebuilt.
+//! sled does not sync what it writes, and where its files are damaged it may silently start from an earlier moment. After
+//! a clean stop its files were synced and summed up here, and are believed if the sums still hold; after a kill under
+//! the same boot of the kernel they are complete in the page cache; after anything else they are deleted and rebuilt.
 
 use std::fs;
 use std::io;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,10 +18,13 @@ use sled::Batch;
 use super::chunk::{self, Stored};
 use super::overlay::Changes;
 use super::tree::{RESERVED, Tree};
-use super::{OnFatal, Row, file};
+use super::{OnFatal, Row, file, sums};
 
 /// How often a reader starts again when the flusher replaces a chunked value under it; one flush replaces it once.
 const CHUNK_ATTEMPTS: u32 = 16;
+
+/// Cache of a state that is only looked at, once and in order.
+const LOOK_CACHE_BYTES: u64 = 16 << 20;
 
 /// The state directory of one data directory.
 pub(crate) struct StateDisk {
@@ -30,12 +35,22 @@ pub(crate) struct StateDisk {
 }
 
 struct Markers {
-    /// Present after a clean stop.
+    /// Present after a clean stop: the sums of the files.
     clean: PathBuf,
     /// The boot under which the state was last written.
     boot: PathBuf,
     /// Present if the state was found damaged.
     rebuild: PathBuf,
+}
+
+impl Markers {
+    fn of(directory: &Path) -> Self {
+        Self {
+            clean: directory.join("state.clean"),
+            boot: directory.join("state.boot"),
+            rebuild: directory.join("state.rebuild"),
+        }
+    }
 }
 
 /// Stops the node at the first sign of damage and sees to it that the next start rebuilds.
@@ -63,14 +78,8 @@ impl StateDisk {
     /// Opens the state in `directory/state`, empty if what is there cannot be trusted.
     pub(crate) fn open(directory: &Path, cache_bytes: u64, boot: &str, on_fatal: OnFatal) -> io::Result<Self> {
         let path = directory.join("state");
-        let paths = Markers {
-            clean: directory.join("state.clean"),
-            boot: directory.join("state.boot"),
-            rebuild: directory.join("state.rebuild"),
-        };
-        let trusted = !paths.rebuild.try_exists()?
-            && (paths.clean.try_exists()? || (!boot.is_empty() && read(&paths.boot)?.as_deref() == Some(boot)));
-        if !trusted {
+        let paths = Markers::of(directory);
+        if !trusted(&path, &paths, boot)? {
             if path.try_exists()? {
                 tracing::warn!(path = %path.display(), "state cannot be trusted, it is rebuilt from snapshot and log");
             }
@@ -79,19 +88,12 @@ impl StateDisk {
         file::remove(&paths.clean)?;
         file::replace(&paths.boot, boot.as_bytes())?;
         file::remove(&paths.rebuild)?;
-        let open = || {
-            sled::Config::new()
-                .path(&path)
-                .cache_capacity(cache_bytes)
-                .flush_every_ms(Some(500))
-                .open()
-        };
-        let db = match open() {
+        let db = match open_db(&path, cache_bytes) {
             Ok(db) => db,
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "state does not open, it is rebuilt from snapshot and log");
                 wipe(&path)?;
-                open().map_err(io::Error::other)?
+                open_db(&path, cache_bytes)?
             }
         };
         let fault = Arc::new(Fault {
@@ -100,6 +102,22 @@ impl StateDisk {
             raised: AtomicBool::new(false),
         });
         Ok(Self { db, path, paths, fault })
+    }
+
+    /// Opens a copy of a state to look at it. What is damaged is an error and stays as it is.
+    pub(crate) fn look(copy: &Path) -> io::Result<Self> {
+        let paths = Markers::of(copy);
+        let fault = Arc::new(Fault {
+            rebuild: copy.with_extension("rebuild"),
+            on_fatal: Arc::new(drop),
+            raised: AtomicBool::new(false),
+        });
+        Ok(Self {
+            db: open_db(copy, LOOK_CACHE_BYTES)?,
+            path: copy.to_owned(),
+            paths,
+            fault,
+        })
     }
 
     /// Opens the tree of one shard.
@@ -132,7 +150,54 @@ impl StateDisk {
             return Ok(());
         }
         file::sync_all(&self.path)?;
-        file::replace(&self.paths.clean, b"")
+        file::replace(&self.paths.clean, sums::of(&self.path)?.as_bytes())
+    }
+}
+
+/// Whether the files are what was written last.
+fn trusted(path: &Path, paths: &Markers, boot: &str) -> io::Result<bool> {
+    if paths.rebuild.try_exists()? {
+        return Ok(false);
+    }
+    match read(&paths.clean)? {
+        Some(left) => Ok(path.try_exists()? && sums::of(path)? == left),
+        None => Ok(!boot.is_empty() && read(&paths.boot)?.as_deref() == Some(boot)),
+    }
+}
+
+fn open_db(path: &Path, cache_bytes: u64) -> io::Result<sled::Db> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(cache_bytes)
+        .flush_every_ms(Some(500));
+    // Some kinds of damage make sled panic where others make it fail.
+    catch_unwind(AssertUnwindSafe(|| config.open()))
+        .map_err(|_| io::Error::other("sled panicked"))?
+        .map_err(io::Error::other)
+}
+
+/// How a state directory was left behind, for whoever looks at it without opening it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StateTrust {
+    /// There is none.
+    Absent,
+    /// The next start believes it.
+    Trusted,
+    /// The next start rebuilds it.
+    Untrusted,
+}
+
+impl StateTrust {
+    /// Looks at the state in `directory/state` as a start under this boot would.
+    pub(crate) fn of(directory: &Path, boot: &str) -> io::Result<Self> {
+        let path = directory.join("state");
+        Ok(if !path.try_exists()? {
+            Self::Absent
+        } else if trusted(&path, &Markers::of(directory), boot)? {
+            Self::Trusted
+        } else {
+            Self::Untrusted
+        })
     }
 }
 

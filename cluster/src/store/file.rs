@@ -29,7 +29,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Syncs every file below a directory, and the directories themselves.
-pub(super) fn sync_all(directory: &Path) -> io::Result<()> {
+pub(crate) fn sync_all(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {

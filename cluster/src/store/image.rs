@@ -31,7 +31,7 @@ const PART_MAX: u32 = 1 << 30;
 pub(crate) enum ImageError {
     #[error("failed to read the snapshot: {0}")]
     Io(#[from] io::Error),
-    #[error("snapshot is damaged: {0}")]
+    #[error("the snapshot is damaged: {0}")]
     Damaged(&'static str),
 }
 
@@ -67,6 +67,14 @@ impl Image {
         Ok(ImageReader::open(self.read()?)?.head)
     }
 
+    /// What to call it in an error.
+    pub(crate) fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Memory(_) => PathBuf::from("snapshot in memory"),
+        }
+    }
+
     /// How many bytes it takes.
     pub(crate) fn bytes(&self) -> io::Result<u64> {
         Ok(match self {
@@ -76,7 +84,7 @@ impl Image {
     }
 
     /// Reads all of it.
-    pub(super) fn verify(&self) -> Result<(), ImageError> {
+    pub(crate) fn verify(&self) -> Result<(), ImageError> {
         let mut reader = ImageReader::open(self.read()?)?;
         while reader.next_rows()?.is_some() {}
         Ok(())
@@ -152,38 +160,84 @@ fn name(group: u32) -> String {
     format!("{group:05}")
 }
 
-fn write(out: &mut impl Write, head: &[u8], state: &ShardState) -> io::Result<()> {
-    out.write_all(MAGIC)?;
-    put_part(out, head)?;
-    let (mut rows, mut sums) = (0_u64, crc32fast::Hasher::new());
+fn write(out: impl Write, head: &[u8], state: &ShardState) -> io::Result<()> {
+    let mut image = ImageWriter::begin(out, head)?;
     // Meta rows are left out: the head says what they said before the first row was read.
-    let mut from = Bound::Included(Bytes::from_static(&[1]));
-    let mut block = Vec::with_capacity(BLOCK + BLOCK / 4);
-    loop {
-        let page = state.scan(
-            (from.clone(), Bound::Excluded(Bytes::from_static(&[RESERVED]))),
-            false,
-            PAGE,
-        )?;
-        let Some((last, _)) = page.last() else { break };
-        from = Bound::Excluded(last.clone());
-        for (key, value) in &page {
-            rows += 1;
-            put_bytes(&mut block, key)?;
-            put_bytes(&mut block, value)?;
-            if block.len() >= BLOCK {
-                sums.update(&put_part(out, &block)?);
-                block.clear();
+    image.scan(
+        state,
+        (
+            Bound::Included(Bytes::from_static(&[1])),
+            Bound::Excluded(Bytes::from_static(&[RESERVED])),
+        ),
+    )?;
+    image.finish().map(drop)
+}
+
+/// Writes an image row by row. The rows must come in key order.
+pub(crate) struct ImageWriter<W> {
+    out: W,
+    block: Vec<u8>,
+    rows: u64,
+    sums: crc32fast::Hasher,
+}
+
+impl<W: Write> ImageWriter<W> {
+    /// Writes the head.
+    pub(crate) fn begin(mut out: W, head: &[u8]) -> io::Result<Self> {
+        out.write_all(MAGIC)?;
+        put_part(&mut out, head)?;
+        Ok(Self {
+            out,
+            block: Vec::with_capacity(BLOCK + BLOCK / 4),
+            rows: 0,
+            sums: crc32fast::Hasher::new(),
+        })
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        self.rows += 1;
+        put_bytes(&mut self.block, key)?;
+        put_bytes(&mut self.block, value)?;
+        if self.block.len() >= BLOCK {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of a range, each as it is when it is read.
+    pub(crate) fn scan(&mut self, state: &ShardState, range: (Bound<Bytes>, Bound<Bytes>)) -> io::Result<()> {
+        let (mut from, to) = range;
+        loop {
+            let page = state.scan((from, to.clone()), false, PAGE)?;
+            for (key, value) in &page {
+                self.push(key, value)?;
+            }
+            match page.into_iter().last() {
+                Some((last, _)) => from = Bound::Excluded(last),
+                None => return Ok(()),
             }
         }
     }
-    if !block.is_empty() {
-        sums.update(&put_part(out, &block)?);
+
+    /// Ends the image; returns what it was written to, and how many rows there are.
+    pub(crate) fn finish(mut self) -> io::Result<(W, u64)> {
+        if !self.block.is_empty() {
+            self.flush()?;
+        }
+        let end = [&self.rows.to_be_bytes()[..], &self.sums.finalize().to_be_bytes()].concat();
+        self.out.write_all(&0_u32.to_be_bytes())?;
+        self.out.write_all(&crc32fast::hash(&end).to_be_bytes())?;
+        self.out.write_all(&end)?;
+        self.out.flush()?;
+        Ok((self.out, self.rows))
     }
-    let end = [&rows.to_be_bytes()[..], &sums.finalize().to_be_bytes()].concat();
-    out.write_all(&0_u32.to_be_bytes())?;
-    out.write_all(&crc32fast::hash(&end).to_be_bytes())?;
-    out.write_all(&end)
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sums.update(&put_part(&mut self.out, &self.block)?);
+        self.block.clear();
+        Ok(())
+    }
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
@@ -211,7 +265,7 @@ fn length(bytes: &[u8]) -> io::Result<[u8; 4]> {
 }
 
 /// Reads an image part by part, checking every one.
-pub(super) struct ImageReader {
+pub(crate) struct ImageReader {
     input: Box<dyn Read + Send>,
     head: Bytes,
     rows: u64,
@@ -219,7 +273,7 @@ pub(super) struct ImageReader {
 }
 
 impl ImageReader {
-    pub(super) fn open(mut input: Box<dyn Read + Send>) -> Result<Self, ImageError> {
+    pub(crate) fn open(mut input: Box<dyn Read + Send>) -> Result<Self, ImageError> {
         let mut magic = [0; 8];
         fill(&mut *input, &mut magic)?;
         if magic != *MAGIC {
@@ -235,8 +289,35 @@ impl ImageReader {
         })
     }
 
+    /// The opaque head.
+    pub(crate) fn head(&self) -> &Bytes {
+        &self.head
+    }
+
+    /// The rows one by one; an error, or the end, is the last thing it says.
+    pub(crate) fn rows(mut self) -> impl Iterator<Item = Result<Row, ImageError>> {
+        let mut block = Vec::new().into_iter();
+        let mut ended = false;
+        std::iter::from_fn(move || {
+            while !ended {
+                if let Some(row) = block.next() {
+                    return Some(Ok(row));
+                }
+                match self.next_rows() {
+                    Ok(Some(rows)) => block = rows.into_iter(),
+                    Ok(None) => ended = true,
+                    Err(error) => {
+                        ended = true;
+                        return Some(Err(error));
+                    }
+                }
+            }
+            None
+        })
+    }
+
     /// The rows of the next block; `None` after the last, once all of them are known to have been there.
-    pub(super) fn next_rows(&mut self) -> Result<Option<Vec<Row>>, ImageError> {
+    pub(crate) fn next_rows(&mut self) -> Result<Option<Vec<Row>>, ImageError> {
         let (length, sum) = take_prefix(&mut *self.input)?;
         if length == 0 {
             let mut end = take(&mut *self.input, 12, sum)?;

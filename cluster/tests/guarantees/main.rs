@@ -6,6 +6,7 @@
 )]
 
 mod alarms;
+mod backups;
 mod bounds;
 mod chains;
 mod deadlines;
@@ -18,8 +19,10 @@ mod identity;
 mod inspection;
 mod migrations;
 mod passivation;
+mod purse;
 mod references;
 mod requests;
+mod restores;
 mod retries;
 mod sends;
 mod splits;

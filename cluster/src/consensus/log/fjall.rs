@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
@@ -47,18 +48,20 @@ impl FjallLog {
     /// Opens the logs in a directory, or creates them.
     pub(crate) fn open(path: &Path, on_fatal: OnFatal) -> io::Result<Self> {
         tail::repair(path)?;
-        let db = Database::builder(path)
-            .worker_threads(1)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
-            .open()
-            .map_err(plain)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let parts = Parts {
-            entries: db.keyspace("entries", options).map_err(plain)?,
-            marks: db.keyspace("marks", options).map_err(plain)?,
-            db,
-        };
+        let parts = whole(|| {
+            let db = Database::builder(path)
+                .worker_threads(1)
+                .cache_size(CACHE_BYTES)
+                .max_journaling_size(JOURNAL_BYTES)
+                .open()
+                .map_err(unreadable)?;
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+            Ok(Parts {
+                entries: db.keyspace("entries", options).map_err(unreadable)?,
+                marks: db.keyspace("marks", options).map_err(unreadable)?,
+                db,
+            })
+        })?;
         // fjall syncs what is in the directory of a keyspace, not that there is one.
         sync_directory(&path.join("keyspaces"))?;
         let (queue, jobs) = mpsc::channel();
@@ -94,11 +97,26 @@ impl FjallLog {
     }
 }
 
-/// The error of the disk, without the name that fjall has for it.
-fn plain(error: fjall::Error) -> io::Error {
+/// Runs what reads files. Some kinds of damage make fjall panic where others make it fail.
+fn whole<T>(read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(broken("it cannot be read at all".to_owned())))
+}
+
+/// The error of the disk, without the name that fjall has for it. Damage has the kind `InvalidData`: also files that are
+/// missing, cut, or where none should be.
+fn unreadable(error: fjall::Error) -> io::Error {
     match error {
-        fjall::Error::Io(error) => error,
-        error => io::Error::other(error),
+        fjall::Error::Io(error) => match error.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::AlreadyExists
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidInput => io::Error::new(io::ErrorKind::InvalidData, error),
+            _ => error,
+        },
+        error @ (fjall::Error::Locked | fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted) => {
+            io::Error::other(error)
+        }
+        error => io::Error::new(io::ErrorKind::InvalidData, error),
     }
 }
 
@@ -121,10 +139,9 @@ fn index(key: &[u8]) -> io::Result<u64> {
     }
 }
 
-impl LogDisk for FjallLog {
+impl Parts {
     fn load(&self, group: u32) -> io::Result<Loaded> {
-        let parts = self.parts()?;
-        let read = |kind| parts.marks.get(mark(group, kind)).map_err(io::Error::other);
+        let read = |kind| self.marks.get(mark(group, kind)).map_err(unreadable);
         let vote = read(VOTE)?
             .map(|vote| codec::read_vote(Bytes::copy_from_slice(&vote)))
             .transpose()?;
@@ -136,14 +153,21 @@ impl LogDisk for FjallLog {
             purged,
             ..Loaded::default()
         };
-        for found in parts.entries.prefix(group.to_be_bytes()) {
-            let (key, record) = found.into_inner().map_err(io::Error::other)?;
+        for found in self.entries.prefix(group.to_be_bytes()) {
+            let (key, record) = found.into_inner().map_err(unreadable)?;
             let index = index(&key)?;
             let entry = codec::read_entry(Bytes::copy_from_slice(&record))
                 .map_err(|error| broken(format!("entry {index} of group {group}: {error}")))?;
             loaded.push(index, &entry, super::journal::size(&entry))?;
         }
         Ok(loaded)
+    }
+}
+
+impl LogDisk for FjallLog {
+    fn load(&self, group: u32) -> io::Result<Loaded> {
+        let parts = self.parts()?;
+        whole(|| parts.load(group))
     }
 
     fn submit(&self, job: Job) {
@@ -160,7 +184,7 @@ impl LogDisk for FjallLog {
         let parts = self.parts()?;
         let (mut entries, mut used, mut expected) = (Vec::new(), 0, range.start);
         for found in parts.entries.range(key(group, range.start)..key(group, range.end)) {
-            let (key, record) = found.into_inner().map_err(io::Error::other)?;
+            let (key, record) = found.into_inner().map_err(unreadable)?;
             if index(&key)? != expected || (used >= bytes && !entries.is_empty()) {
                 break;
             }
@@ -193,7 +217,7 @@ impl Committer {
             let began = Instant::now();
             if let Err(error) = batch.commit() {
                 // What the disk holds is unknown from here on, so nothing is tried again.
-                (self.on_fatal)(format!("failed to commit to the log: {}", plain(error)));
+                (self.on_fatal)(format!("failed to commit to the log: {}", unreadable(error)));
                 let refuse = |job: Job| (job.done)(Err(io::Error::other("an earlier commit to the log failed")));
                 round.into_iter().for_each(refuse);
                 self.jobs.iter().for_each(refuse);

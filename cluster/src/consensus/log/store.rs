@@ -90,6 +90,23 @@ impl LogStore {
         journal.vote.is_none() && journal.last().is_none()
     }
 
+    /// Hands the entries of a range out in order; one that is not there is an error.
+    pub(crate) fn each(&self, range: Range<u64>, mut hand: impl FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
+        let mut rest = range;
+        while !rest.is_empty() {
+            let entries = self.read(&rest, READ_BYTES)?;
+            if entries.first().is_none_or(|first| first.log_id.index != rest.start) {
+                return Err(broken(format!(
+                    "entry {} of group {} is missing",
+                    rest.start, self.0.group
+                )));
+            }
+            rest.start += entries.len() as u64;
+            entries.into_iter().try_for_each(&mut hand)?;
+        }
+        Ok(())
+    }
+
     fn submit(&self, write: LogWrite, number: u64, done: impl FnOnce(io::Result<()>) + Send + 'static) {
         let inner = Arc::clone(&self.0);
         let done = Box::new(move |result: io::Result<()>| {

@@ -9,21 +9,21 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn stores(directory: &TempDir) -> Stores {
+pub(super) fn stores(directory: &TempDir) -> Stores {
     Stores::Disk {
         path: directory.path().to_owned(),
         cache_bytes: 8 << 20,
     }
 }
 
-async fn start(directory: &TempDir) -> Engine {
+pub(super) async fn start(directory: &TempDir) -> Engine {
     let engine = open(stores(directory), 2).await.unwrap();
     engine.ready().await;
     engine
 }
 
 /// Leaves rows of every kind behind: whole, chunked, shrunk, removed.
-async fn fill(engine: &Engine) -> Vec<Vec<(Bytes, Bytes)>> {
+pub(super) async fn fill(engine: &Engine) -> Vec<Vec<(Bytes, Bytes)>> {
     for shard in engine.shards() {
         for n in 0..200_u32 {
             commit(&*shard, vec![put(&format!("{n:03}"), vec![n as u8; 500])]).await;
@@ -42,7 +42,7 @@ async fn fill(engine: &Engine) -> Vec<Vec<(Bytes, Bytes)>> {
     rows(engine)
 }
 
-fn rows(engine: &Engine) -> Vec<Vec<(Bytes, Bytes)>> {
+pub(super) fn rows(engine: &Engine) -> Vec<Vec<(Bytes, Bytes)>> {
     let range = (Bound::Included(Bytes::from_static(&[1])), Bound::Unbounded);
     engine
         .shards()
@@ -51,7 +51,7 @@ fn rows(engine: &Engine) -> Vec<Vec<(Bytes, Bytes)>> {
         .collect()
 }
 
-async fn snapshot(engine: &Engine) {
+pub(super) async fn snapshot(engine: &Engine) {
     engine.take_snapshots().await;
     for group in std::iter::once(engine.meta_group()).chain(engine.shard_groups()) {
         let applied = group.status().applied;
@@ -128,6 +128,7 @@ async fn an_unclean_state_of_another_boot_is_rebuilt() {
     let before = fill(&engine).await;
     engine.shutdown().await;
     forge(directory.path());
+    fs::remove_file(directory.path().join("state.clean")).unwrap();
     let engine = start(&directory).await;
     assert_ne!(rows(&engine), before, "under the same boot the state is believed");
     engine.shutdown().await;
@@ -172,7 +173,11 @@ async fn a_damaged_snapshot_is_not_installed() {
         on_fatal,
     };
     let error = Engine::open(config).await.unwrap_err();
-    assert!(error.to_string().contains("checksum"), "{error}");
+    assert!(
+        matches!(&error, OpenError::Damaged { path, reason } if *path == image && reason.contains("checksum")),
+        "{error}"
+    );
+    assert!(error.to_string().contains("restore a backup"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -272,6 +277,7 @@ async fn another_number_of_shards_and_a_newer_format_are_refused() {
         "{error}"
     );
     fs::write(directory.path().join("format"), "version 2\nshards 2\n").unwrap();
+    fs::remove_file(directory.path().join("lock")).unwrap();
     let error = open(stores(&directory), 2).await.unwrap_err();
     assert!(
         matches!(
@@ -284,6 +290,7 @@ async fn another_number_of_shards_and_a_newer_format_are_refused() {
         ),
         "{error}"
     );
+    assert!(!directory.path().join("lock").exists(), "nothing is made in it");
     fs::remove_file(directory.path().join("format")).unwrap();
     let error = open(stores(&directory), 2).await.unwrap_err();
     assert!(matches!(error, OpenError::Format { .. }), "{error}");

@@ -1,0 +1,107 @@
+//! Taking a backup of a running node.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    BackupError, BackupFile, Contents, Manifest, Position,
+    folder::Draft,
+    manifest::{FORMAT, hex},
+};
+use crate::{
+    Cluster,
+    consensus::{self, Captured, Scope},
+    id::ActorHash,
+    keyspace,
+};
+
+/// Setting under which a cluster keeps what tells it from all others.
+pub(crate) const CLUSTER_ID: &str = "cluster/id";
+
+impl Cluster {
+    /// Copies what this node keeps into a folder that must not exist or be empty. All of it is from one moment, and
+    /// the actors go on working meanwhile. `told` hears of the steps: how many are done, of how many.
+    ///
+    /// # Errors
+    /// [`BackupError::NotEmpty`], [`BackupError::Nothing`] if tenant or actor have stored nothing, or what went wrong.
+    pub async fn backup(
+        &self,
+        contents: Contents,
+        into: impl AsRef<Path>,
+        told: impl Fn(usize, usize) + Send + Sync + 'static,
+    ) -> Result<Manifest, BackupError> {
+        let scope = self.scope(&contents)?;
+        let id = self.settings().get(CLUSTER_ID).await?.unwrap_or_default();
+        let into = into.as_ref().to_owned();
+        let draft = Draft::begin(&into)?;
+        let created = self.node().clock.now();
+        let captured = self
+            .groups()
+            .capture(scope, draft.path().to_owned(), Arc::new(told))
+            .await
+            .map_err(BackupError::io(&into))?;
+        let manifest = Manifest {
+            format: FORMAT,
+            data_format: consensus::VERSION,
+            contents: contents.clone(),
+            cluster: String::from_utf8_lossy(&id).into_owned(),
+            created,
+            shards: u16::try_from(self.node().hosts.len()).unwrap_or(u16::MAX),
+            classes: self
+                .node()
+                .classes
+                .registry()
+                .live()
+                .iter()
+                .map(|(name, entry)| (name.clone(), hex(&entry.uid.0)))
+                .collect(),
+            files: captured.into_iter().map(file).collect(),
+        };
+        if contents != Contents::Node && manifest.rows() == 0 {
+            return Err(BackupError::Nothing(contents));
+        }
+        let sealed = manifest.clone();
+        tokio::task::spawn_blocking(move || draft.seal(&sealed))
+            .await
+            .map_err(|error| BackupError::io(&into)(std::io::Error::other(error)))??;
+        tracing::info!(contents = %manifest.contents, path = %into.display(), "backup taken");
+        Ok(manifest)
+    }
+
+    fn scope(&self, contents: &Contents) -> Result<Scope, BackupError> {
+        Ok(match contents {
+            Contents::Node => Scope::Node,
+            Contents::Tenant(tenant) => Scope::Tenant(tenant.clone()),
+            Contents::Actor(id) => {
+                id.check()?;
+                let class = self.node().classes.uid(id.class());
+                let class = class.ok_or_else(|| BackupError::UnknownClass(id.class().to_owned()))?;
+                Scope::Actor {
+                    hash: ActorHash::of(class, id.tenant(), id.name()),
+                    entry: keyspace::directory(class, id.tenant(), id.name()),
+                }
+            }
+        })
+    }
+}
+
+fn file(captured: Captured) -> BackupFile {
+    let Captured {
+        group,
+        path,
+        applied,
+        rows,
+        bytes,
+        sha256,
+    } = captured;
+    BackupFile {
+        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        shard: group.checked_sub(1).and_then(|shard| u16::try_from(shard).ok()),
+        applied: applied.map(|applied| Position {
+            term: applied.leader_id.term,
+            index: applied.index,
+        }),
+        rows,
+        bytes,
+        sha256: hex(&sha256),
+    }
+}
