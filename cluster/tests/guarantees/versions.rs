@@ -83,6 +83,8 @@ impl<const V: u32> VirtualActor for Book<V> {
         if V > 1 {
             let (pages, copy) = (ctx.storage().get(&PAGES).await?, ctx.storage().get(&COPY).await?);
             assert_eq!(pages, copy, "a half of an upgrade is visible");
+            // What the upgrade wrote is on its way to the disk meanwhile, by itself.
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(Self)
     }
