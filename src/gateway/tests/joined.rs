@@ -59,6 +59,8 @@ async fn request_turns_and_steps_share_an_id() {
         id: "join-me-7",
         names: Arc::default(),
     };
+    // With a single subscriber, what other tests of the process log first would be taken as never wanted.
+    let _spare = tracing::Dispatch::new(tracing_subscriber::registry());
     let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(carriers.clone()));
     Bench::with(model(GO), async |bench| {
         let token = bench.token("default", "admin", Role::Admin);
