@@ -1,5 +1,6 @@
 //! The command line: `foundation serve`, and a client of the HTTP API for everything else.
 
+mod backup;
 mod client;
 mod command;
 mod config;

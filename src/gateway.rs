@@ -5,6 +5,7 @@
 //! actors with the caller's tenant. Everything that goes wrong leaves as one [`Problem`].
 
 mod api;
+mod backups;
 mod body;
 mod caller;
 mod cursor;
@@ -25,6 +26,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use backups::Backups;
 pub use error::Problem;
 pub use planning::Planning;
 pub use routes::app;

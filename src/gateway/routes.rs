@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{api, error::Problem, health, pages, request, session, sse, state::Gateway};
+use super::{api, backups, error::Problem, health, pages, request, session, sse, state::Gateway};
 
 /// The whole HTTP application over one gateway.
 pub fn app(
@@ -31,6 +31,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/ready").route(web::get().to(health::ready)))
         .service(web::resource("/metrics").route(web::get().to(health::metrics)));
     auth(config);
+    admin(config);
     planning(config);
     page_routes(config);
     config.default_service(web::to(unknown));
@@ -41,6 +42,13 @@ fn auth(config: &mut ServiceConfig) {
         .service(web::resource("/api/auth/me").route(web::get().to(session::me)))
         .service(web::resource("/api/auth/tokens").route(web::post().to(session::mint)))
         .service(web::resource("/api/auth/sign-in-links").route(web::post().to(session::mint_link)));
+}
+
+fn admin(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/api/admin/backups").route(web::post().to(backups::create)))
+        .service(web::resource("/api/admin/restores").route(web::post().to(backups::restore)))
+        .service(web::resource("/api/admin/jobs/{id}").route(web::get().to(backups::job)));
 }
 
 fn planning(config: &mut ServiceConfig) {

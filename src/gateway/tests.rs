@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod backups;
 mod bench;
 mod hostile;
 mod input;
