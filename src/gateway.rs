@@ -6,6 +6,7 @@
 
 mod admin;
 mod api;
+mod backups;
 mod body;
 mod caller;
 mod cursor;
@@ -26,6 +27,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use backups::Backups;
 pub use error::Problem;
 pub use planning::Planning;
 pub use routes::app;

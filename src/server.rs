@@ -9,5 +9,6 @@ mod operator;
 mod serve;
 
 pub use compose::ComposeError;
+pub(crate) use lock::DataLock;
 pub use lock::LockError;
 pub use serve::{Note, ServeError, serve};

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     actors,
+    backup,
     client::{Client, ClientError},
     config, doctor, models,
     output::Output,
@@ -59,7 +60,11 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     /// Check that this machine can run the server.
-    Doctor,
+    Doctor(doctor::Arguments),
+    /// Copy what the server keeps into a folder, while it runs.
+    Backup(backup::Arguments),
+    /// Bring back a backup: all of it while the server is stopped, a tenant or an actor while it runs.
+    Restore(backup::RestoreArguments),
     /// Create and follow planning runs.
     #[command(subcommand)]
     Run(runs::Command),
@@ -140,6 +145,12 @@ pub enum CliError {
     /// The run that was watched did not end well.
     #[error("the run ended as {0}")]
     RunEnded(&'static str),
+    /// A backup is not what it should be, or cannot be written.
+    #[error(transparent)]
+    Backup(#[from] cluster::BackupError),
+    /// The server could not do what it was asked to do in the background.
+    #[error("the server failed: {0}")]
+    Job(String),
     /// A check of `doctor` failed.
     #[error("{0} of the checks failed")]
     Unhealthy(usize),
@@ -157,6 +168,8 @@ impl CliError {
             | Self::Runtime(_)
             | Self::Restart(_)
             | Self::RunEnded(_)
+            | Self::Backup(_)
+            | Self::Job(_)
             | Self::Unhealthy(_) => 1,
         }
     }
@@ -200,7 +213,22 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
         }
         Command::Models(command) => Ok(models::run(&command, &load(&layers)?, output)?),
         Command::Config(command) => config::run(&command, &layers, output),
-        Command::Doctor => doctor::run(&load(&layers)?, output),
+        Command::Doctor(arguments) => doctor::run(&arguments, &load(&layers)?, output),
+        Command::Backup(arguments) => {
+            let config = load(&layers)?;
+            with_client(&global, &config, environment, async |client| {
+                backup::run(&arguments, &config, client, output).await
+            })
+        }
+        Command::Restore(arguments) if arguments.is_offline() => {
+            backup::restore_node(&arguments, &load(&layers)?, output)
+        }
+        Command::Restore(arguments) => {
+            let config = load(&layers)?;
+            with_client(&global, &config, environment, async |client| {
+                backup::restore_part(&arguments, &config, client, output).await
+            })
+        }
         Command::Phases => {
             phases::run(output);
             Ok(())

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Args;
+use cluster::Severity;
 use serde::Serialize;
 
 use super::{command::CliError, output::Output};
@@ -17,7 +19,7 @@ use crate::{
         Provider,
         models::{ModelFiles, Part},
     },
-    server::migrations,
+    server::{DataLock, migrations},
 };
 
 /// Free space under which the server is likely to stop soon.
@@ -54,12 +56,23 @@ impl Check {
     }
 }
 
-pub(super) fn run(config: &Config, output: &Output) -> Result<(), CliError> {
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Check log, snapshots and state of a stopped server against each other. This takes as much free space as log and
+    /// state do, for as long as it lasts.
+    #[arg(long)]
+    verify: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<(), CliError> {
     let mut checks = vec![Check::new("version", Verdict::Good, env!("CARGO_PKG_VERSION"))];
     checks.push(migrations());
     checks.extend(data(&config.db.path));
     checks.extend(models(config));
     checks.push(port(config));
+    if arguments.verify {
+        checks.extend(stored(config, output));
+    }
     let rows = checks
         .iter()
         .map(|check| {
@@ -78,6 +91,56 @@ pub(super) fn run(config: &Config, output: &Output) -> Result<(), CliError> {
     } else {
         Err(CliError::Unhealthy(bad))
     }
+}
+
+/// Looks at all that a stopped server keeps.
+fn stored(config: &Config, output: &Output) -> Vec<Check> {
+    let _lock = match DataLock::take(&config.db.path) {
+        Ok(lock) => lock,
+        Err(error) => return vec![Check::new("stored", Verdict::Bad, error.to_string())],
+    };
+    let scratch = config.db.path.join(format!("verify-{}", std::process::id()));
+    let progress = output.steps(0).with_prefix("verify");
+    let looked = cluster::verify(config.db.cluster_dir(), scratch, |done, total| {
+        progress.set_length(total as u64);
+        progress.set_position(done as u64);
+    });
+    progress.finish_and_clear();
+    let found = match looked {
+        Ok(found) => found,
+        Err(error) => return vec![Check::new("stored", Verdict::Bad, error.to_string())],
+    };
+    let mut checks = found
+        .findings
+        .iter()
+        .map(|finding| {
+            let (verdict, name) = match finding.severity {
+                Severity::Note => (Verdict::Warning, "stored"),
+                Severity::Wrong => (Verdict::Bad, "stored state"),
+                Severity::Lost => (Verdict::Bad, "stored log"),
+            };
+            let shard = finding
+                .shard
+                .map_or_else(String::new, |shard| format!(" (shard {shard})"));
+            let help = match finding.severity {
+                Severity::Note => "",
+                Severity::Wrong => "; remove the folder, it is rebuilt",
+                Severity::Lost => "; restore a backup",
+            };
+            let path = finding.path.display();
+            Check::new(name, verdict, format!("{path}{shard}: {}{help}", finding.text))
+        })
+        .collect::<Vec<_>>();
+    if checks.is_empty() {
+        let entries = found.groups.iter().map(|group| group.entries).sum::<u64>();
+        let rows = found.groups.iter().filter_map(|group| group.rows).sum::<u64>();
+        let detail = format!(
+            "{} logs with {entries} entries, their snapshots and {rows} rows agree",
+            found.groups.len()
+        );
+        checks.push(Check::new("stored", Verdict::Good, detail));
+    }
+    checks
 }
 
 /// The class migrations that a server of this version has applied once it runs.

@@ -217,6 +217,12 @@ impl DbConfig {
         self.path.join("cluster")
     }
 
+    /// Where the running server makes backups, and where it reads them.
+    #[must_use]
+    pub fn backups_dir(&self) -> PathBuf {
+        self.path.join("backups")
+    }
+
     /// Where the token of the local operator is written while the server runs.
     #[must_use]
     pub fn operator_token_file(&self) -> PathBuf {

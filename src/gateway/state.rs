@@ -9,7 +9,7 @@ use cluster::prelude::Cluster;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{planning::Planning, token::Signer};
+use super::{backups::Backups, planning::Planning, token::Signer};
 use crate::{
     config::{AuthConfig, ServerConfig},
     planes::events::Watchers,
@@ -39,6 +39,8 @@ pub struct Parts {
     pub telemetry: Telemetry,
     /// The model that writes.
     pub model: ModelStatus,
+    /// Backups and restores.
+    pub backups: Backups,
     /// Rules of the server.
     pub server: ServerConfig,
     /// Rules of sign-in.

@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod auth;
+mod backups;
 mod bench;
 mod hostile;
 mod input;

@@ -20,7 +20,7 @@ use super::{failure::Fault, first_start, migrations::migrations};
 use crate::{
     cli::Environment,
     config::Config,
-    gateway::{Gateway, ModelStatus, Parts, Planning, Readiness},
+    gateway::{Backups, Gateway, ModelStatus, Parts, Planning, Readiness},
     planes::{
         ai::{self, ConnectError},
         data::{LanceVectors, ObjectStorage},
@@ -177,6 +177,7 @@ pub(super) async fn gateway(
         readiness: Readiness::default(),
         telemetry,
         model,
+        backups: Backups::new(config.db.backups_dir()),
         server: config.server.clone(),
         auth: config.auth.clone(),
     }))

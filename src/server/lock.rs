@@ -12,7 +12,7 @@ const FILE: &str = "lock";
 
 /// Holds the lock until it is dropped, or until the process ends in whatever way.
 #[derive(Debug)]
-pub(super) struct DataLock {
+pub(crate) struct DataLock {
     _file: File,
 }
 
@@ -37,7 +37,7 @@ pub enum LockError {
 
 impl DataLock {
     /// Makes the directory where it is missing, readable by its owner only, and locks it.
-    pub(super) fn take(path: &Path) -> Result<Self, LockError> {
+    pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
         let unusable = |source| LockError::Unusable {
             path: path.to_path_buf(),
             source,

@@ -166,8 +166,13 @@ fn open_and_serve(
     let fault = Fault::default();
     let (cluster, gateway) = runtimes.actors.block_on(async {
         let directory = config.db.cluster_dir();
-        let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), &watchers).await?;
+        // First of all: what a later program wrote is not touched, nor what stands beside it.
         let stores = Stores::disk(&directory);
+        stores.check().map_err(|source| ComposeError::Cluster {
+            path: directory.clone(),
+            source,
+        })?;
+        let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), &watchers).await?;
         let cluster = compose::cluster(runtimes.cluster_config(config, &fault), stores, env.clone())
             .await
             .map_err(|source| ComposeError::Cluster {

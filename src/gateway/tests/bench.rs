@@ -25,7 +25,7 @@ use tokio::task::LocalSet;
 
 use crate::{
     config::{AuthConfig, ServerConfig},
-    gateway::{Gateway, ModelStatus, Parts, Planning, Purpose, Readiness, Role, Signer, app},
+    gateway::{Backups, Gateway, ModelStatus, Parts, Planning, Purpose, Readiness, Role, Signer, app},
     planes::events::Watchers,
     telemetry::Telemetry,
 };
@@ -74,6 +74,8 @@ pub(super) fn silent() -> FakeModel {
 pub(super) struct Bench {
     pub(super) cluster: TestCluster,
     pub(super) gateway: Gateway,
+    /// Goes with the bench.
+    _folder: tempfile::TempDir,
 }
 
 /// An answer with its body.
@@ -137,6 +139,7 @@ impl Bench {
 
     async fn new(model: FakeModel, server: ServerConfig) -> Self {
         let watchers = Watchers::new(server.watchers_per_tenant);
+        let folder = tempfile::tempdir().unwrap();
         let env = Env {
             model: Arc::new(model),
             embedder: Arc::new(FakeEmbedder::default()),
@@ -164,10 +167,15 @@ impl Bench {
                 is_embedded: false,
                 notices: Vec::new(),
             },
+            backups: Backups::new(folder.path().join("backups")),
             server,
             auth: AuthConfig::default(),
         });
-        Self { cluster, gateway }
+        Self {
+            cluster,
+            gateway,
+            _folder: folder,
+        }
     }
 
     pub(super) fn token(&self, tenant: &str, user: &str, role: Role) -> String {

@@ -1,0 +1,273 @@
+//! Backups of the running server, for its operator: `/api/admin/backups` and `/api/admin/restores`.
+//!
+//! No request names a path. Backups are made in, and read from, one folder of the data directory, under names of one
+//! component; whoever runs the server moves them in and out (`foundation backup` and `foundation restore` do). One job
+//! runs at a time; it goes on when the client leaves, and can be asked about.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use cluster::{
+    Backup, BackupError, Contents, Existing, Manifest, Restored,
+    prelude::{Cluster, TenantId},
+};
+use parking_lot::Mutex;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    body::{self, Fields},
+    caller::Caller,
+    error::Problem,
+    state::Gateway,
+    token::Role,
+};
+
+/// Longest name of an actor.
+const NAME_MAX: usize = 256;
+
+/// Longest name of a class.
+const CLASS_MAX: usize = 256;
+
+/// Backups and restores of this server. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Backups {
+    folder: PathBuf,
+    job: Arc<Mutex<Option<Job>>>,
+}
+
+/// The last job.
+#[derive(Debug, Clone, Serialize)]
+struct Job {
+    id: String,
+    /// Steps that are done, and all of them; zero where that is not known.
+    done: usize,
+    total: usize,
+    #[serde(flatten)]
+    state: State,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+enum State {
+    Running,
+    Failed { error: String, code: &'static str },
+    BackedUp { name: String, manifest: Box<Manifest> },
+    Restored(Restored),
+}
+
+impl Backups {
+    /// Keeps them in a folder, which is made when it is needed.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            job: Arc::default(),
+        }
+    }
+
+    fn begin(&self) -> Result<String, Problem> {
+        let mut job = self.job.lock();
+        if job.as_ref().is_some_and(|job| matches!(job.state, State::Running)) {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "backup.busy",
+                "another backup or restore is running",
+            ));
+        }
+        let id = Uuid::now_v7().to_string();
+        *job = Some(Job {
+            id: id.clone(),
+            done: 0,
+            total: 0,
+            state: State::Running,
+        });
+        Ok(id)
+    }
+
+    fn told(&self, done: usize, total: usize) {
+        if let Some(job) = &mut *self.job.lock() {
+            (job.done, job.total) = (done, total);
+        }
+    }
+
+    fn end(&self, state: State) {
+        if let Some(job) = &mut *self.job.lock() {
+            job.state = state;
+        }
+    }
+
+    async fn back_up(&self, cluster: &Cluster, contents: Contents, name: String) {
+        let told = self.clone();
+        let into = self.folder.join(&name);
+        let taken = cluster
+            .backup(contents, into, move |done, total| told.told(done, total))
+            .await;
+        self.end(match taken {
+            Ok(manifest) => State::BackedUp {
+                name,
+                manifest: Box::new(manifest),
+            },
+            Err(error) => failed(&error),
+        });
+    }
+
+    async fn restore(&self, cluster: &Cluster, contents: Contents, path: PathBuf, existing: Existing) {
+        let opened = tokio::task::spawn_blocking(move || Backup::open(path)).await;
+        let restored = match opened {
+            Ok(Ok(backup)) => cluster.restore(&backup, contents, existing).await,
+            Ok(Err(error)) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, "checking a backup panicked");
+                return self.end(State::Failed {
+                    error: "the server failed to check the backup; its log says why".to_owned(),
+                    code: "internal",
+                });
+            }
+        };
+        self.end(restored.map_or_else(|error| failed(&error), State::Restored));
+    }
+}
+
+fn failed(error: &BackupError) -> State {
+    tracing::warn!(%error, "a backup or restore failed");
+    let code = match error {
+        BackupError::Present(_) => "backup.present",
+        BackupError::Missing(_) | BackupError::Nothing(_) => "backup.missing",
+        BackupError::Damaged { .. } | BackupError::NotABackup { .. } => "backup.damaged",
+        BackupError::Newer { .. } => "backup.newer",
+        _ => "backup.failed",
+    };
+    State::Failed {
+        error: error.to_string(),
+        code,
+    }
+}
+
+/// Lets nobody but the operator pass: a backup has all tenants in it.
+fn operator(caller: &Caller) -> Result<(), Problem> {
+    match caller.role {
+        Role::Operator => Ok(()),
+        Role::Member | Role::Admin => Err(Problem::forbidden(
+            "auth.role",
+            "backups are made and restored by the operator",
+        )),
+    }
+}
+
+/// A tenant, one of its actors, or everything.
+fn contents(fields: &mut Fields, cluster: &Cluster) -> Result<Contents, Problem> {
+    let tenant = fields.optional_text("tenant", 64);
+    let class = fields.optional_text("class", CLASS_MAX);
+    let actor = fields.optional_text("actor", NAME_MAX);
+    let tenant = tenant.map(|tenant| TenantId::new(&tenant)).transpose()?;
+    match (tenant, class, actor) {
+        (None, None, None) => Ok(Contents::Node),
+        (Some(tenant), None, None) => Ok(Contents::Tenant(tenant)),
+        (Some(tenant), Some(class), Some(actor)) => Ok(Contents::Actor(cluster.actor_id(&class, &tenant, &actor)?)),
+        (_, _, _) => Err(Problem::unprocessable(
+            "backup.contents",
+            "name nothing, a tenant, or tenant, class and actor",
+        )),
+    }
+}
+
+/// `POST /api/admin/backups`: begins a backup.
+pub(crate) async fn create(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    operator(&caller)?;
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let contents = contents(&mut fields, &gateway.cluster)?;
+    fields.finish()?;
+    let backups = gateway.backups.clone();
+    let id = backups.begin()?;
+    let (name, cluster) = (id.clone(), gateway.cluster.clone());
+    actix_web::rt::spawn(async move { backups.back_up(&cluster, contents, name).await });
+    Ok(accepted(&id))
+}
+
+/// `POST /api/admin/restores`: begins to restore a tenant or an actor of a backup in the folder.
+pub(crate) async fn restore(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    operator(&caller)?;
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let contents = contents(&mut fields, &gateway.cluster)?;
+    let name = fields.text("name", NAME_MAX);
+    let existing = if fields.flag("replace") {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
+    fields.finish()?;
+    if contents == Contents::Node {
+        return Err(Problem::unprocessable(
+            "backup.contents",
+            "a whole node is restored while the server is stopped",
+        ));
+    }
+    let path = gateway.backups.folder.join(component(&name)?);
+    let backups = gateway.backups.clone();
+    let id = backups.begin()?;
+    let cluster = gateway.cluster.clone();
+    actix_web::rt::spawn(async move { backups.restore(&cluster, contents, path, existing).await });
+    Ok(accepted(&id))
+}
+
+/// `GET /api/admin/jobs/{id}`: how far a backup or restore is.
+pub(crate) async fn job(
+    caller: Caller,
+    gateway: web::Data<Gateway>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    operator(&caller)?;
+    let job = gateway.backups.job.lock().clone();
+    match job.filter(|job| job.id == *id) {
+        Some(job) => Ok(HttpResponse::Ok().json(job)),
+        None => Err(Problem::not_found(
+            "backup.job",
+            "there is no such job, or another one came after it",
+        )),
+    }
+}
+
+fn accepted(id: &str) -> HttpResponse {
+    HttpResponse::Accepted()
+        .insert_header(("location", format!("/api/admin/jobs/{id}")))
+        .json(serde_json::json!({ "id": id }))
+}
+
+/// A name that cannot lead out of the folder.
+fn component(name: &str) -> Result<&Path, Problem> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if name.is_empty() || !name.bytes().all(is_plain) {
+        return Err(Problem::unprocessable(
+            "backup.name",
+            "a name has letters, digits, `-` and `_` only",
+        ));
+    }
+    Ok(Path::new(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        for name in ["", "..", "a/b", "/etc", "a.b", "~", "a\\b"] {
+            assert_eq!(component(name).unwrap_err().code(), "backup.name", "{name}");
+        }
+        component("0198f0b2-0000-7000-8000-000000000000").unwrap();
+    }
+}

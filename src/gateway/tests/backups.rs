@@ -1,0 +1,99 @@
+//! Backups and restores by the API.
+
+use actix_web::test::TestRequest;
+use serde_json::{Value, json};
+
+use super::bench::{Answer, Bench, silent};
+use crate::gateway::Role;
+
+async fn operator(bench: &Bench, request: TestRequest) -> Answer {
+    let token = bench.token("default", "operator", Role::Operator);
+    bench
+        .call(request.insert_header(("authorization", format!("Bearer {token}"))))
+        .await
+}
+
+async fn ended(bench: &Bench, started: &Answer) -> Value {
+    assert_eq!(started.status, 202, "{}", started.text());
+    for _ in 0..10_000 {
+        let job = operator(bench, TestRequest::get().uri(started.header("location")))
+            .await
+            .json();
+        if job["state"] != "running" {
+            return job;
+        }
+        bench.cluster.advance(std::time::Duration::from_millis(1)).await;
+    }
+    panic!("the job never ended");
+}
+
+async fn post(bench: &Bench, path: &str, body: &Value) -> Answer {
+    operator(bench, TestRequest::post().uri(path).set_json(body)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_deleted_and_brought_back() {
+    Bench::with(silent(), async |bench| {
+        let run = bench.create(json!({})).await;
+        let taken = ended(
+            bench,
+            &post(bench, "/api/admin/backups", &json!({ "tenant": "default" })).await,
+        )
+        .await;
+        assert_eq!(taken["state"], "backed-up", "{taken}");
+        assert_eq!(taken["done"], taken["total"]);
+        let body = json!({ "tenant": "default", "name": taken["name"] });
+        let refused = ended(bench, &post(bench, "/api/admin/restores", &body).await).await;
+        assert_eq!(
+            (&refused["state"], &refused["code"]),
+            (&json!("failed"), &json!("backup.present"))
+        );
+
+        let path = format!("/api/planning/runs/{run}");
+        bench.admin(TestRequest::delete().uri(&path)).await;
+        let body = json!({ "tenant": "default", "name": taken["name"], "replace": true });
+        let restored = ended(bench, &post(bench, "/api/admin/restores", &body).await).await;
+        assert_eq!(restored["state"], "restored", "{restored}");
+        assert_eq!(bench.get(&path).await.json()["status"], "running");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_operator_makes_backups_and_no_request_names_a_path() {
+    Bench::with(silent(), async |bench| {
+        for path in ["/api/admin/backups", "/api/admin/restores"] {
+            bench.post(path, &json!({})).await.problem(403, "auth.role");
+            bench
+                .call(TestRequest::post().uri(path))
+                .await
+                .problem(401, "auth.required");
+        }
+        bench.get("/api/admin/jobs/1").await.problem(403, "auth.role");
+        operator(bench, TestRequest::get().uri("/api/admin/jobs/1"))
+            .await
+            .problem(404, "backup.job");
+        for name in ["..", "../cluster", "/etc"] {
+            let body = json!({ "tenant": "default", "name": name });
+            post(bench, "/api/admin/restores", &body)
+                .await
+                .problem(422, "backup.name");
+        }
+        let body = json!({ "actor": "x" });
+        post(bench, "/api/admin/backups", &body)
+            .await
+            .problem(422, "backup.contents");
+        let missing = ended(
+            bench,
+            &post(
+                bench,
+                "/api/admin/restores",
+                &json!({ "tenant": "default", "name": "none" }),
+            )
+            .await,
+        )
+        .await;
+        assert_eq!(missing["code"], "backup.damaged", "{missing}");
+    })
+    .await;
+}
