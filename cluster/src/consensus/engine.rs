@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -98,6 +99,7 @@ struct Parts {
     node: Node,
     snapshotter: JoinHandle<()>,
     running: mpsc::Receiver<()>,
+    failed: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -131,8 +133,9 @@ impl Engine {
             Stores::Disk { .. } => None,
             Stores::Memory(disk) => Some(disk.clone()),
         };
+        let failed = Arc::<AtomicBool>::default();
         let on_fatal = match &stores {
-            Stores::Disk { path, .. } => naming(path.clone(), on_fatal),
+            Stores::Disk { path, .. } => noting(path.clone(), Arc::clone(&failed), on_fatal),
             Stores::Memory(_) => on_fatal,
         };
         let node = Node::open(stores, shards, &raft, limits.state, &on_fatal).await?;
@@ -161,6 +164,7 @@ impl Engine {
                     node,
                     snapshotter: tokio::spawn(snapshotter),
                     running: ended,
+                    failed,
                 };
                 Ok(Self {
                     meta,
@@ -172,7 +176,7 @@ impl Engine {
                 })
             }
             Err((groups, error)) => {
-                node.close(&groups, None, &stop, ended).await;
+                node.close(&groups, None, &stop, ended, &AtomicBool::new(true)).await;
                 Err(error)
             }
         }
@@ -215,9 +219,11 @@ impl Engine {
                 node,
                 snapshotter,
                 running,
+                failed,
             } = parts;
             let groups = self.groups().cloned().collect::<Vec<_>>();
-            node.close(&groups, Some(snapshotter), &self.stop, running).await;
+            node.close(&groups, Some(snapshotter), &self.stop, running, &failed)
+                .await;
         }
     }
 
@@ -247,9 +253,12 @@ impl Engine {
     }
 }
 
-/// Adds to the reason of a stop which directory it is about: a machine may have several.
-fn naming(path: PathBuf, on_fatal: OnFatal) -> OnFatal {
-    Arc::new(move |reason| on_fatal(format!("{reason} (data directory {})", path.display())))
+/// Remembers that there was a fault, and adds to its reason which directory it is about: a machine may have several.
+fn noting(path: PathBuf, failed: Arc<AtomicBool>, on_fatal: OnFatal) -> OnFatal {
+    Arc::new(move |reason| {
+        failed.store(true, Ordering::Relaxed);
+        on_fatal(format!("{reason} (data directory {})", path.display()));
+    })
 }
 
 impl std::fmt::Debug for Engine {

@@ -66,9 +66,13 @@ pub(crate) fn run() {
 /// Writes one line, whole: the parent believes only lines that end.
 fn say(line: impl Display) {
     let mut out = std::io::stdout().lock();
-    // Nobody reads any more if the parent is gone.
-    let _ = out.write_all(format!("{MARK}{line}\n").as_bytes());
-    let _ = out.flush();
+    let said = out
+        .write_all(format!("{MARK}{line}\n").as_bytes())
+        .and_then(|()| out.flush());
+    if said.is_err() {
+        // The parent is gone.
+        std::process::exit(71);
+    }
 }
 
 async fn node(config: ClusterConfig, plan: Plan, steps: u64) {
