@@ -2,6 +2,7 @@
 
 pub mod env;
 pub mod events;
+pub mod metrics;
 pub mod ports;
 pub mod records;
 pub mod run;

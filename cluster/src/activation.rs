@@ -5,16 +5,21 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either},
+};
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
     ActorError,
     alarm::{Due, Ending, Firing},
+    chain::Chain,
     host::Host,
+    idempotency::Recall,
     interface::{self, Class, Instance, Value},
-    mailbox::{Call, Chain, Fault, Letter, Mailbox, Origin, Reply, Wake},
+    mailbox::{Call, Fault, Letter, Mailbox, Origin, Reply, Wake},
     metrics::{ClassMetrics, Rejection},
     router::Node,
     storage,
@@ -86,6 +91,8 @@ impl Slot {
             payload,
             origin,
             chain,
+            request,
+            keyed,
             sent,
             mut reply,
         } = call;
@@ -100,12 +107,35 @@ impl Slot {
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}
         }
         let class = self.class.name();
+        let keyed = match keyed {
+            None => None,
+            // Before the activation, so that an actor that cannot be activated any more still answers for what it did.
+            Some(keyed) => match keyed.recall(&self.host, &self.mailbox, self.node.clock.now()) {
+                Ok(Recall::New(replaces)) => Some((keyed, replaces)),
+                Ok(Recall::Known(outcome)) => return self.release(reply, outcome.map_err(Fault::Handler)),
+                Err(error) => return self.release(reply, Err(Fault::Activation(error))),
+            },
+        };
         let place = self.class.messages().binary_search(&&*message).ok();
         let began = if self.instance.is_some() { Some(now) } else { None };
         let instance = match self.instance(chain.as_ref()).await {
             Ok(instance) => instance,
             Err(fault) => return self.release(reply, Err(fault)),
         };
+        // Its caller may have gone away while the actor was activated.
+        if matches!(origin, Origin::Ask) && reply.is_abandoned() {
+            return;
+        }
+        // A durable send that the class does not know is not taken, so that it becomes a dead letter, also after a crash.
+        if matches!(origin, Origin::Send { .. }) && place.is_none() {
+            let unknown = interface::unknown_message(class, &message);
+            return self.release(reply, Err(Fault::Foreign(unknown)));
+        }
+        if let Some((keyed, replaces)) = keyed
+            && let Err(error) = instance.turn().open(keyed, replaces)
+        {
+            return self.release(reply, Err(Fault::Activation(error)));
+        }
         if let Origin::Send { source, id } = origin {
             match instance.turn().take_send(source, id) {
                 Ok(true) => {}
@@ -114,30 +144,48 @@ impl Slot {
             }
         }
         reply.start();
-        instance.turn().chain = chain;
-        // A class that does not know the message answers it in a turn, so that a durable send is taken.
         let Some(place) = place else {
             let unknown = interface::unknown_message(class, &message);
             return self.finish(reply, Err(Fault::Handler(unknown)));
         };
         let cause = Cause::Message(place);
+        let actor = instance.turn().address().hash;
         let began = began.unwrap_or_else(Instant::now);
         instance.turn().begin(cause, began);
-        let span = tracing::debug_span!("turn", class, message = %message);
-        let result = AssertUnwindSafe(instance.call(place, payload))
-            .catch_unwind()
-            .instrument(span)
-            .await;
+        let call = Chain::run(actor, chain, instance.call(place, payload));
+        let (span, work) = match request {
+            // Whoever follows a request finds its turns also where others are not logged.
+            Some(request) => {
+                let span = tracing::info_span!("turn", request_id = request.as_str(), class, message = %message);
+                (span, Either::Left(Box::pin(request.scope(call))))
+            }
+            None => {
+                let span = tracing::debug_span!("turn", class, message = %message);
+                (span, Either::Right(call))
+            }
+        };
+        let result = AssertUnwindSafe(work).catch_unwind().instrument(span.clone()).await;
         self.ended(cause, began, &result);
         match result {
             Ok(result) => {
                 if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
+                    let _in_turn = span.enter();
                     tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
                 }
-                self.finish(reply, result.map_err(Fault::Handler));
+                let result = match result {
+                    // Nor is one that it cannot read.
+                    Err(error) if is_unread_send(origin, &error) && self.leave_send() => Err(Fault::Foreign(error)),
+                    result => result.map_err(Fault::Handler),
+                };
+                self.finish(reply, result);
             }
-            Err(panic) => self.panicked(reply, &*panic),
+            Err(panic) => span.in_scope(|| self.panicked(reply, &*panic)),
         }
+    }
+
+    fn leave_send(&mut self) -> bool {
+        let instance = self.instance.as_mut();
+        instance.is_some_and(|instance| instance.turn().leave_send())
     }
 
     async fn alarm(&mut self, due: Due, reply: Reply) {
@@ -158,7 +206,8 @@ impl Slot {
         let began = Instant::now();
         instance.turn().begin(Cause::Alarm, began);
         let span = tracing::debug_span!("alarm", class, retry = alarm.retry_count);
-        let result = AssertUnwindSafe(instance.alarm(alarm))
+        let actor = instance.turn().address().hash;
+        let result = AssertUnwindSafe(Chain::run(actor, None, instance.alarm(alarm)))
             .catch_unwind()
             .instrument(span)
             .await;
@@ -234,9 +283,8 @@ impl Slot {
                 Arc::clone(&self.host),
                 Arc::clone(&self.mailbox),
             );
-            let mut turn = loaded.map_err(Fault::Activation)?;
-            turn.chain = chain.cloned();
-            let activation = self.class.activate(turn);
+            let turn = loaded.map_err(Fault::Activation)?;
+            let activation = Chain::run(turn.address().hash, chain.cloned(), self.class.activate(turn));
             let activated = AssertUnwindSafe(activation).catch_unwind().await;
             let instance = activated.unwrap_or_else(|panic| {
                 tracing::error!(actor = %self.mailbox.address, panic = panic_text(&*panic), "an activation panicked");
@@ -267,13 +315,13 @@ impl Slot {
             return self.release(reply, outcome);
         };
         let turn = instance.turn();
+        turn.conclude(&outcome);
         let Commit { number, wrote } = turn.commit();
         let split = std::mem::take(&mut turn.split);
         let outcome = match outcome {
             Err(Fault::Handler(error)) if split || wrote => Err(Fault::Handler(error.with_effect())),
             outcome => outcome,
         };
-        turn.chain = None;
         let pipes = std::mem::take(turn.pipes.get_mut());
         let passivate = std::mem::take(&mut turn.passivate);
         let started = (!pipes.is_empty()).then(|| Started {
@@ -362,6 +410,11 @@ fn end_alarm(turn: &mut Turn, firing: Firing, jitter: f64) -> Ending {
     ending
 }
 
+/// Whether it is a durable send that no handler has seen, if the turn has left no trace either.
+fn is_unread_send(origin: Origin, error: &ActorError) -> bool {
+    matches!(origin, Origin::Send { .. }) && error.code() == interface::UNREADABLE
+}
+
 /// Whether the runtime is at fault: the state could not be read.
 fn is_internal(error: &ActorError) -> bool {
     error.code() == storage::UNREADABLE
@@ -399,7 +452,12 @@ fn run(
     incarnation: u64,
 ) -> BoxFuture<'static, ()> {
     Box::pin(async move {
-        let Pipe { message, work, busy } = pipe;
+        let Pipe {
+            message,
+            work,
+            request,
+            busy,
+        } = pipe;
         let payload = tokio::select! {
             biased;
             () = token.cancelled() => return,
@@ -417,6 +475,8 @@ fn run(
             payload,
             origin: Origin::Pipe { incarnation },
             chain: None,
+            request,
+            keyed: None,
             sent: tokio::time::Instant::now(),
             reply: Reply::nobody(),
         }));

@@ -23,6 +23,13 @@ pub struct Bounds {
     pub activations: usize,
     /// Bytes of batches on their way to the disk; beyond it new messages are refused: `overloaded`.
     pub backlog_bytes: usize,
+    /// Outcomes of calls under idempotency keys that an actor keeps; beyond it the oldest are forgotten.
+    pub idempotency_keys: usize,
+    /// Age at which the outcome of a call under an idempotency key is forgotten.
+    pub idempotency_age: Duration,
+    /// Bytes of a stored reply; of a larger one only the fact is kept, and a repetition hears
+    /// `idempotency.reply-too-large`.
+    pub idempotency_reply_bytes: usize,
     /// Idle time after which an activation is passivated.
     pub idle: Duration,
     /// Deadline of an ask that names none; beyond it: `deadline`.
@@ -45,6 +52,9 @@ impl Default for Bounds {
             count: 100_000,
             activations: 10_000,
             backlog_bytes: 64 * 1024 * 1024,
+            idempotency_keys: 1000,
+            idempotency_age: Duration::from_secs(24 * 60 * 60),
+            idempotency_reply_bytes: 16 * 1024,
             idle: Duration::from_secs(30),
             ask: Duration::from_secs(10),
             slow_turn: Duration::from_millis(100),

@@ -166,6 +166,10 @@ impl Cluster {
 
 #[cfg(feature = "testing")]
 impl Cluster {
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.0.node
+    }
+
     pub(crate) async fn passivate_all(&self) {
         for host in &self.0.node.hosts {
             host.passivate_all().await;

@@ -2,14 +2,16 @@
 
 use std::{fmt, future::Future};
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    ActorError, ActorId, ActorRef, ErrorKind, Handler, Message, Result, Storage, TenantId, Timestamp, VirtualActor,
+    ActorError, ActorId, ActorRef, ErrorKind, Handler, IdempotencyKey, Message, RequestId, Result, Storage, TenantId,
+    Timestamp, VirtualActor,
     gate::Broken,
     interface::Payload,
-    mailbox::{Chain, Fault},
+    mailbox::Fault,
     outbox::Envelope,
     turn::{Commit, Pipe, Turn, UPGRADE},
     wire,
@@ -95,7 +97,24 @@ impl<A: VirtualActor> Ctx<A> {
     /// `actor.cycle` if the other one waits, directly or not, for this one; `actor.tenant` across tenants;
     /// `actor.upgrade` in an upgrade; otherwise as [`ActorRef::ask`].
     pub async fn ask<B: Handler<M>, M: Message>(&mut self, to: &ActorRef<B>, message: M) -> Result<M::Reply> {
-        self.check_tenant(to.id())?;
+        self.ask_outside(to.id(), to.ask(message)).await
+    }
+
+    /// Asks as [`ask`](Self::ask), under an idempotency key.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask) and [`ActorRef::ask_idempotent`].
+    pub async fn ask_idempotent<B: Handler<M>, M: Message>(
+        &mut self,
+        to: &ActorRef<B>,
+        key: &IdempotencyKey,
+        message: M,
+    ) -> Result<M::Reply> {
+        self.ask_outside(to.id(), to.ask_idempotent(key, message)).await
+    }
+
+    async fn ask_outside<R>(&mut self, to: &ActorId, ask: impl Future<Output = Result<R>>) -> Result<R> {
+        self.check_tenant(to)?;
         if self.turn.upgrading {
             return Err(ActorError::unsupported(
                 UPGRADE,
@@ -111,8 +130,7 @@ impl<A: VirtualActor> Ctx<A> {
             }
             return Err(lost(broken));
         }
-        let chain = Chain::extend(self.turn.address().hash, self.turn.chain.as_ref());
-        let outcome = to.ask_in_chain(self.turn.node.bounds.ask, message, Some(chain)).await;
+        let outcome = ask.await;
         if outcome
             .as_ref()
             .is_err_and(|error| error.kind() == ErrorKind::Retryable)
@@ -155,10 +173,16 @@ impl<A: VirtualActor> Ctx<A> {
         A: Handler<M>,
     {
         let busy = self.turn.mailbox.busy();
-        let work = Box::pin(async move { Payload::Local(Box::new(work.await)) });
+        let request = RequestId::current();
+        let work = async move { Payload::Local(Box::new(work.await)) };
+        let work: BoxFuture<'static, Payload> = match &request {
+            Some(request) => Box::pin(request.clone().scope(work)),
+            None => Box::pin(work),
+        };
         self.turn.pipes.get_mut().push(Pipe {
             message: M::NAME,
             work,
+            request,
             busy,
         });
     }

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+/// Code of the error of a call through a broken reference.
+pub(crate) const BROKEN: &str = "reference.broken";
+
 /// Result of everything an actor's author calls or returns.
 pub type Result<T, E = ActorError> = std::result::Result<T, E>;
 
@@ -107,6 +110,11 @@ impl ActorError {
             self.kind,
             ErrorKind::Overloaded | ErrorKind::Deadline | ErrorKind::Retryable | ErrorKind::Unknown
         )
+    }
+
+    /// Whether the runtime said so, and not the author of an actor: a call was not answered, or not even handled.
+    pub(crate) fn is_of_runtime(&self) -> bool {
+        self.is_passing() && (!self.code.contains('.') || self.code == BROKEN)
     }
 
     /// Class of the failure.

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -250,8 +250,9 @@ impl Host {
         }
     }
 
-    /// Puts a letter into the mailbox of an actor, activating it if need be; waits for ownership of the shard.
-    pub(crate) async fn deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) {
+    /// Puts a letter into the mailbox of an actor, activating it if need be; waits for ownership of the shard, and gives
+    /// up if the reference it came through is `broken` meanwhile.
+    pub(crate) async fn deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter, broken: Option<&AtomicBool>) {
         let mut letter = letter;
         if self.waiting.load(Ordering::Acquire) == 0 {
             match self.try_deliver(address, letter) {
@@ -263,6 +264,9 @@ impl Host {
         let _waiting = Waiting::new(&self.waiting);
         let _turn = self.turnstile.lock().await;
         loop {
+            if broken.is_some_and(|broken| broken.load(Ordering::Acquire)) {
+                return letter.reply().send(Err(Fault::Unavailable));
+            }
             match self.try_deliver(address, letter) {
                 None => return,
                 Some(back) => letter = back,

@@ -1,5 +1,8 @@
 //! Where rows live: table byte, hash, generation, space, user key.
 
+#[cfg(feature = "testing")]
+mod row;
+
 use std::ops::Bound;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -8,6 +11,9 @@ use crate::{
     TenantId,
     id::{ActorHash, ClassUid},
 };
+
+#[cfg(feature = "testing")]
+pub(crate) use self::row::Row;
 
 /// Rows of actors.
 const ACTOR: u8 = 0x01;
@@ -41,7 +47,12 @@ enum Space {
     Record = 1,
     Alarm = 2,
     Inbox = 3,
+    Dedup = 4,
 }
+
+/// Rows of the space `Dedup`: by key, and by number.
+const BY_KEY: u8 = 0;
+const BY_NUMBER: u8 = 1;
 
 /// A range of whole keys.
 pub(crate) type KeyRange = (Bound<Bytes>, Bound<Bytes>);
@@ -84,6 +95,32 @@ pub(crate) fn alarm(hash: ActorHash) -> Bytes {
 /// The last durable send an actor took from a source shard.
 pub(crate) fn inbox(hash: ActorHash, source: u16) -> Bytes {
     actor_row(hash, LASTING, Space::Inbox, &source.to_be_bytes())
+}
+
+/// What a call of an actor under an idempotency key came to.
+pub(crate) fn dedup(hash: ActorHash, key: &str) -> Bytes {
+    let mut rest = BytesMut::with_capacity(1 + key.len());
+    rest.put_u8(BY_KEY);
+    rest.put_slice(key.as_bytes());
+    actor_row(hash, LASTING, Space::Dedup, &rest)
+}
+
+/// The idempotency keys of an actor in the order of their numbers.
+pub(crate) fn dedup_order(hash: ActorHash, number: u64) -> Bytes {
+    let mut rest = [BY_NUMBER; 9];
+    rest[1..].copy_from_slice(&number.to_be_bytes());
+    actor_row(hash, LASTING, Space::Dedup, &rest)
+}
+
+/// All rows made by [`dedup_order`] for one actor.
+pub(crate) fn all_dedup_order(hash: ActorHash) -> KeyRange {
+    under(actor_row(hash, LASTING, Space::Dedup, &[BY_NUMBER]))
+}
+
+/// The number in a row made by [`dedup_order`].
+pub(crate) fn parse_dedup_order(row: &[u8]) -> Option<u64> {
+    let number = row.get(STATE_PREFIX + 1..)?.try_into().ok()?;
+    Some(u64::from_be_bytes(number))
 }
 
 /// All rows of one generation of an actor.
@@ -312,6 +349,14 @@ mod tests {
             parse_garbage(&garbage(ActorHash([4; 16]), 2)),
             Some((ActorHash([4; 16]), 2))
         );
+    }
+
+    #[test]
+    fn numbers_of_outcomes_are_ordered_and_read_back() {
+        let hash = ActorHash([9; 16]);
+        assert!(dedup_order(hash, 255) < dedup_order(hash, 256));
+        assert_eq!(parse_dedup_order(&dedup_order(hash, 256)), Some(256));
+        assert!(!dedup(hash, "k").starts_with(&dedup_order(hash, 0)[..STATE_PREFIX + 1]));
     }
 
     #[test]

@@ -16,11 +16,12 @@ use tokio::{sync::oneshot, time::Instant};
 use self::letters::Letters;
 pub(crate) use self::letters::Offer;
 use crate::{
-    ActorError,
+    ActorError, RequestId,
     address::Address,
     alarm::Due,
+    chain::Chain,
     gate::{Broken, Gate},
-    id::ActorHash,
+    idempotency::Keyed,
     interface::{Payload, Value},
     keyspace::SendId,
     shard::Epoch,
@@ -32,6 +33,8 @@ use crate::{
 pub(crate) enum Fault {
     /// The handler returned an error.
     Handler(ActorError),
+    /// The class does not list the message, or cannot read it: no handler ran.
+    Foreign(ActorError),
     /// The actor could not be activated.
     Activation(ActorError),
     /// The handler panicked.
@@ -56,7 +59,7 @@ impl From<Broken> for Fault {
 impl From<Fault> for ActorError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Handler(error) | Fault::Activation(error) => error,
+            Fault::Handler(error) | Fault::Foreign(error) | Fault::Activation(error) => error,
             Fault::Panic => Self::internal("panic", "the handler panicked; what it wrote was dropped"),
             Fault::Overloaded(what) => Self::overloaded("overloaded", what),
             Fault::Unavailable => Self::retryable("retryable", "the call had no effect and may be repeated"),
@@ -121,34 +124,6 @@ impl Drop for Reply {
     }
 }
 
-/// Actors that wait for each other, from the asked one back to the first asker.
-#[derive(Debug)]
-pub(crate) struct Chain {
-    asker: ActorHash,
-    parent: Option<Arc<Chain>>,
-}
-
-impl Chain {
-    pub(crate) fn extend(asker: ActorHash, parent: Option<&Arc<Self>>) -> Arc<Self> {
-        Arc::new(Self {
-            asker,
-            parent: parent.cloned(),
-        })
-    }
-
-    /// Whether `actor` waits somewhere up the chain.
-    pub(crate) fn contains(&self, actor: ActorHash) -> bool {
-        let mut link = Some(self);
-        while let Some(chain) = link {
-            if chain.asker == actor {
-                return true;
-            }
-            link = chain.parent.as_deref();
-        }
-        false
-    }
-}
-
 /// Where a call comes from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin {
@@ -174,6 +149,10 @@ pub(crate) struct Call {
     pub(crate) payload: Payload,
     pub(crate) origin: Origin,
     pub(crate) chain: Option<Arc<Chain>>,
+    /// The request it is part of.
+    pub(crate) request: Option<RequestId>,
+    /// Set for a call under an idempotency key.
+    pub(crate) keyed: Option<Box<Keyed>>,
     pub(crate) sent: Instant,
     pub(crate) reply: Reply,
 }
@@ -324,14 +303,6 @@ impl fmt::Debug for Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Guarantee 15.
-    #[test]
-    fn a_chain_knows_everyone_who_waits() {
-        let (a, b, c) = (ActorHash([1; 16]), ActorHash([2; 16]), ActorHash([3; 16]));
-        let chain = Chain::extend(b, Some(&Chain::extend(a, None)));
-        assert!(chain.contains(a) && chain.contains(b) && !chain.contains(c));
-    }
 
     /// Guarantee 13.
     #[test]

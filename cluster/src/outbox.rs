@@ -26,7 +26,7 @@ use crate::{
     address::{Address, Stored},
     host::Host,
     id::ActorHash,
-    interface::{self, Payload},
+    interface::Payload,
     keyspace::{self, SendId},
     mailbox::{Call, Fault, Letter, Origin, Reply},
     router::{Classes, Node},
@@ -230,7 +230,7 @@ async fn deliver(lanes: &Lanes, target: &Arc<Address>, id: SendId) {
         let counts = match &fault {
             Fault::Panic => true,
             Fault::Activation(error) => !error.is_passing(),
-            Fault::Handler(_) | Fault::Overloaded(_) | Fault::Unavailable | Fault::Unknown => false,
+            Fault::Handler(_) | Fault::Foreign(_) | Fault::Overloaded(_) | Fault::Unavailable | Fault::Unknown => false,
         };
         failures += u32::from(counts);
         if failures >= ATTEMPTS {
@@ -270,14 +270,18 @@ async fn attempt(lanes: &Lanes, target: &Arc<Address>, id: SendId) -> Attempt {
             id,
         },
         chain: None,
+        request: None,
+        keyed: None,
         sent: Instant::now(),
         reply,
     };
-    lanes.node.host(target.hash).deliver(target, Letter::Call(call)).await;
+    lanes
+        .node
+        .host(target.hash)
+        .deliver(target, Letter::Call(call), None)
+        .await;
     match outcome.await.unwrap_or(Err(Fault::Unavailable)) {
-        Err(Fault::Handler(error)) if [interface::UNKNOWN, interface::UNREADABLE].contains(&error.code()) => {
-            Attempt::Foreign(error)
-        }
+        Err(Fault::Foreign(error)) => Attempt::Foreign(error),
         // The receiver's error has consumed the message: it was handled, and what it wrote is kept.
         Ok(_) | Err(Fault::Handler(_)) => Attempt::Taken,
         Err(fault) => Attempt::Failed(fault),

@@ -1,21 +1,35 @@
 //! References to actors.
 
-use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use crate::{
-    ActorError, ActorId, Handler, Message, Result, VirtualActor,
+    ActorError, ActorId, Handler, IdempotencyKey, Message, Result, VirtualActor,
     address::Address,
+    idempotency::Keyed,
     interface::{Payload, foreign_type},
-    mailbox::Chain,
     router::Node,
 };
 
 /// A reference to one actor. Making one contacts nobody; the first message activates the actor.
 ///
-/// Calls through one reference arrive in the order in which they were first polled, until one of them errs.
+/// Calls through one reference arrive in the order in which they were first polled, until one of them fails otherwise than
+/// by an error that the actor itself returned: by `overloaded`, `retryable`, `unknown`, `deadline`, a panic, or an
+/// activation that failed. Then an earlier call may be missing where a later one arrives, so the reference is broken:
+/// every later call through it fails with `reference.broken` (kind [`Retryable`](crate::ErrorKind::Retryable)) and has no
+/// effect. Calls that lie in the mailbox by then are handled. An error that the actor returned, a refusal before the call
+/// left (`actor.class`, `actor.cycle`) and a caller that goes away break nothing.
+///
+/// Whoever goes on makes a new reference; a clone is one. So a long-lived holder keeps one as a pattern, and calls
+/// through clones of it.
 pub struct ActorRef<A: VirtualActor> {
     node: Arc<Node>,
     target: Target,
+    broken: AtomicBool,
     class: PhantomData<fn(A)>,
 }
 
@@ -35,6 +49,7 @@ impl<A: VirtualActor> ActorRef<A> {
         Self {
             node,
             target,
+            broken: AtomicBool::new(false),
             class: PhantomData,
         }
     }
@@ -56,15 +71,19 @@ impl<A: VirtualActor> ActorRef<A> {
 
     /// Asks, with the default deadline.
     ///
+    /// In a handler prefer [`Ctx::ask`](crate::Ctx::ask): a message asked here does not wait until what the handler wrote
+    /// is durable.
+    ///
     /// # Errors
     /// What the handler returns, and of the runtime: `overloaded`, `retryable` (no effect), `unknown` (perhaps an
-    /// effect), `deadline` (kind [`Unknown`](crate::ErrorKind::Unknown)), `internal` after a panic; an id of another
-    /// class, of a class that is not registered, or with a name out of bounds is refused.
+    /// effect), `deadline` (kind [`Unknown`](crate::ErrorKind::Unknown)), `internal` after a panic; `reference.broken`
+    /// after one of these; `actor.cycle` from a handler for which the actor waits; an id of another class, of a class
+    /// that is not registered, or with a name out of bounds is refused.
     pub async fn ask<M: Message>(&self, message: M) -> Result<M::Reply>
     where
         A: Handler<M>,
     {
-        self.ask_in_chain(self.node.bounds.ask, message, None).await
+        self.call(self.node.bounds.ask, message, None).await
     }
 
     /// Asks, with a deadline. When it passes, the call may or may not have taken effect.
@@ -75,32 +94,84 @@ impl<A: VirtualActor> ActorRef<A> {
     where
         A: Handler<M>,
     {
-        self.ask_in_chain(deadline, message, None).await
+        self.call(deadline, message, None).await
     }
 
-    pub(crate) async fn ask_in_chain<M: Message>(
+    /// Asks under an idempotency key, with the default deadline: however often the call is repeated with the same key and
+    /// the same message, after whatever failure, crash or passivation, it is handled once, and each repetition is answered
+    /// with the reply or the error of that one time.
+    ///
+    /// The actor keeps the outcome with the writes of the call, bounded by size, count and age (see
+    /// [`Bounds`](crate::Bounds)); `delete_all` does not remove it. A call that had no effect has no outcome: after a
+    /// panic, or a handler's error of a kind that may pass from a turn that wrote, sent and asked nothing, a repetition is
+    /// handled anew. Messages are compared as they are encoded, so a message should not hold a `HashMap`.
+    ///
+    /// ```
+    /// # use cluster::prelude::*;
+    /// # async fn example<A: Handler<M>, M: Message + Clone>(cluster: Cluster, id: ActorId, transfer: M) -> Result<M::Reply> {
+    /// let key = IdempotencyKey::new("transfer-7f2c")?;
+    /// loop {
+    ///     // A failure broke the reference of the last attempt.
+    ///     match cluster.get::<A>(id.clone()).ask_idempotent(&key, transfer.clone()).await {
+    ///         Err(error) if ["retryable", "unknown"].contains(&error.code()) => {}
+    ///         outcome => return outcome,
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask), and:
+    /// - `idempotency.reused`: the key was used for another message;
+    /// - `idempotency.interrupted` (kind [`Unknown`](crate::ErrorKind::Unknown)): the call asked others half-way and was
+    ///   then cut off by a panic or a crash, or ended with a failure of the runtime, so a part of it took effect; it is
+    ///   never run again;
+    /// - `idempotency.reply-too-large`: the call was handled once, and its first caller may have had the reply, but it was
+    ///   too large to be kept for this one.
+    pub async fn ask_idempotent<M: Message>(&self, key: &IdempotencyKey, message: M) -> Result<M::Reply>
+    where
+        A: Handler<M>,
+    {
+        self.ask_idempotent_within(self.node.bounds.ask, key, message).await
+    }
+
+    /// Asks under an idempotency key, with a deadline.
+    ///
+    /// # Errors
+    /// As [`ask_idempotent`](Self::ask_idempotent).
+    pub async fn ask_idempotent_within<M: Message>(
         &self,
         deadline: Duration,
+        key: &IdempotencyKey,
         message: M,
-        chain: Option<Arc<Chain>>,
     ) -> Result<M::Reply>
+    where
+        A: Handler<M>,
+    {
+        let keyed = Keyed::new(key, &message)?;
+        self.call(deadline, message, Some(keyed)).await
+    }
+
+    async fn call<M: Message>(&self, deadline: Duration, message: M, keyed: Option<Box<Keyed>>) -> Result<M::Reply>
     where
         A: Handler<M>,
     {
         let payload = Payload::Local(Box::new(message));
         let value = self
             .node
-            .ask(self.address()?, M::NAME, payload, chain, deadline)
+            .ask(self.address()?, M::NAME, payload, keyed, deadline, &self.broken)
             .await?;
         value.downcast().map(|reply| *reply).map_err(|_| foreign_type::<M>())
     }
 }
 
+/// A clone is a new reference: it has an order of its own, and is not broken.
 impl<A: VirtualActor> Clone for ActorRef<A> {
     fn clone(&self) -> Self {
         Self {
             node: Arc::clone(&self.node),
             target: self.target.clone(),
+            broken: AtomicBool::new(false),
             class: PhantomData,
         }
     }

@@ -1,19 +1,30 @@
 //! The way of a call: from a reference to the host of the actor's shard.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rand::{Rng, rngs::StdRng};
 use tokio::time::Instant;
 
 use crate::{
-    ActorError, ActorId, Bounds, Clock, Result, VirtualActor,
+    ActorError, ActorId, Bounds, Clock, RequestId, Result, VirtualActor,
     address::Address,
+    chain::Chain,
     deadlines::Deadlines,
+    error,
     host::Host,
     id::{ActorHash, ClassUid},
+    idempotency::Keyed,
     interface::{Class, Payload, Value},
-    mailbox::{Call, Chain, Fault, Letter, Origin, Reply},
+    mailbox::{Call, Fault, Letter, Origin, Reply},
     metrics::Metrics,
     migration::Registry,
     vitals::Watch,
@@ -114,15 +125,23 @@ impl Node {
         self.random.lock().random()
     }
 
-    /// Calls an actor and waits for its reply.
+    /// Calls an actor and waits for its reply. A failure that is not the actor's own breaks the reference.
     pub(crate) async fn ask(
         &self,
         address: &Arc<Address>,
         message: &'static str,
         payload: Payload,
-        chain: Option<Arc<Chain>>,
+        keyed: Option<Box<Keyed>>,
         deadline: Duration,
+        broken: &AtomicBool,
     ) -> Result<Value> {
+        if broken.load(Ordering::Acquire) {
+            return Err(ActorError::retryable(
+                error::BROKEN,
+                "an earlier call through this reference failed; the call had no effect and needs a new reference",
+            ));
+        }
+        let chain = Chain::current();
         if chain.as_ref().is_some_and(|chain| chain.contains(address.hash)) {
             return Err(ActorError::conflict(
                 "actor.cycle",
@@ -136,23 +155,31 @@ impl Node {
             payload,
             origin: Origin::Ask,
             chain,
+            request: RequestId::current(),
+            keyed,
             sent,
             reply,
         };
         let answered = async {
-            self.host(address.hash).deliver(address, Letter::Call(call)).await;
+            let host = self.host(address.hash);
+            host.deliver(address, Letter::Call(call), Some(broken)).await;
             outcome.await.unwrap_or(Err(Fault::Unknown))
         };
-        match self.deadlines.within(sent, deadline, answered).await {
-            Some(outcome) => outcome.map_err(ActorError::from),
-            None => Err(ActorError::unknown(
+        let error = match self.deadlines.within(sent, deadline, answered).await {
+            Some(Ok(value)) => return Ok(value),
+            // The actor has answered: what comes behind this call is still in order.
+            Some(Err(Fault::Handler(error))) => return Err(error),
+            Some(Err(fault)) => fault.into(),
+            None => ActorError::unknown(
                 "deadline",
                 format!(
                     "no reply within {} ms; the call may or may not have taken effect",
                     deadline.as_millis()
                 ),
-            )),
-        }
+            ),
+        };
+        broken.store(true, Ordering::Release);
+        Err(error)
     }
 }
 

@@ -134,24 +134,7 @@ impl Storage {
         let Some(range) = self.range(keys.prefix(), &list) else {
             return Ok(Vec::new());
         };
-        let mut changes = self.gate.pending_range(&range);
-        changes.extend(
-            self.buffer
-                .range(range.clone())
-                .map(|(key, value)| (key.clone(), value.clone())),
-        );
-        // Each change hides at most one applied row, so this many applied rows always suffice.
-        let applied = self
-            .shard
-            .scan(range, list.reverse, limit + changes.len())
-            .map_err(unreadable)?;
-        let mut rows: BTreeMap<Bytes, Bytes> = applied.into_iter().collect();
-        for (key, value) in changes {
-            match value {
-                Some(value) => drop(rows.insert(key, value)),
-                None => drop(rows.remove(&key)),
-            }
-        }
+        let rows = self.rows(&range, list.reverse, limit)?;
         let cut = keyspace::STATE_PREFIX + keys.prefix().len();
         let read = |(key, value): (Bytes, Bytes)| {
             let suffix = std::str::from_utf8(&key[cut..])
@@ -211,14 +194,50 @@ impl Storage {
 
     /// Reads a row through the writes of this turn and those on their way.
     pub(crate) fn read(&self, row: &[u8]) -> Result<Option<Bytes>> {
-        if let Some(value) = self.buffer.get(row) {
-            return Ok(value.clone());
+        match self.buffer.get(row) {
+            Some(value) => Ok(value.clone()),
+            None => current(&*self.shard, &self.gate, row),
         }
-        // A batch stops being pending only after it is applied, so this order misses nothing.
-        if let Some(value) = self.gate.pending(row) {
-            return Ok(value);
+    }
+
+    /// Rows of a range through the writes of this turn and those on their way: at least the first `limit` of them, or the
+    /// last if `reverse`.
+    fn rows(&self, range: &KeyRange, reverse: bool, limit: usize) -> Result<BTreeMap<Bytes, Bytes>> {
+        let mut changes = self.gate.pending_range(range);
+        changes.extend(
+            self.buffer
+                .range(range.clone())
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
+        // Each change hides at most one applied row, so this many applied rows always suffice.
+        let applied = self
+            .shard
+            .scan(range.clone(), reverse, limit + changes.len())
+            .map_err(unreadable)?;
+        let mut rows: BTreeMap<Bytes, Bytes> = applied.into_iter().collect();
+        for (key, value) in changes {
+            match value {
+                Some(value) => drop(rows.insert(key, value)),
+                None => drop(rows.remove(&key)),
+            }
         }
-        self.shard.get(row).map_err(unreadable)
+        Ok(rows)
+    }
+
+    /// The first row of a range, or the last if `reverse`.
+    pub(crate) fn edge(&self, range: &KeyRange, reverse: bool) -> Result<Option<Bytes>> {
+        let rows = self.rows(range, reverse, 1)?;
+        let edge = if reverse {
+            rows.last_key_value()
+        } else {
+            rows.first_key_value()
+        };
+        Ok(edge.map(|(row, _)| row.clone()))
+    }
+
+    /// Place of the actor in the keyspace.
+    pub(crate) fn hash(&self) -> ActorHash {
+        self.hash
     }
 
     /// Counts bytes against the bound of the turn.
@@ -317,6 +336,15 @@ pub(crate) fn page(limit: usize, bound: usize) -> Result<usize> {
     }
 }
 
+/// Reads a row through the writes of an actor that are on their way.
+pub(crate) fn current(shard: &dyn Shard, gate: &Gate, row: &[u8]) -> Result<Option<Bytes>> {
+    // A batch stops being pending only after it is applied, so this order misses nothing.
+    match gate.pending(row) {
+        Some(value) => Ok(value),
+        None => shard.get(row).map_err(unreadable),
+    }
+}
+
 /// Reads a row that the runtime keeps for itself.
 pub(crate) fn stored<T: DeserializeOwned>(storage: &Storage, row: &[u8]) -> Result<Option<T>> {
     storage
@@ -330,7 +358,7 @@ pub(crate) fn encoded<T: Serialize>(row: &T) -> Bytes {
     wire::encode(row).expect("rows of the runtime are plain integers and strings")
 }
 
-fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
+pub(crate) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
     wire::decode(bytes).map_err(|error| undecodable(key, &error))
 }
 

@@ -3,7 +3,9 @@
 //! It runs on the runtime of the test, which must be a current-thread one with paused time
 //! (`#[tokio::test(start_paused = true)]`): then time passes only when nothing else can happen.
 
+mod audit;
 mod clock;
+mod probe;
 mod simulation;
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -11,8 +13,12 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-pub use self::simulation::Faults;
 pub(crate) use self::simulation::SimulatedGroups;
+pub use self::{
+    audit::Leftovers,
+    probe::{Probe, epoch_of, probe_of},
+    simulation::Faults,
+};
 use self::{clock::TestClock, simulation::SimulatedDisk};
 use crate::{
     Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
@@ -220,6 +226,20 @@ impl TestCluster {
     /// Ends every activation after the messages it has.
     pub async fn passivate_all(&self) {
         self.cluster.passivate_all().await;
+    }
+
+    /// A look behind the actors of the node as it is since the last restart.
+    pub fn probe(&self) -> Probe {
+        Probe::new(&self.cluster)
+    }
+
+    /// Takes the ownership of a shard away; the node soon has it again, under a new epoch.
+    pub fn depose(&self, shard: u16) {
+        if let Some(host) = self.cluster.node().hosts.get(usize::from(shard))
+            && let Some(epoch) = host.epoch()
+        {
+            host.shard.relinquish(epoch);
+        }
     }
 
     /// Changes how the simulation misbehaves.

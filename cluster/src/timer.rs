@@ -157,7 +157,7 @@ fn fire_due(host: &Arc<Host>, token: &CancellationToken) -> Option<Duration> {
 
 async fn fire(host: Arc<Host>, key: Bytes, due: Due, address: Arc<Address>) {
     let (reply, outcome) = Reply::channel();
-    host.deliver(&address, Letter::Alarm(due, reply)).await;
+    host.deliver(&address, Letter::Alarm(due, reply), None).await;
     let outcome = outcome.await.unwrap_or(Err(Fault::Unavailable));
     let Some(node) = host.node() else { return };
     {
@@ -170,6 +170,7 @@ async fn fire(host: Arc<Host>, key: Bytes, due: Due, address: Arc<Address>) {
                     match fault {
                         Fault::Overloaded(_) => firing.state = State::Waiting(node.clock.now().plus(PAUSE)),
                         Fault::Handler(_)
+                        | Fault::Foreign(_)
                         | Fault::Activation(_)
                         | Fault::Panic
                         | Fault::Unavailable

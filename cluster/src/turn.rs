@@ -11,16 +11,17 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
-    ActorError, Result, Storage, Timestamp,
+    ActorError, RequestId, Result, Storage, Timestamp,
     address::Address,
     alarm::{AlarmRow, AlarmState},
     directory::{Presence, Record},
     gate::Gate,
     host::{Effects, Host},
+    idempotency::{Keyed, Outcomes},
     inbox,
-    interface::Payload,
+    interface::{Payload, Value},
     keyspace::{self, SendId},
-    mailbox::{Busy, Chain, Mailbox},
+    mailbox::{Busy, Fault, Mailbox},
     outbox::Envelope,
     router::Node,
     shard::Op,
@@ -38,6 +39,8 @@ pub(crate) const UPGRADE: &str = "actor.upgrade";
 pub(crate) struct Pipe {
     pub(crate) message: &'static str,
     pub(crate) work: BoxFuture<'static, Payload>,
+    /// The request it is part of.
+    pub(crate) request: Option<RequestId>,
     /// Keeps the activation from being passivated.
     pub(crate) busy: Busy,
 }
@@ -53,11 +56,11 @@ pub(crate) struct Turn {
     pub(crate) passivate: bool,
     /// Whether a part of the running turn may have had an effect: a batch before an ask, or the ask itself.
     pub(crate) split: bool,
-    pub(crate) chain: Option<Arc<Chain>>,
     pub(crate) token: CancellationToken,
     /// Whether the turn belongs to an upgrade, which is one batch.
     pub(crate) upgrading: bool,
     record: Record,
+    outcomes: Outcomes,
     /// Version that the values in storage have once this turn is committed.
     version: u32,
     inbox: Option<(Bytes, Bytes)>,
@@ -88,12 +91,12 @@ impl Turn {
             pipes: Mutex::default(),
             passivate: false,
             split: false,
-            chain: None,
             _ended: token.clone().drop_guard(),
             token,
             upgrading: false,
             version: record.version,
             record,
+            outcomes: Outcomes::default(),
             inbox: None,
             stale: None,
             sends: Vec::new(),
@@ -174,6 +177,16 @@ impl Turn {
         Ok(true)
     }
 
+    /// Takes back that a durable send was taken, if nothing else came of the turn.
+    pub(crate) fn leave_send(&mut self) -> bool {
+        let inbox = self.inbox.take();
+        let untouched = self.storage.is_clean() && self.sends.is_empty() && !self.split;
+        if !untouched {
+            self.inbox = inbox;
+        }
+        untouched
+    }
+
     /// Buffers a durable send.
     pub(crate) fn send(&mut self, envelope: &Envelope) -> Result<()> {
         let bytes = envelope.encode();
@@ -185,6 +198,21 @@ impl Turn {
     /// Removes, with this turn, an entry of the alarm index that no alarm stands behind.
     pub(crate) fn drop_stale_alarm(&mut self, due: Timestamp) {
         self.stale = Some(due);
+    }
+
+    /// Makes this the turn of a call under an idempotency key that has no outcome yet.
+    pub(crate) fn open(&mut self, keyed: Box<Keyed>, replaces: Option<u64>) -> Result<()> {
+        self.outcomes.open(&self.storage, keyed, replaces)
+    }
+
+    /// Stores, with this turn, what a call under an idempotency key came to.
+    pub(crate) fn conclude(&mut self, outcome: &Result<Value, Fault>) {
+        if self.outcomes.is_open() {
+            let effect = self.split || !self.is_clean() || !self.pipes.get_mut().is_empty();
+            let now = self.node.clock.now();
+            self.outcomes
+                .conclude(&self.storage, &self.node.bounds, now, outcome, effect);
+        }
     }
 
     /// Whether there is anything to commit.
@@ -213,7 +241,12 @@ impl Turn {
     /// Proposes what is buffered as one batch. Returns the batch to wait for: this one, or, if the turn wrote nothing,
     /// the last one before it.
     pub(crate) fn commit(&mut self) -> Commit {
-        if self.is_clean() {
+        let own = !self.is_clean();
+        if self.outcomes.is_open() {
+            let now = self.node.clock.now();
+            self.outcomes.begin(&self.storage, &self.node.bounds, now);
+        }
+        if !own && !self.outcomes.has_rows() {
             self.storage.bytes = 0;
             return Commit {
                 number: self.gate().last(),
@@ -246,6 +279,7 @@ impl Turn {
             });
         }
         rows.extend(self.inbox.take().map(|(key, value)| (key, Some(value))));
+        rows.extend(self.outcomes.take_rows());
         let before = self.record;
         let presence = if wrote || (before.presence == Presence::Listed && !cleared) {
             Presence::Listed
@@ -304,7 +338,7 @@ impl Turn {
         self.host.propose(self.mailbox.epoch, ops, effects, move |outcome| {
             gate.settle(number, &keys, outcome)
         });
-        Commit { number, wrote: true }
+        Commit { number, wrote: own }
     }
 }
 
@@ -313,7 +347,7 @@ impl Turn {
 pub(crate) struct Commit {
     /// Number of the batch in the gate.
     pub(crate) number: u64,
-    /// Whether it is one of this turn.
+    /// Whether it is one of this turn, with more in it than that a call under an idempotency key has begun.
     pub(crate) wrote: bool,
 }
 

@@ -1,11 +1,14 @@
 //! What others ask of an instance: create, pause, resume, terminate, restart, events, status.
 
-use cluster::prelude::{ActorError, Ctx, Handler, List, Result};
+use cluster::{
+    RequestId,
+    prelude::{ActorError, Ctx, Handler, List, Result},
+};
 
 use super::{
     Change, Workflow, WorkflowActor, limits,
     messages::{Create, GetStatus, InstanceStatus, Pause, Restart, Resume, SendEvent, Terminate},
-    record::{BufferedEvent, EVENTS, INSTANCE, Instance, OUTPUT, PARAMS, STEPS, event_key},
+    record::{BufferedEvent, EVENTS, INSTANCE, Instance, OUTPUT, PARAMS, REQUEST, STEPS, event_key},
 };
 
 /// Rows read at a time when an instance is wiped.
@@ -37,6 +40,11 @@ impl<W: Workflow> WorkflowActor<W> {
         ctx.storage().put(&INSTANCE, &instance)?;
         ctx.storage().put(&PARAMS, &params)?;
         ctx.storage().delete(&OUTPUT)?;
+        self.request = RequestId::current();
+        match &self.request {
+            Some(request) => ctx.storage().put(&REQUEST, &request.to_string())?,
+            None => ctx.storage().delete(&REQUEST)?,
+        }
         self.instance = Some(instance);
         self.params = params.into();
         self.execute(ctx);

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use cluster::prelude::{ActorError, Alarm, Ctx, Handler, Interface, Result, Timestamp, VirtualActor};
+use cluster::{
+    RequestId,
+    prelude::{ActorError, Alarm, Ctx, Handler, Interface, Result, Timestamp, VirtualActor},
+};
 use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +23,7 @@ use super::{
         BeginStep, Cleaned, Create, FinishStep, GetStatus, Hibernate, Pause, Ran, RecordEffect, Restart, Resume,
         RunEnd, SendEvent, Terminate,
     },
-    record::{INSTANCE, Instance, OUTPUT, PARAMS, STEPS, StepKey, StepRecord},
+    record::{INSTANCE, Instance, OUTPUT, PARAMS, REQUEST, STEPS, StepKey, StepRecord},
     status::Status,
 };
 
@@ -32,6 +35,8 @@ pub struct WorkflowActor<W: Workflow> {
     pub(super) instance: Option<Instance>,
     /// Parameters as JSON.
     pub(super) params: Arc<str>,
+    /// The request that created it: what it does is part of that, also after a restart.
+    pub(super) request: Option<RequestId>,
     /// The domain's part.
     pub(crate) state: W::State,
     pub(super) execution: Option<Execution>,
@@ -92,10 +97,12 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
         let instance = ctx.storage().get(&INSTANCE).await?;
         let params = ctx.storage().get(&PARAMS).await?.unwrap_or_default().into();
+        let request: Option<String> = ctx.storage().get(&REQUEST).await?;
         let state = W::load(ctx).await?;
         let mut actor = Self {
             instance,
             params,
+            request: request.as_deref().map(RequestId::new),
             state,
             execution: None,
         };
@@ -185,13 +192,17 @@ impl<W: Workflow> WorkflowActor<W> {
         let id = format!("{}/{}/{}", W::CLASS, ctx.tenant(), ctx.name());
         let steps = Steps::new(ctx.self_ref(), token, changes, cancel.clone(), &id);
         let (params, env, stop) = (self.params.clone(), ctx.env().clone(), cancel.clone());
-        ctx.pipe_to_self(async move {
+        let work = async move {
             let end = tokio::select! {
                 () = stop.cancelled() => RunEnd::Interrupted,
                 end = run::<W>(&params, env, steps) => end,
             };
             Ran { token, end }
-        });
+        };
+        match self.request.clone() {
+            Some(request) => ctx.pipe_to_self(request.scope(work)),
+            None => ctx.pipe_to_self(work),
+        }
         let (calls, running, waits) = Default::default();
         self.execution = Some(Execution {
             token,

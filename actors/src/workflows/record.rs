@@ -10,6 +10,8 @@ use super::status::Status;
 pub(super) const INSTANCE: Key<Instance> = Key::new("workflow/instance");
 /// Parameters as JSON. They may be large and never change, so they are not part of the row that changes with each step.
 pub(super) const PARAMS: Key<String> = Key::new("workflow/params");
+/// The request that created the instance, if it was one: its id in the logs.
+pub(super) const REQUEST: Key<String> = Key::new("workflow/request");
 /// Output as JSON, once complete.
 pub(super) const OUTPUT: Key<String> = Key::new("workflow/output");
 pub(super) const STEPS: Keys<StepRecord> = Keys::new("workflow/steps/");

@@ -2,10 +2,13 @@
 
 use std::{fmt, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use cluster::prelude::{ActorError, ActorRef, ErrorKind, Handler, Message, Timestamp};
+use cluster::{
+    RequestId,
+    prelude::{ActorError, ActorRef, ErrorKind, Handler, Message, Timestamp},
+};
 use futures_util::FutureExt;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -14,6 +17,7 @@ use super::{
     StepError, StepPolicy, WorkError, Workflow, WorkflowActor,
     messages::{BeginStep, FinishStep, Hibernate, Next, RecordEffect, StepKind},
 };
+use crate::metrics;
 
 /// How long a run waits before it offers to give up its activation.
 const HIBERNATE_AFTER: Duration = Duration::from_secs(30);
@@ -24,6 +28,7 @@ const CALLS: u32 = 5;
 
 /// The steps of one execution of a run. Clones belong to the same execution, so branches may run side by side.
 pub struct Steps<W: Workflow> {
+    /// Calls go through clones of it: one that fails would break it for the rest of the execution.
     instance: ActorRef<WorkflowActor<W>>,
     token: Uuid,
     progress: watch::Receiver<u64>,
@@ -97,13 +102,17 @@ impl<W: Workflow> Steps<W> {
                 Next::Wait { occurrence } => self.begin(name, Some(occurrence), &StepKind::Work).await?,
                 Next::Execute { occurrence, attempt } => {
                     let idempotency_key = format!("{}/{name}/{occurrence}", self.id);
-                    let span =
-                        tracing::info_span!("step", workflow = W::CLASS, instance = %self.id, step = name, attempt);
+                    let request = RequestId::current();
+                    let request_id = request.as_ref().map(RequestId::as_str);
+                    let span = tracing::info_span!("step", request_id, workflow = W::CLASS, instance = %self.id, step = name, attempt);
                     let work = work(Attempt {
                         number: attempt,
                         idempotency_key,
                     });
-                    let outcome = self.attempt(work.instrument(span.clone()), policy.timeout).await?;
+                    let began = Instant::now();
+                    let outcome = self.attempt(work.instrument(span.clone()), policy.timeout).await;
+                    metrics::attempt(W::CLASS, label(&outcome), began.elapsed());
+                    let outcome = outcome?;
                     span.in_scope(|| told(&outcome));
                     self.finish(FinishStep {
                         token: self.token,
@@ -196,6 +205,7 @@ impl<W: Workflow> Steps<W> {
             // A call whose fate is unknown is not repeated: it would count the step twice.
             match self
                 .instance
+                .clone()
                 .ask_within(CALL, message(occurrence))
                 .await
                 .map_err(interrupted)?
@@ -214,7 +224,7 @@ impl<W: Workflow> Steps<W> {
                 () = self.cancelled.cancelled() => return Err(StepError::Interrupted),
                 changed = progress.changed() => return changed.map_err(|_| StepError::Interrupted),
                 () = tokio::time::sleep(HIBERNATE_AFTER) => {
-                    self.instance.ask_within(CALL, Hibernate { token: self.token }).await.map_err(interrupted)?;
+                    self.instance.clone().ask_within(CALL, Hibernate { token: self.token }).await.map_err(interrupted)?;
                 }
             }
         }
@@ -245,7 +255,7 @@ impl<W: Workflow> Steps<W> {
     async fn finish(&self, finish: FinishStep) -> Result<Next, StepError> {
         let mut calls = 1;
         loop {
-            match self.instance.ask_within(CALL, finish.clone()).await {
+            match self.instance.clone().ask_within(CALL, finish.clone()).await {
                 Ok(next) => return Ok(next),
                 Err(error) if calls < CALLS && may_pass(&error) => calls += 1,
                 Err(error) => return Err(interrupted(error)),
@@ -263,6 +273,16 @@ fn told(outcome: &Result<String, WorkError>) {
     match outcome {
         Ok(_) => tracing::debug!("an attempt of a step succeeded"),
         Err(error) => tracing::warn!(retryable = error.is_retryable(), "an attempt of a step failed"),
+    }
+}
+
+/// How an attempt ended, as metrics say it.
+fn label(outcome: &Result<Result<String, WorkError>, StepError>) -> &'static str {
+    match outcome {
+        Ok(Ok(_)) => "ok",
+        Ok(Err(error)) if error.is_retryable() => "retryable",
+        Ok(Err(_)) => "failed",
+        Err(_) => "interrupted",
     }
 }
 

@@ -29,7 +29,7 @@ async fn a_panic_drops_its_turn_and_nothing_else() {
         "the message behind the panic is handled, and sees what was written before"
     );
     assert_eq!(activations.count(), 2);
-    assert_eq!(account.ask(Seen).await.unwrap(), [2]);
+    assert_eq!(account.clone().ask(Seen).await.unwrap(), [2]);
 }
 
 /// Guarantee 3.
@@ -46,7 +46,7 @@ async fn a_doubtful_commit_discards_the_activation() {
         let account = account(&test, "a");
         let (mut sure, mut open) = (0, 0);
         for _ in 0..10 {
-            match account.ask(Add(1)).await {
+            match account.clone().ask(Add(1)).await {
                 Ok(_) => sure += 1,
                 Err(error) if error.kind() == ErrorKind::Unknown => open += 1,
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Retryable, "seed {seed}: {error}"),
@@ -55,7 +55,7 @@ async fn a_doubtful_commit_discards_the_activation() {
         doubtful += open;
         let mut total = None;
         for _ in 0..100 {
-            total = total.or(account.ask(Total).await.ok());
+            total = total.or(account.clone().ask(Total).await.ok());
         }
         let total = total.unwrap_or_else(|| panic!("seed {seed}: the shard never came back"));
         assert!(

@@ -7,17 +7,20 @@
 
 mod alarms;
 mod bounds;
+mod chains;
 mod deadlines;
 mod directory;
 mod errors;
 mod fixture;
 mod gauges;
+mod idempotency;
 mod identity;
 mod inspection;
 mod migrations;
 mod passivation;
+mod references;
+mod requests;
 mod retries;
-mod schedules;
 mod sends;
 mod splits;
 mod storage;

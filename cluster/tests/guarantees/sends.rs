@@ -272,6 +272,23 @@ async fn a_send_that_the_receiver_does_not_know_becomes_a_dead_letter() {
 
 /// Guarantee 9.
 #[tokio::test(start_paused = true)]
+async fn no_crash_takes_a_dead_letter_away() {
+    for millis in 0..120 {
+        let mut test = posts(7, Some(slow(30))).await;
+        let reference = post(&test, "a");
+        let asking = tokio::spawn(async move { reference.ask(SendForgotten("b".into())).await });
+        test.advance(Duration::from_millis(millis)).await;
+        test.crash_and_restart().await;
+        let sent = asking.await.unwrap().is_ok();
+        test.advance(Duration::from_secs(60)).await;
+        let taken = count(&test, "b").await.0;
+        assert_eq!(test.dead_letters(), taken.len(), "after {millis} ms");
+        assert!(!sent || taken == [7]);
+    }
+}
+
+/// Guarantee 9.
+#[tokio::test(start_paused = true)]
 async fn a_receiver_that_is_not_available_for_a_while_loses_nothing() {
     let office = Office::default();
     let test = TestCluster::builder(6)
@@ -317,7 +334,7 @@ async fn crashes(seed: u64, faults: Faults) {
         let asking = tokio::spawn(async move {
             for _ in 0..4 {
                 // The crash answers the last one with an error.
-                let _ = reference.ask(Spread(2, vec!["b".into(), "c".into()])).await;
+                let _ = reference.clone().ask(Spread(2, vec!["b".into(), "c".into()])).await;
             }
         });
         test.advance(Duration::from_millis((seed * 7 + round * 13) % 120)).await;

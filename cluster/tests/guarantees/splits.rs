@@ -136,6 +136,7 @@ async fn a_turn_of_which_a_part_took_effect_is_never_called_retryable() {
         let outcome = courier.ask(Deliver).await.map_err(|error| error.kind());
         // A read is refused as well while a commit of its shard fails.
         let books = loop {
+            let (courier, account) = (courier.clone(), account.clone());
             if let (Ok(shown), Ok(total)) = (courier.ask(Show).await, account.ask(Total).await) {
                 break (shown, total);
             }

@@ -281,7 +281,7 @@ async fn relay() -> (TestCluster, ActorRef<Relay>) {
 async fn an_ask_commits_what_is_buffered_and_begins_the_next_batch() {
     let (test, relay) = relay().await;
     assert_eq!(relay.ask(AskThenPanic).await.unwrap_err().code(), "panic");
-    assert_eq!(relay.ask(Kept).await.unwrap(), (true, false));
+    assert_eq!(relay.clone().ask(Kept).await.unwrap(), (true, false));
     assert_eq!(account(&test, "a").ask(Total).await.unwrap(), 1);
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use cluster::RequestId;
+
 use super::script::{Bench, Notes, Op, event, failing, note, quick, sleep, slow};
-use crate::workflows::{SendEvent, Status};
+use crate::workflows::{Create, Restart, SendEvent, Status};
 
 const SEEDS: u64 = 200;
 
@@ -82,4 +84,29 @@ async fn no_finished_step_runs_again_wherever_a_crash_happens() {
         );
         assert_eq!(bench.status().await.status, Status::Complete);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_are_part_of_the_request_that_created_the_instance_also_after_a_crash() {
+    let ops = [slow("first", 5), slow("second", 5)];
+    let mut bench = Bench::empty(1).await;
+    let create = Create {
+        params: serde_json::to_string(&ops).unwrap(),
+    };
+    RequestId::new("r1").scope(bench.ask(create)).await.unwrap();
+    bench.cluster.advance(Duration::from_secs(1)).await;
+    bench.cluster.crash_and_restart().await;
+    bench.complete().await;
+    assert!(bench.probe.names().len() > ops.len(), "the crash met a step");
+    for request in bench.probe.requests() {
+        assert_eq!(request, Some(RequestId::new("r1")));
+    }
+
+    bench.ask(Restart).await.unwrap();
+    bench.complete().await;
+    assert_eq!(
+        bench.probe.requests().last(),
+        Some(&None),
+        "a restart is a request of its own"
+    );
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use cluster::{prelude::*, testing::TestCluster};
+use cluster::{RequestId, prelude::*, testing::TestCluster};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -129,6 +129,7 @@ pub(super) fn quick(limit: u32) -> StepPolicy {
 pub(super) struct Probe {
     executed: Arc<Mutex<Vec<(String, Duration)>>>,
     aborted: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<Option<RequestId>>>>,
     begin: Instant,
 }
 
@@ -137,11 +138,16 @@ impl Probe {
         Self {
             executed: Arc::default(),
             aborted: Arc::default(),
+            requests: Arc::default(),
             begin: Instant::now(),
         }
     }
 
     fn execute(&self, name: &str) -> usize {
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(RequestId::current());
         let mut executed = self.executed.lock().unwrap_or_else(PoisonError::into_inner);
         executed.push((name.to_owned(), self.begin.elapsed()));
         executed.iter().filter(|(of, _)| of == name).count()
@@ -166,6 +172,11 @@ impl Probe {
             .map(|(_, at)| *at)
             .collect();
         times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect()
+    }
+
+    /// The request that each execution was part of.
+    pub(super) fn requests(&self) -> Vec<Option<RequestId>> {
+        self.requests.lock().unwrap().clone()
     }
 
     pub(super) fn aborted(&self) -> Vec<String> {

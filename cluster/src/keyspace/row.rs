@@ -1,0 +1,78 @@
+//! What a stored row is, told from its key.
+
+use super::{
+    ACTOR, ActorHash, DEAD, DIRECTORY, DUE, ERASED, GARBAGE, LASTING, MIGRATION, OUTBOX, SETTING, SendId, Space,
+    UNLISTED,
+};
+
+/// A stored row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Row {
+    /// A value of an actor.
+    State(ActorHash, u32),
+    Record(ActorHash),
+    Alarm(ActorHash),
+    Inbox(ActorHash),
+    /// An entry of the alarm index, with its moment.
+    Due(i64, ActorHash),
+    Outbox(SendId),
+    Directory,
+    /// An entry of the index of actors that have rows and are not listed.
+    Unlisted(ActorHash),
+    Dead,
+    /// What concerns classes or the cluster as a whole.
+    Setting,
+    /// A generation to collect.
+    Garbage(ActorHash, u32),
+}
+
+impl Row {
+    /// The row behind a key; `None` if no function of this module makes such a key.
+    pub(crate) fn of(key: &[u8]) -> Option<Self> {
+        let (&table, rest) = key.split_first()?;
+        match table {
+            ACTOR => actor(rest),
+            DUE => super::parse_due(key).map(|(millis, hash)| Self::Due(millis, hash)),
+            OUTBOX => super::parse_outbox(key).map(Self::Outbox),
+            DIRECTORY => Some(Self::Directory),
+            DEAD => Some(Self::Dead),
+            UNLISTED => rest.last_chunk::<16>().map(|hash| Self::Unlisted(ActorHash(*hash))),
+            SETTING | MIGRATION | ERASED => Some(Self::Setting),
+            GARBAGE => super::parse_garbage(key).map(|(hash, generation)| Self::Garbage(hash, generation)),
+            _ => None,
+        }
+    }
+}
+
+fn actor(rest: &[u8]) -> Option<Row> {
+    let (hash, rest) = rest.split_first_chunk::<16>()?;
+    let (generation, rest) = rest.split_first_chunk::<4>()?;
+    let (hash, generation) = (ActorHash(*hash), u32::from_be_bytes(*generation));
+    let space = *rest.first()?;
+    let lasting = generation == LASTING;
+    match space {
+        space if space == Space::State as u8 && !lasting => Some(Row::State(hash, generation)),
+        space if space == Space::Record as u8 && lasting => Some(Row::Record(hash)),
+        space if space == Space::Alarm as u8 && lasting => Some(Row::Alarm(hash)),
+        space if space == Space::Inbox as u8 && lasting => Some(Row::Inbox(hash)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace;
+
+    #[test]
+    fn rows_are_told_from_their_keys() {
+        let hash = ActorHash([7; 16]);
+        assert_eq!(Row::of(&keyspace::state(hash, 3, "k")), Some(Row::State(hash, 3)));
+        assert_eq!(Row::of(&keyspace::record(hash)), Some(Row::Record(hash)));
+        assert_eq!(Row::of(&keyspace::alarm(hash)), Some(Row::Alarm(hash)));
+        assert_eq!(Row::of(&keyspace::inbox(hash, 1)), Some(Row::Inbox(hash)));
+        assert_eq!(Row::of(&keyspace::due(5, hash)), Some(Row::Due(5, hash)));
+        assert_eq!(Row::of(&keyspace::garbage(hash, 2)), Some(Row::Garbage(hash, 2)));
+        assert_eq!(Row::of(b"\xff"), None);
+    }
+}
