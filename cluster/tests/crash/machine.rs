@@ -67,6 +67,8 @@ pub(crate) struct Machine {
     steps: u64,
     /// Syncs that have failed in the journal that is going on.
     failed_syncs: usize,
+    /// Those of the process that ended last.
+    new_failed_syncs: Vec<PathBuf>,
 }
 
 /// A process that ends with the test.
@@ -86,6 +88,7 @@ impl Machine {
             told: Told::default(),
             steps,
             failed_syncs: 0,
+            new_failed_syncs: Vec::new(),
         }
     }
 
@@ -175,20 +178,19 @@ impl Machine {
 
     /// Cuts the power, or only notes that a process ended.
     pub(crate) fn settle(&mut self, plan: &Plan, loss: Loss, seed: u64) -> Result<Settled, Broken> {
-        let settled = settle(plan, loss, seed).map_err(|error| self.broken(error.to_string(), String::new()));
-        if loss != Loss::Nothing {
-            self.failed_syncs = 0;
-        }
-        settled
+        let settled = settle(plan, loss, seed).map_err(|error| self.broken(error.to_string(), String::new()))?;
+        let failed = settled.failed_syncs.len();
+        self.new_failed_syncs = settled.failed_syncs[self.failed_syncs..].to_vec();
+        self.failed_syncs = if loss == Loss::Nothing { failed } else { 0 };
+        Ok(settled)
     }
 
     /// A node does not go on after a sync has failed, wherever that was.
-    pub(crate) fn must_have_stopped(&mut self, end: &End, settled: &Settled) -> Result<(), Broken> {
-        let failed = std::mem::replace(&mut self.failed_syncs, settled.failed_syncs.len());
-        let new = settled.failed_syncs.get(failed..).unwrap_or(&settled.failed_syncs);
+    pub(crate) fn must_have_stopped(&mut self, end: &End) -> Result<(), Broken> {
         // When fjall has created a keyspace, it tidies up the list of them, and only logs if that fails: the list stays as
         // it was.
         let ignored = |path: &&PathBuf| !path.starts_with("log/keyspaces/0");
+        let new = std::mem::take(&mut self.new_failed_syncs);
         match new.iter().find(ignored) {
             Some(path) if !end.stopped_itself() => Err(self.broken(
                 format!("the node went on after a sync of {} had failed", path.display()),

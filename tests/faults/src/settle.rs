@@ -263,16 +263,13 @@ impl History {
             let expected = sizes.get(&file.inode).copied().unwrap_or(0);
             expected != file.size && Some(file.inode) != doubtful_inode && !doubtful.contains(&file.path[..])
         });
-        match wrong {
-            Some(file) => {
-                return Err(SettleError::Missed(format!(
-                    "{} has {} bytes instead of {:?}",
-                    String::from_utf8_lossy(&file.path),
-                    file.size,
-                    sizes.get(&file.inode)
-                )));
-            }
-            None => {}
+        if let Some(file) = wrong {
+            return Err(SettleError::Missed(format!(
+                "{} has {} bytes instead of {:?}",
+                String::from_utf8_lossy(&file.path),
+                file.size,
+                sizes.get(&file.inode)
+            )));
         }
         let Some((position, last)) = self.records.last() else {
             return Ok(Vec::new());
