@@ -5,8 +5,7 @@ use std::{os::unix::process::CommandExt, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    actors,
-    backup,
+    actors, backup,
     client::{Client, ClientError},
     config, doctor, models,
     output::Output,

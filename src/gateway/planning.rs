@@ -305,7 +305,9 @@ impl Planning {
             Some(key) => {
                 // The actor is the run, so its id needs no part in the key.
                 let key = idempotency::id(caller.tenant.as_str(), &caller.user, operation, key);
-                actor.ask_idempotent(&IdempotencyKey::new(&key.to_string())?, message).await
+                actor
+                    .ask_idempotent(&IdempotencyKey::new(&key.to_string())?, message)
+                    .await
             }
             None => actor.ask(message).await,
         };

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -118,6 +119,7 @@ struct Parts {
     node: Node,
     snapshotter: JoinHandle<()>,
     running: mpsc::Receiver<()>,
+    failed: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -152,8 +154,9 @@ impl Engine {
             Stores::Disk { .. } => None,
             Stores::Memory(disk) => Some(disk.clone()),
         };
+        let failed = Arc::<AtomicBool>::default();
         let on_fatal = match &stores {
-            Stores::Disk { path, .. } => naming(path.clone(), on_fatal),
+            Stores::Disk { path, .. } => noting(path.clone(), Arc::clone(&failed), on_fatal),
             Stores::Memory(_) => on_fatal,
         };
         let node = Node::open(stores, shards, &raft, limits.state, &on_fatal).await?;
@@ -184,6 +187,7 @@ impl Engine {
                     node,
                     snapshotter: tokio::spawn(snapshotter),
                     running: ended,
+                    failed,
                 };
                 Ok(Self {
                     meta,
@@ -196,7 +200,7 @@ impl Engine {
                 })
             }
             Err((groups, error)) => {
-                node.close(&groups, None, &stop, ended).await;
+                node.close(&groups, None, &stop, ended, &AtomicBool::new(true)).await;
                 Err(error)
             }
         }
@@ -244,9 +248,11 @@ impl Engine {
                 node,
                 snapshotter,
                 running,
+                failed,
             } = parts;
             let groups = self.groups().cloned().collect::<Vec<_>>();
-            node.close(&groups, Some(snapshotter), &self.stop, running).await;
+            node.close(&groups, Some(snapshotter), &self.stop, running, &failed)
+                .await;
         }
     }
 
@@ -276,9 +282,12 @@ impl Engine {
     }
 }
 
-/// Adds to the reason of a stop which directory it is about: a machine may have several.
-fn naming(path: PathBuf, on_fatal: OnFatal) -> OnFatal {
-    Arc::new(move |reason| on_fatal(format!("{reason} (data directory {})", path.display())))
+/// Remembers that there was a fault, and adds to its reason which directory it is about: a machine may have several.
+fn noting(path: PathBuf, failed: Arc<AtomicBool>, on_fatal: OnFatal) -> OnFatal {
+    Arc::new(move |reason| {
+        failed.store(true, Ordering::Relaxed);
+        on_fatal(format!("{reason} (data directory {})", path.display()));
+    })
 }
 
 impl std::fmt::Debug for Engine {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
@@ -120,13 +121,15 @@ impl Node {
     }
 
     /// Puts the groups and then the stores away, in the only order in which nothing is lost: rounds are answered, cores
-    /// and then state machines end, the state is flushed, the log closed, the files synced, the lock given back.
+    /// and then state machines end, the state is flushed, the log closed, the files synced, the lock given back. After a
+    /// fault nothing is called durable any more.
     pub(crate) async fn close(
         self,
         groups: &[Arc<Group>],
         snapshotter: Option<JoinHandle<()>>,
         stop: &CancellationToken,
         mut running: mpsc::Receiver<()>,
+        failed: &AtomicBool,
     ) {
         join_all(groups.iter().map(|group| group.drain())).await;
         stop.cancel();
@@ -138,12 +141,14 @@ impl Node {
         join_all(groups.iter().map(|group| group.shutdown())).await;
         // openraft does not join its state machines: the channel ends with the last of them.
         while running.recv().await.is_some() {}
-        // From now on the marks know every entry, not only those before the last snapshot.
-        let marks = Arc::clone(&self.marks);
-        match tokio::task::spawn_blocking(move || marks.write()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "failed to note where the logs end"),
-            Err(_) => tracing::error!("noting where the logs end panicked"),
+        if !failed.load(Ordering::Relaxed) {
+            // From now on the marks know every entry, not only those before the last snapshot.
+            let marks = Arc::clone(&self.marks);
+            match tokio::task::spawn_blocking(move || marks.write()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "failed to note where the logs end"),
+                Err(_) => tracing::error!("noting where the logs end panicked"),
+            }
         }
         self.flusher.close().await;
         match &self.log {
@@ -156,7 +161,8 @@ impl Node {
             Log::Memory(log) => log.close().await,
         }
         if let Medium::Disk(state, directory) = self.medium {
-            match tokio::task::spawn_blocking(move || state.close()).await {
+            let failed = failed.load(Ordering::Relaxed);
+            match tokio::task::spawn_blocking(move || state.close(failed)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "failed to sync the state, it is rebuilt at the next start"),
                 Err(_) => tracing::error!("closing the state panicked"),

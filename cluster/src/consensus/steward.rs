@@ -32,12 +32,31 @@ struct Ended;
 impl Steward {
     /// Runs until it is told to stop, or until the group stops by itself, which stops the node.
     pub(crate) async fn run(self) {
-        let ended = self.stop.run_until_cancelled(self.keep()).await;
+        let watch = async {
+            tokio::select! {
+                biased;
+                ended = self.ended() => ended,
+                ended = self.keep() => ended,
+            }
+        };
+        let ended = self.stop.run_until_cancelled(watch).await;
         self.ownership.revoke();
         if let Some(Ended) = ended {
             let metrics = self.raft.metrics().borrow_watched().clone();
             (self.on_fatal)(format!("group {} stopped: {}", self.group, reason(&metrics)));
         }
+    }
+
+    /// Waits for the end of the core. The state of the server does not tell it: that of a core which ended by an error
+    /// stays what it was, and nobody answers proposals any more.
+    async fn ended(&self) -> Ended {
+        let mut metrics = self.raft.metrics();
+        while metrics.borrow_watched().running_state.is_ok() {
+            if metrics.changed().await.is_err() {
+                break;
+            }
+        }
+        Ended
     }
 
     async fn keep(&self) -> Ended {

@@ -55,17 +55,24 @@ impl Markers {
 
 /// Stops the node at the first sign of damage and sees to it that the next start rebuilds.
 struct Fault {
+    boot: PathBuf,
     rebuild: PathBuf,
     on_fatal: OnFatal,
     raised: AtomicBool,
 }
 
 impl Fault {
+    /// Has the next start rebuild. A full disk still removes a name where it does not make one, and either suffices.
+    fn distrust(&self) {
+        let marked = file::replace(&self.rebuild, b"");
+        if let (Err(error), Err(_)) = (file::remove(&self.boot), marked) {
+            tracing::error!(%error, "failed to mark the state for rebuilding");
+        }
+    }
+
     fn raise(&self, error: sled::Error) -> io::Error {
         if !self.raised.swap(true, Ordering::Relaxed) {
-            if let Err(error) = file::replace(&self.rebuild, b"") {
-                tracing::error!(%error, "failed to mark the state for rebuilding");
-            }
+            self.distrust();
             (self.on_fatal)(format!(
                 "failed to use the state, it is rebuilt at the next start: {error}"
             ));
@@ -97,6 +104,7 @@ impl StateDisk {
             }
         };
         let fault = Arc::new(Fault {
+            boot: paths.boot.clone(),
             rebuild: paths.rebuild.clone(),
             on_fatal,
             raised: AtomicBool::new(false),
@@ -142,15 +150,22 @@ impl StateDisk {
         self.db.open_tree(group.to_be_bytes()).unwrap()
     }
 
-    /// Makes what was written durable and leaves word that it can be trusted. Every tree must be dropped by now.
-    pub(crate) fn close(self) -> io::Result<()> {
-        self.db.flush().map_err(io::Error::other)?;
-        drop(self.db);
-        if self.fault.raised.load(Ordering::Relaxed) {
+    /// Makes what was written durable and leaves word that it can be trusted, unless the node failed. Every tree must be
+    /// dropped by now.
+    pub(crate) fn close(self, has_failed: bool) -> io::Result<()> {
+        let Self { db, path, paths, fault } = self;
+        if has_failed || fault.raised.load(Ordering::Relaxed) {
+            // After one sync has failed, the success of another proves nothing.
             return Ok(());
         }
-        file::sync_all(&self.path)?;
-        file::replace(&self.paths.clean, sums::of(&self.path)?.as_bytes())
+        let close = || {
+            db.flush().map_err(io::Error::other)?;
+            drop(db);
+            file::sync_all(&path)?;
+            file::replace(&paths.clean, sums::of(&path)?.as_bytes())
+        };
+        // What a failed sync did not save can be read until the next boot of the kernel, and would count as synced then.
+        close().inspect_err(|_| fault.distrust())
     }
 }
 

@@ -156,6 +156,28 @@ proptest! {
     }
 }
 
+/// A disk that is full takes no new name, but gives one back.
+#[test]
+fn a_state_that_failed_is_rebuilt_even_if_it_cannot_be_marked() {
+    let directory = TempDir::new().unwrap();
+    let row = || {
+        let disk = StateDisk::open(directory.path(), 8 << 20, "boot", Arc::new(|_| {})).unwrap();
+        let row = disk.raw_tree(1).get([1]).unwrap();
+        (disk, row)
+    };
+    let (disk, _) = row();
+    // A row of no known form.
+    disk.raw_tree(1).insert([1], &[9]).unwrap();
+    disk.close(true).unwrap();
+    let (disk, kept) = row();
+    assert!(kept.is_some(), "a kill alone is no reason to rebuild");
+    std::fs::create_dir(directory.path().join("state.draft")).unwrap();
+    assert!(disk.tree(1).unwrap().get(&[1]).is_err());
+    disk.close(false).unwrap();
+    std::fs::remove_dir(directory.path().join("state.draft")).unwrap();
+    assert!(row().1.is_none());
+}
+
 /// Replaced and removed values take their chunks with them.
 #[test]
 fn chunks_do_not_outlive_their_value() {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -64,6 +65,10 @@ pub(crate) struct Machine {
     directory: TempDir,
     told: Told,
     steps: u64,
+    /// Syncs that have failed in the journal that is going on.
+    failed_syncs: usize,
+    /// Those of the process that ended last.
+    new_failed_syncs: Vec<PathBuf>,
 }
 
 /// A process that ends with the test.
@@ -82,6 +87,8 @@ impl Machine {
             directory: TempDir::new().unwrap(),
             told: Told::default(),
             steps,
+            failed_syncs: 0,
+            new_failed_syncs: Vec::new(),
         }
     }
 
@@ -171,7 +178,26 @@ impl Machine {
 
     /// Cuts the power, or only notes that a process ended.
     pub(crate) fn settle(&mut self, plan: &Plan, loss: Loss, seed: u64) -> Result<Settled, Broken> {
-        settle(plan, loss, seed).map_err(|error| self.broken(error.to_string(), String::new()))
+        let settled = settle(plan, loss, seed).map_err(|error| self.broken(error.to_string(), String::new()))?;
+        let failed = settled.failed_syncs.len();
+        self.new_failed_syncs = settled.failed_syncs[self.failed_syncs..].to_vec();
+        self.failed_syncs = if loss == Loss::Nothing { failed } else { 0 };
+        Ok(settled)
+    }
+
+    /// A node does not go on after a sync has failed, wherever that was.
+    pub(crate) fn must_have_stopped(&mut self, end: &End) -> Result<(), Broken> {
+        // When fjall has created a keyspace, it tidies up the list of them, and only logs if that fails: the list stays as
+        // it was.
+        let ignored = |path: &&PathBuf| !path.starts_with("log/keyspaces/0");
+        let new = std::mem::take(&mut self.new_failed_syncs);
+        match new.iter().find(ignored) {
+            Some(path) if !end.stopped_itself() => Err(self.broken(
+                format!("the node went on after a sync of {} had failed", path.display()),
+                String::new(),
+            )),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Removes the state, which is rebuilt from the rest.

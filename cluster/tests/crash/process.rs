@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::io::Write;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::prelude::*;
@@ -22,6 +23,9 @@ pub(crate) const OTHERS: u64 = 2;
 
 /// Steps of one actor on their way at once.
 const WINDOW: usize = 8;
+
+/// Steps of earlier lives that are repeated.
+const REPEATED: u64 = 5;
 
 /// Longest time until everything that is due after a start has happened.
 const SETTLES: Duration = Duration::from_secs(30);
@@ -66,9 +70,13 @@ pub(crate) fn run() {
 /// Writes one line, whole: the parent believes only lines that end.
 fn say(line: impl Display) {
     let mut out = std::io::stdout().lock();
-    // Nobody reads any more if the parent is gone.
-    let _ = out.write_all(format!("{MARK}{line}\n").as_bytes());
-    let _ = out.flush();
+    let said = out
+        .write_all(format!("{MARK}{line}\n").as_bytes())
+        .and_then(|()| out.flush());
+    if said.is_err() {
+        // The parent is gone.
+        std::process::exit(71);
+    }
 }
 
 async fn node(config: ClusterConfig, plan: Plan, steps: u64) {
@@ -105,16 +113,18 @@ async fn node(config: ClusterConfig, plan: Plan, steps: u64) {
         tokio::spawn(async move {
             match class {
                 "ledger" => {
-                    let actor = cluster.get::<Ledger>(ActorId::from_name::<Ledger>(&tenant(), &id));
+                    let actor = Arc::new(cluster.get::<Ledger>(ActorId::from_name::<Ledger>(&tenant(), &id)));
                     client(class, number, steps, |step| ask(&actor, step)).await;
                 }
                 "clock" => {
-                    let actor = cluster.get::<Clock>(ActorId::from_name::<Clock>(&tenant(), &id));
-                    client(class, number, steps, |step| ask(&actor, step)).await;
+                    let actor = Arc::new(cluster.get::<Clock>(ActorId::from_name::<Clock>(&tenant(), &id)));
+                    repeat(class, number, from, |step| ask_again(&actor, step)).await;
+                    client(class, number, steps, |step| ask_again(&actor, step)).await;
                 }
                 _ => {
-                    let actor = cluster.get::<Phoenix>(ActorId::from_name::<Phoenix>(&tenant(), &id));
-                    client(class, number, steps, |step| ask(&actor, step)).await;
+                    let actor = Arc::new(cluster.get::<Phoenix>(ActorId::from_name::<Phoenix>(&tenant(), &id)));
+                    repeat(class, number, from, |step| ask_again(&actor, step)).await;
+                    client(class, number, steps, |step| ask_again(&actor, step)).await;
                 }
             }
         })
@@ -132,10 +142,37 @@ fn tenant() -> TenantId {
 
 type Asked = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
-/// An ask that is on its way from now on.
-fn ask<A: VirtualActor + Handler<Step>>(actor: &ActorRef<A>, step: u64) -> Asked {
-    let actor = actor.clone();
+/// An ask to take a step.
+fn ask<A: VirtualActor + Handler<Step>>(actor: &Arc<ActorRef<A>>, step: u64) -> Asked {
+    let actor = Arc::clone(actor);
     Box::pin(async move { actor.ask(Step(step)).await })
+}
+
+/// An ask to take a step that may be repeated: the same step has the same key.
+fn ask_again<A: VirtualActor + Handler<Step>>(actor: &Arc<ActorRef<A>>, step: u64) -> Asked {
+    let actor = Arc::clone(actor);
+    Box::pin(async move {
+        let key = IdempotencyKey::new(&step.to_string())?;
+        actor.ask_idempotent(&key, Step(step)).await
+    })
+}
+
+/// Repeats the last steps of earlier lives: each is answered as it was then, and not taken again.
+async fn repeat(class: &str, number: u64, last: u64, ask: impl Fn(u64) -> Asked) {
+    for step in last.saturating_sub(REPEATED)..last {
+        if let Err(error) = ask(step + 1).await {
+            let what = if error.kind() == ErrorKind::Invalid {
+                "wrong"
+            } else {
+                "lost"
+            };
+            say(format_args!(
+                "{what} {class} {number}: repeated step {}: {error}",
+                step + 1
+            ));
+            return;
+        }
+    }
 }
 
 /// Takes steps of one actor, several at once, and says of each when it is sent and when it is acknowledged.

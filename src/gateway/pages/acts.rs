@@ -91,8 +91,14 @@ pub(crate) async fn act(
         "pause" => planning.pause(&caller, id, None).await.map(|_| Said::Paused),
         "resume" => planning.resume(&caller, id, None).await.map(|_| Said::Resumed),
         "cancel" => planning.cancel(&caller, id, None).await.map(|_| Said::Cancelled),
-        "approve" => planning.approve(&caller, id, comment, None).await.map(|_| Said::Approved),
-        "reject" => planning.reject(&caller, id, comment, None).await.map(|_| Said::Rejected),
+        "approve" => planning
+            .approve(&caller, id, comment, None)
+            .await
+            .map(|_| Said::Approved),
+        "reject" => planning
+            .reject(&caller, id, comment, None)
+            .await
+            .map(|_| Said::Rejected),
         "delete" => planning.delete(&caller, id).await.map(|_| Said::Deleted),
         _ => Err(Problem::not_found("not-found", "there is nothing at this address")),
     }?;

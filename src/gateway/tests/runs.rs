@@ -47,7 +47,9 @@ async fn a_change_under_an_idempotency_key_is_made_once_and_answered_alike() {
         let again = approve("a1", "well argued").await;
         assert_eq!((again.status, again.json()), (first.status, first.json()));
         assert_eq!(first.status, 200);
-        approve("a1", "on second thoughts").await.problem(422, "idempotency.mismatch");
+        approve("a1", "on second thoughts")
+            .await
+            .problem(422, "idempotency.mismatch");
         let other = approve("a2", "well argued").await;
         let code = other.json()["code"].as_str().unwrap().to_owned();
         assert_eq!(other.problem(409, &code)["state"], "completed");

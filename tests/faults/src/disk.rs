@@ -131,6 +131,7 @@ impl Disk {
                 self.write(a[0], length, at, forward, |_| refused(libc::ENOSPC))
             }
             libc::SYS_fsync | libc::SYS_fdatasync => self.sync(a[0], forward),
+            libc::SYS_sync_file_range => self.write_back(a[0]),
             libc::SYS_ftruncate => self.resize(a[0], a[1] as u64, forward),
             libc::SYS_fallocate if a[1] == 0 => {
                 let end = (a[2] + a[3]) as u64;
@@ -421,11 +422,7 @@ impl Disk {
             state.syncs += 1;
             let upto = state.end;
             if self.plan.sync_error_at == Some(state.syncs) {
-                if names.is_none() {
-                    let inode = stat.inode;
-                    self.note(&mut state, &Record::SyncFailed { inode, upto });
-                }
-                return refused(libc::EIO);
+                return self.fail_sync(&mut state, fd, stat);
             }
             let most = u64::try_from(self.plan.sync_delay.as_micros()).unwrap_or(u64::MAX);
             (upto, Duration::from_micros(state.random.random_range(0..=most)))
@@ -447,6 +444,31 @@ impl Disk {
             self.note(&mut self.state(), &record);
         }
         result
+    }
+
+    /// A range is written back: that can fail, but makes nothing durable, neither sizes nor what a disk has in its cache.
+    fn write_back(&self, fd: usize) -> isize {
+        let Some((stat, _)) = self.node(fd) else {
+            return 0;
+        };
+        let mut state = self.state();
+        self.step(&mut state);
+        state.syncs += 1;
+        if self.plan.sync_error_at == Some(state.syncs) {
+            return self.fail_sync(&mut state, fd, stat);
+        }
+        0
+    }
+
+    fn fail_sync(&self, state: &mut State, fd: usize, stat: Stat) -> isize {
+        let path = kernel::read_link(format!("/proc/self/fd/{fd}").as_bytes());
+        let record = Record::SyncFailed {
+            path: path.and_then(|path| self.strip(&path)).unwrap_or_default(),
+            inode: stat.inode,
+            upto: state.end,
+        };
+        self.note(state, &record);
+        refused(libc::EIO)
     }
 
     /// Keeps a file that is about to lose its name.

@@ -39,7 +39,7 @@ pub fn history(plan: &Plan) -> io::Result<Vec<String>> {
                 ..
             } => format!("resize {} {old_size} to {new_size}", name(inode)),
             Record::Sync { inode, upto } => format!("sync {} upto {upto}", name(inode)),
-            Record::SyncFailed { inode, upto } => format!("sync failed {} upto {upto}", name(inode)),
+            Record::SyncFailed { path, upto, .. } => format!("sync failed {} upto {upto}", text(path)),
             Record::SyncNames { path, upto } => format!("sync directory {:?} upto {upto}", text(path)),
             Record::Name(change) => {
                 if let NameChange::Create { path } = change {

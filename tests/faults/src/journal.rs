@@ -42,7 +42,7 @@ pub(crate) enum Record {
     /// A file was synced: all of its changes before `upto` are durable.
     Sync { inode: u64, upto: Position },
     /// A sync failed: the changes before `upto` will not become durable by a later one.
-    SyncFailed { inode: u64, upto: Position },
+    SyncFailed { path: Vec<u8>, inode: u64, upto: Position },
     /// A directory was synced: all changes of its names before `upto` are durable.
     SyncNames { path: Vec<u8>, upto: Position },
     /// The names of a directory changed.
@@ -156,8 +156,8 @@ impl Record {
                 out.number(*inode).number(*upto);
                 3
             }
-            Self::SyncFailed { inode, upto } => {
-                out.number(*inode).number(*upto);
+            Self::SyncFailed { path, inode, upto } => {
+                out.bytes(path).number(*inode).number(*upto);
                 4
             }
             Self::SyncNames { path, upto } => {
@@ -226,6 +226,7 @@ impl Record {
                 upto: input.number()?,
             },
             4 => Self::SyncFailed {
+                path: input.bytes()?,
                 inode: input.number()?,
                 upto: input.number()?,
             },
@@ -279,6 +280,20 @@ impl Reader<'_> {
         let part = |_| Some((self.number()?, self.bytes()?));
         (0..parts).map(part).collect::<Option<_>>().map(Before::Bytes)
     }
+}
+
+/// How long the finished records of a journal are.
+pub(crate) fn length(path: &Path) -> io::Result<u64> {
+    let bytes = std::fs::read(path)?;
+    let mut position = 0;
+    while let Some(length) = bytes[position..].first_chunk::<4>() {
+        let end = position + 4 + u32::from_le_bytes(*length) as usize;
+        if end > bytes.len() {
+            break;
+        }
+        position = end;
+    }
+    Ok(position as u64)
 }
 
 /// Reads a journal; an unfinished record at its end is left out.
@@ -340,7 +355,11 @@ mod tests {
                 before,
             },
             Record::Sync { inode: 1, upto: 77 },
-            Record::SyncFailed { inode: 1, upto: 77 },
+            Record::SyncFailed {
+                path: path.clone(),
+                inode: 1,
+                upto: 77,
+            },
             Record::SyncNames {
                 path: Vec::new(),
                 upto: 77,

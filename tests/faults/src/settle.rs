@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::{ffi::OsStr, io};
+use std::{ffi::OsStr, io, io::Write};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -20,7 +20,7 @@ const SECTOR: u64 = 512;
 /// What becomes of changes that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// They stay: the process was killed, the machine went on.
+    /// They stay for now: the process was killed, the machine went on. A later loss may still take them.
     Nothing,
     /// They are lost, all of them.
     Unsynced,
@@ -31,10 +31,12 @@ pub enum Loss {
 }
 
 /// What was lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settled {
     /// Changes and syncs in the journal.
     pub changes: usize,
+    /// Files and directories whose sync failed.
+    pub failed_syncs: Vec<PathBuf>,
     /// Writes that were not synced.
     pub unsynced_writes: usize,
     /// Changes of names that were not synced.
@@ -75,8 +77,8 @@ enum Fate {
     Chance,
 }
 
-/// Makes of the watched directory what `loss` leaves of it, and begins a new journal. After a loss the kernel has booted
-/// again. The process must have ended.
+/// Makes of the watched directory what `loss` leaves of it, and begins a new journal; without a loss the journal goes on,
+/// and what was not synced can still be lost later. After a loss the kernel has booted again. The process must have ended.
 ///
 /// # Errors
 /// If the directory is not as the journal says, or cannot be read and written.
@@ -87,27 +89,40 @@ pub fn settle(plan: &Plan, loss: Loss, seed: u64) -> Result<Settled, SettleError
     };
     let records = journal::read(&plan.journal()).map_err(failed)?;
     let history = History::new(records)?;
-    history.check(plan)?;
+    let open_end = history.check(plan)?;
     let mut settled = Settled {
         changes: history.records.len(),
+        failed_syncs: history.failed_syncs(),
         ..Settled::default()
     };
-    if loss != Loss::Nothing {
-        let mut random = SmallRng::seed_from_u64(seed);
-        let fates = history.fates(loss, &mut random, &mut settled);
-        history.undo_contents(plan, &fates, &mut random, &mut settled)?;
-        history.undo_names(plan, &fates, &mut settled)?;
-        plan.boot_again(seed).map_err(failed)?;
+    let mut random = SmallRng::seed_from_u64(seed);
+    let fates = history.fates(loss, &mut random, &mut settled);
+    if loss == Loss::Nothing {
+        note(plan, &open_end).map_err(failed)?;
+        return Ok(settled);
     }
+    history.undo_contents(plan, &fates, &mut random, &mut settled)?;
+    history.undo_names(plan, &fates, &mut settled)?;
     let begin = || {
-        File::options().create(true).append(true).open(plan.journal())?;
+        plan.boot_again(seed)?;
         // The old one stays for whoever wants to know what happened.
         fs::rename(plan.journal(), plan.settled_journal())?;
+        File::options().create(true).append(true).open(plan.journal())?;
         fs::remove_dir_all(plan.stash())?;
         fs::create_dir(plan.stash())
     };
     begin().map_err(failed)?;
     Ok(settled)
+}
+
+/// Adds to the journal how its last change ended.
+fn note(plan: &Plan, records: &[Record]) -> io::Result<()> {
+    let mut journal = File::options().create(true).append(true).open(plan.journal())?;
+    // What was cut off when the process was killed would make what follows unreadable.
+    journal.set_len(journal::length(&plan.journal())?)?;
+    records
+        .iter()
+        .try_for_each(|record| journal.write_all(&record.encode()))
 }
 
 /// A journal, and which of its changes are durable.
@@ -129,7 +144,7 @@ impl History {
                     changes.entry(*inode).or_default().push(number);
                 }
                 Record::Name(change) => names.entry(parent(change.path())).or_default().push(number),
-                Record::Sync { inode, upto } | Record::SyncFailed { inode, upto } => {
+                Record::Sync { inode, upto } | Record::SyncFailed { inode, upto, .. } => {
                     let waiting = changes.entry(*inode).or_default();
                     let covered = waiting.partition_point(|change| records[*change].0 < *upto);
                     // After a failed sync they wait no more: a later one does not make them durable.
@@ -157,6 +172,14 @@ impl History {
         })
     }
 
+    fn failed_syncs(&self) -> Vec<PathBuf> {
+        let failed = self.records.iter().filter_map(|(_, record)| match record {
+            Record::SyncFailed { path, .. } => Some(PathBuf::from(OsStr::from_bytes(path))),
+            _ => None,
+        });
+        failed.collect()
+    }
+
     /// The changes that were made, with their numbers.
     fn made(&self) -> impl DoubleEndedIterator<Item = (usize, &Record)> {
         let records = self.records.iter().enumerate();
@@ -165,8 +188,9 @@ impl History {
             .map(|(number, (_, record))| (number, record))
     }
 
-    /// Compares the directory with what the journal says of it. The last change may not have been made.
-    fn check(&self, plan: &Plan) -> Result<(), SettleError> {
+    /// Compares the directory with what the journal says of it. The last change may not have been made, or in part:
+    /// returns what a journal that goes on must say of that.
+    fn check(&self, plan: &Plan) -> Result<Vec<Record>, SettleError> {
         let mut paths = BTreeSet::<&[u8]>::new();
         let mut sizes = HashMap::new();
         let mut doubtful = BTreeSet::<&[u8]>::new();
@@ -239,15 +263,48 @@ impl History {
             let expected = sizes.get(&file.inode).copied().unwrap_or(0);
             expected != file.size && Some(file.inode) != doubtful_inode && !doubtful.contains(&file.path[..])
         });
-        match wrong {
-            Some(file) => Err(SettleError::Missed(format!(
+        if let Some(file) = wrong {
+            return Err(SettleError::Missed(format!(
                 "{} has {} bytes instead of {:?}",
                 String::from_utf8_lossy(&file.path),
                 file.size,
                 sizes.get(&file.inode)
-            ))),
-            None => Ok(()),
+            )));
         }
+        let Some((position, last)) = self.records.last() else {
+            return Ok(Vec::new());
+        };
+        let failed = Record::Failed { position: *position };
+        let is_there = |path: &[u8]| plan.directory.join(OsStr::from_bytes(path)).symlink_metadata().is_ok();
+        Ok(match last {
+            Record::Write { inode, .. } | Record::Resize { inode, .. } => {
+                let found = files.iter().find(|file| file.inode == *inode).map(|file| file.size);
+                match (found, sizes.get(inode)) {
+                    // As if it had been made and then cut off.
+                    (Some(found), Some(expected)) if found != *expected => vec![Record::Resize {
+                        inode: *inode,
+                        old_size: *expected,
+                        new_size: found,
+                        before: Before::Zeros,
+                    }],
+                    (Some(_) | None, _) => Vec::new(),
+                }
+            }
+            Record::Name(change) => {
+                let was_made = match change {
+                    NameChange::Create { path } | NameChange::CreateDirectory { path } => is_there(path),
+                    NameChange::Remove { path, .. } | NameChange::RemoveDirectory { path } => !is_there(path),
+                    NameChange::Rename { from, .. } => !is_there(from),
+                };
+                if was_made { Vec::new() } else { vec![failed] }
+            }
+            Record::Known { .. }
+            | Record::Sync { .. }
+            | Record::SyncFailed { .. }
+            | Record::SyncNames { .. }
+            | Record::Failed { .. }
+            | Record::Unsupported { .. } => Vec::new(),
+        })
     }
 
     /// Decides what becomes of each change.

@@ -13,7 +13,7 @@ use crate::disk::Disk;
 use crate::kernel;
 
 /// Calls that are answered by [`Disk::answer`].
-const TRAPPED: [i64; 31] = [
+const TRAPPED: [i64; 32] = [
     libc::SYS_open,
     libc::SYS_openat,
     libc::SYS_openat2,
@@ -25,6 +25,7 @@ const TRAPPED: [i64; 31] = [
     libc::SYS_pwritev2,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
+    libc::SYS_sync_file_range,
     libc::SYS_truncate,
     libc::SYS_ftruncate,
     libc::SYS_fallocate,

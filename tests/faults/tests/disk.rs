@@ -168,6 +168,17 @@ fn a_killed_process_leaves_what_it_wrote() {
 }
 
 #[test]
+fn what_one_process_did_not_sync_is_lost_with_the_next() {
+    let bench = Bench::new();
+    bench.run("half-synced");
+    settle(&bench.plan, Loss::Nothing, 0).unwrap();
+    bench.run("boot");
+    settle(&bench.plan, Loss::Unsynced, 0).unwrap();
+    assert_eq!(bench.read("file"), b"one");
+    assert!(!bench.path("nameless").exists() && !bench.path("boot").exists());
+}
+
+#[test]
 fn names_go_back_to_what_they_were() {
     let bench = Bench::new();
     fs::write(bench.path("kept"), "kept").unwrap();
@@ -299,7 +310,7 @@ fn an_ignored_sync_makes_nothing_durable() {
 fn a_power_loss_is_another_boot_and_a_kill_is_not() {
     let bench = Bench::new();
     let mut boots = Vec::new();
-    for loss in [Loss::Nothing, Loss::Unsynced, Loss::Nothing] {
+    for loss in [Loss::Nothing, Loss::Unsynced, Loss::Unsynced] {
         bench.run("boot");
         boots.push(bench.read("boot"));
         settle(&bench.plan, loss, 1).unwrap();

@@ -11,7 +11,7 @@
 //! stored u32 | key | value`, or `4 | keyspace u64`.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -28,7 +28,12 @@ const ITEM_HEAD: usize = 20;
 const BUFFER: usize = 64 << 10;
 static ZEROS: [u8; BUFFER] = [0; BUFFER];
 
-/// Looks through all journals of a log, and cuts off what a power loss left of a last batch.
+/// Looks through all journals of a log, cuts off what a power loss left of a last batch, and writes the last whole one
+/// again.
+///
+/// The sync of that one may have failed in the last life of the process. It can be read all the same, from the memory of
+/// the kernel, which takes it for written and would not write it with the next sync: a later power loss would leave a
+/// hole before acknowledged batches.
 pub(super) fn repair(log: &Path) -> io::Result<()> {
     let journals = journals(log)?;
     let Some((last, sealed)) = journals.split_last() else {
@@ -36,17 +41,29 @@ pub(super) fn repair(log: &Path) -> io::Result<()> {
     };
     for journal in sealed {
         // It was synced before the next one was begun.
-        if let Some(end) = torn(journal)? {
+        let Seen { end, is_torn, .. } = look(journal)?;
+        if is_torn {
             return Err(broken(format!("{} is damaged at byte {end}", journal.display())));
         }
     }
-    if let Some(end) = torn(last)? {
+    let Seen {
+        last_start,
+        end,
+        is_torn,
+    } = look(last)?;
+    let mut file = File::options().read(true).write(true).open(last)?;
+    if is_torn {
         tracing::warn!(journal = %last.display(), end, "the last batch of the log was torn and is dropped; nobody was told of it");
-        let file = File::options().write(true).open(last)?;
         file.set_len(end)?;
-        file.sync_all()?;
     }
-    Ok(())
+    if last_start < end {
+        let mut batch = Vec::new();
+        file.seek(SeekFrom::Start(last_start))?;
+        (&file).take(end - last_start).read_to_end(&mut batch)?;
+        file.seek(SeekFrom::Start(last_start))?;
+        file.write_all(&batch)?;
+    }
+    file.sync_all()
 }
 
 /// The journals by their numbers.
@@ -68,20 +85,27 @@ fn journals(log: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(numbered.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Where a broken batch begins that is the last; `None` if all are whole.
-fn torn(journal: &Path) -> io::Result<Option<u64>> {
+/// What there is in a journal.
+struct Seen {
+    /// Where the last whole batch begins.
+    last_start: u64,
+    /// Where it ends.
+    end: u64,
+    /// Whether a part of another one follows.
+    is_torn: bool,
+}
+
+fn look(journal: &Path) -> io::Result<Seen> {
     let file = File::open(journal)?;
     let length = file.metadata()?.len();
     let mut reader = BufReader::with_capacity(BUFFER, file);
-    let mut end = 0;
+    let (mut last_start, mut end) = (0, 0);
     while let Some(bytes) = batch(&mut reader, length - end)? {
+        last_start = end;
         end += bytes;
     }
     reader.seek(SeekFrom::Start(end))?;
     let rest = written(&mut reader)?;
-    if rest.is_empty() {
-        return Ok(None);
-    }
     for start in (1..rest.len()).filter(|start| rest[*start] == START) {
         let after = &rest[start..];
         if batch(&mut &after[..], after.len() as u64)?.is_some() {
@@ -92,7 +116,11 @@ fn torn(journal: &Path) -> io::Result<Option<u64>> {
             )));
         }
     }
-    Ok(Some(end))
+    Ok(Seen {
+        last_start,
+        end,
+        is_torn: !rest.is_empty(),
+    })
 }
 
 /// The rest of a journal up to the last byte that is not zero: it is made of a fixed size, so zeros follow.

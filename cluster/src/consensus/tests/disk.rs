@@ -251,6 +251,53 @@ async fn a_damaged_log_is_refused() {
     assert!(error.to_string().contains("is damaged at byte"), "{error}");
 }
 
+/// A group that cannot write its snapshot has ended. So must the node; and after a fault no file may be called durable.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_ends_stops_the_node() {
+    let directory = TempDir::new().unwrap();
+    let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let config = EngineConfig {
+        shards: 2,
+        stores: stores(&directory),
+        raft: Handle::current(),
+        on_fatal: Arc::new(move |reason| {
+            let _ = tell.send(reason);
+        }),
+    };
+    let engine = Engine::open(config).await.unwrap();
+    engine.ready().await;
+    fs::remove_dir_all(directory.path().join("snapshots")).unwrap();
+    // What is on its way when a group ends loses the group its owner, which must not hide the end.
+    let shards = engine.shards();
+    let write = async {
+        loop {
+            for shard in &shards {
+                if let Some(epoch) = *shard.ownership().borrow() {
+                    drop(propose(&**shard, epoch, vec![put("n", "1")]));
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let stopped = async {
+        engine.take_snapshots().await;
+        heard.recv().await
+    };
+    let first = async {
+        tokio::select! {
+            reason = stopped => reason,
+            () = write => None,
+        }
+    };
+    let reason = tokio::time::timeout(Duration::from_secs(30), first).await;
+    let reason = reason.expect("the node is told to stop").unwrap();
+    drop(shards);
+    assert!(reason.contains("stopped"), "{reason}");
+    assert!(reason.contains(directory.path().to_str().unwrap()), "{reason}");
+    engine.shutdown().await;
+    assert!(!directory.path().join("state.clean").exists());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_in_use_is_refused_by_name() {
     let directory = TempDir::new().unwrap();
