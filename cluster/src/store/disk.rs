@@ -116,6 +116,7 @@ impl StateDisk {
     pub(crate) fn look(copy: &Path) -> io::Result<Self> {
         let paths = Markers::of(copy);
         let fault = Arc::new(Fault {
+            boot: copy.with_extension("boot"),
             rebuild: copy.with_extension("rebuild"),
             on_fatal: Arc::new(drop),
             raised: AtomicBool::new(false),

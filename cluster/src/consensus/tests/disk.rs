@@ -259,6 +259,7 @@ async fn a_group_that_ends_stops_the_node() {
     let config = EngineConfig {
         shards: 2,
         stores: stores(&directory),
+        actors: Handle::current(),
         raft: Handle::current(),
         on_fatal: Arc::new(move |reason| {
             let _ = tell.send(reason);
