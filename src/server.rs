@@ -9,6 +9,7 @@ mod operator;
 mod serve;
 
 pub use compose::ComposeError;
+pub(crate) use failure::FailureNote;
 pub(crate) use lock::DataLock;
 pub use lock::LockError;
 pub use serve::{Note, ServeError, serve};

@@ -19,6 +19,7 @@ use crate::{
         Provider,
         models::{ModelFiles, Part},
     },
+    server::FailureNote,
     server::{DataLock, migrations},
 };
 
@@ -68,6 +69,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     let mut checks = vec![Check::new("version", Verdict::Good, env!("CARGO_PKG_VERSION"))];
     checks.push(migrations());
     checks.extend(data(&config.db.path));
+    checks.extend(last_failure(&config.db.path));
     checks.extend(models(config));
     checks.push(port(config));
     if arguments.verify {
@@ -206,6 +208,12 @@ fn data(path: &Path) -> Vec<Check> {
     checks
 }
 
+/// Why the last run of the server ended, if that was a fault and the server was not started since.
+fn last_failure(path: &Path) -> Option<Check> {
+    let text = FailureNote::new(path).read()?;
+    Some(Check::new("last run", Verdict::Warning, text))
+}
+
 /// Median time to append 4 KiB and make it durable: what every write of an actor waits for at least.
 fn sync_time(directory: &Path) -> io::Result<Duration> {
     let path = directory.join(format!(".foundation-doctor-{}", std::process::id()));
@@ -273,6 +281,18 @@ mod tests {
             fs::read_dir(directory.path()).unwrap().count(),
             0,
             "nothing is left behind"
+        );
+    }
+
+    #[test]
+    fn the_reason_of_the_last_stop_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(last_failure(directory.path()).is_none());
+        fs::write(directory.path().join("last-failure"), "the disk is full   \n").unwrap();
+        let check = last_failure(directory.path()).unwrap();
+        assert_eq!(
+            (check.verdict, check.detail.as_str()),
+            (Verdict::Warning, "the disk is full")
         );
     }
 

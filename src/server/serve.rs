@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     compose::{self, ComposeError, Runtimes},
-    failure::{FailureNote, Fault},
+    failure::{FailureNote, Fault, space_left},
     first_start,
     lock::{DataLock, LockError},
     operator::{self, TokenFile},
@@ -192,6 +192,11 @@ fn open_and_serve(
         announce(&Note::Model(notice.clone()));
     }
     let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce));
+    if let Err(ServeError::Engine(_)) = &served {
+        // Whoever waited was told that the outcome is unknown. Closing would sync files, and after one sync has failed the
+        // success of another proves nothing; what was acknowledged is in the log.
+        return served;
+    }
     let closed = runtimes
         .actors
         .block_on(async { tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()).await });
@@ -235,7 +240,10 @@ async fn http(config: &Config, gateway: &Gateway, fault: &Fault, announce: &dyn 
     }
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
-        reason = fault.happened() => Err(ServeError::Engine(reason)),
+        reason = fault.happened() => {
+            let space = space_left(&config.db.path);
+            Err(ServeError::Engine(format!("{reason}; {space}")))
+        },
         ended = &mut server => Err(ServeError::Http(ended_early(ended))),
         never = housekeeping(gateway, &operator) => match never {},
     };

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no other module to reach it from")]
 
 use std::{
+    ffi::OsString,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -49,6 +50,8 @@ pub struct Setup {
     data: PathBuf,
     port: u16,
     settings: Vec<(String, String)>,
+    /// Variables of the environment of a server, not of other commands.
+    environment: Vec<(String, OsString)>,
 }
 
 impl Setup {
@@ -58,6 +61,7 @@ impl Setup {
             data: data.to_path_buf(),
             port: free_port(),
             settings: Vec::new(),
+            environment: Vec::new(),
         };
         setup.set("ai.models-path", models().to_str().unwrap())
     }
@@ -66,6 +70,13 @@ impl Setup {
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a variable to the environment of the server.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
         self
     }
 
@@ -128,6 +139,7 @@ impl Setup {
             .unwrap();
         let child = self
             .command(&["serve"])
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -272,6 +284,18 @@ impl Server {
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until the process ends by itself and returns its exit code.
+    pub async fn ended(mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "the server does not end: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Asks the process to stop and returns its exit code.
