@@ -112,6 +112,17 @@ impl Ward {
         self.test.advance(Duration::from_secs(120)).await;
     }
 
+    /// Waits until no send is on its way: each that fails begins its attempts anew when a commit of its shard is refused.
+    async fn settle(&self, seed: u64) {
+        for _ in 0..100 {
+            self.give_up().await;
+            if self.test.probe().audit().unwrap().sends == 0 {
+                return;
+            }
+        }
+        panic!("seed {seed}: a send is neither taken nor given up");
+    }
+
     async fn list(&self, query: DeadLetterQuery) -> Vec<DeadLetter> {
         self.letters().list(query).await.unwrap()
     }
@@ -272,15 +283,8 @@ async fn crashes_and_doubtful_commits_neither_lose_nor_double_a_replay() {
         {
             // What is doubtful may be there as well; each is a letter of its own.
         }
-        // A commit that fails loses the shard its owner, and the next owner counts the failures from the first.
-        let mut dead = Vec::new();
-        for _ in 0..10 {
-            ward.test.advance(Duration::from_secs(300)).await;
-            dead = ward.list(DeadLetterQuery::default()).await;
-            if !dead.is_empty() {
-                break;
-            }
-        }
+        ward.settle(seed).await;
+        let dead = ward.list(DeadLetterQuery::default()).await;
         assert!(!dead.is_empty(), "seed {seed}");
         ward.cure();
         for letter in &dead {
@@ -301,7 +305,7 @@ async fn crashes_and_doubtful_commits_neither_lose_nor_double_a_replay() {
                 }
             }
         }
-        ward.test.advance(Duration::from_secs(300)).await;
+        ward.settle(seed).await;
         let taken = ward.taken("a").await;
         assert_eq!(
             taken,
