@@ -2,7 +2,9 @@
 
 use cluster::prelude::Timestamp;
 
-use super::{BufferedEvent, EVENTS, INSTANCE, Instance, OUTPUT, PARAMS, STEPS, Status, StepRecord, StepState, Timer};
+use super::{
+    BufferedEvent, EVENTS, INSTANCE, Instance, OUTPUT, PARAMS, REQUEST, STEPS, Status, StepRecord, StepState, Timer,
+};
 use crate::golden::{check, check_family};
 
 /// The records of the engine are the same in all classes of workflows.
@@ -66,6 +68,7 @@ fn stored_instances_are_readable() {
 fn stored_parameters_are_readable() {
     let full = r#"{"tenant":"acme","run_id":"run-1","idea":"an idea","config":{"requireReview":true,"requireApproval":false},"origin":{"parked_idea_id":"parked-1","reason":"too early","refined_idea":"a refined idea","summary":"{}"}}"#;
     check(CLASS, &PARAMS, &[full.to_owned()]);
+    check(CLASS, &REQUEST, &["0197f3c2-7d11-7a20-b5de-0c4d9a6a2f10".to_owned()]);
     let params: crate::workflows::planning::RunParams = serde_json::from_str(full).unwrap();
     assert_eq!(serde_json::to_string(&params).unwrap(), full);
 }
