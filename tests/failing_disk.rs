@@ -1,4 +1,5 @@
 //! A server whose disk fails: it stops, says why, and goes on when the disk is good again.
+#![expect(clippy::unwrap_used, reason = "this is a test")]
 
 #[path = "support/server.rs"]
 mod server;

@@ -27,7 +27,7 @@ fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// With syncs that do nothing, a power loss takes everything back: whatever were written past the disk would stay.
 #[test]
 fn no_store_writes_past_the_disk() {
-    let mut machine = Machine::new(150);
+    let mut machine = Machine::new(400);
     let plan = machine.plan();
     let end = machine.run(&plan, Kill::Never).unwrap();
     assert_eq!(end.status.code(), Some(0));

@@ -102,8 +102,8 @@ async fn node(config: ClusterConfig, plan: Plan, steps: u64) {
         tokio::spawn(async move {
             let mut random = StdRng::seed_from_u64(plan.seed);
             loop {
-                tokio::time::sleep(Duration::from_millis(random.random_range(20..250))).await;
                 cluster.take_snapshots().await;
+                tokio::time::sleep(Duration::from_millis(random.random_range(20..250))).await;
             }
         })
     };
