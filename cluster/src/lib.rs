@@ -34,6 +34,8 @@ pub mod metrics;
 mod migration;
 mod outbox;
 mod paging;
+#[allow(dead_code, reason = "the planes and the groups are built on it next")]
+mod peers;
 pub mod prelude;
 mod reference;
 mod request;
@@ -72,6 +74,7 @@ pub use migration::{
     AppliedMigration, Checksum, ClassState, ClassStatus, Fate, MAIN, Migration, MigrationError, Migrations, Renamed,
     Transferred,
 };
+pub use peers::NodeId;
 pub use reference::ActorRef;
 pub use request::RequestId;
 pub use storage::{Key, Keys, List, Storage};

@@ -5,6 +5,8 @@
 
 mod audit;
 mod clock;
+#[allow(dead_code, reason = "clusters of several nodes are built on it next")]
+mod network;
 mod probe;
 mod simulation;
 
@@ -17,6 +19,7 @@ use tokio::runtime::Handle;
 pub(crate) use self::simulation::SimulatedGroups;
 pub use self::{
     audit::Leftovers,
+    network::Weather,
     probe::{Probe, epoch_of, probe_of},
     simulation::Faults,
 };
