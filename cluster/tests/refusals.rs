@@ -79,7 +79,9 @@ impl Compiler {
 }
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/refusals").join(name)
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
+        .join("tests/refusals")
+        .join(name)
 }
 
 fn latest_first(directory: &Path, prefix: &str) -> Vec<PathBuf> {
