@@ -201,6 +201,13 @@ impl Cluster {
         self.0.groups.crash().await;
     }
 
+    /// Does something to the groups if they are simulated.
+    pub(crate) fn with_simulation(&self, act: impl FnOnce(&crate::testing::SimulatedGroups)) {
+        if let Groups::Simulated(groups) = &self.0.groups {
+            act(groups);
+        }
+    }
+
     pub(crate) fn dead_letter_count(&self) -> usize {
         self.count(&crate::keyspace::dead_after(None))
     }

@@ -5,6 +5,7 @@
 mod capture;
 mod codec;
 mod config;
+mod confirmer;
 mod directory;
 mod engine;
 mod found;
@@ -19,6 +20,7 @@ mod proposer;
 mod snapshotter;
 mod steward;
 mod tail;
+mod tenure;
 mod types;
 mod verify;
 

@@ -28,6 +28,7 @@ mod inbox;
 mod inspect;
 mod interface;
 mod keyspace;
+mod lease;
 mod mailbox;
 mod message;
 pub mod metrics;

@@ -23,9 +23,12 @@ pub use self::{
     probe::{Probe, epoch_of, probe_of},
     simulation::Faults,
 };
-use self::{clock::TestClock, simulation::SimulatedDisk};
+use self::{
+    clock::TestClock,
+    simulation::{LEASE, SimulatedDisk},
+};
 use crate::{
-    ActorError, Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
+    ActorError, Bounds, Clock, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
@@ -173,7 +176,11 @@ async fn open(
         Disk::Engine(disk) => builder.open(Stores(consensus::Stores::Memory(disk.clone()))).await,
         Disk::Simulated(disk) => {
             builder
-                .start(Groups::Simulated(SimulatedGroups::open(disk, &Handle::current())))
+                .start(Groups::Simulated(SimulatedGroups::open(
+                    disk,
+                    &Handle::current(),
+                    &(Arc::<TestClock>::clone(clock) as Arc<dyn Clock>),
+                )))
                 .await
         }
     }
@@ -270,7 +277,21 @@ impl TestCluster {
     pub fn set_faults(&self, faults: Faults) {
         if let Disk::Simulated(disk) = &self.disk {
             disk.set_faults(faults);
+            self.cluster.with_simulation(SimulatedGroups::renew);
         }
+    }
+
+    /// Cuts the node off from everybody, and puts another one in its place, which owns all shards as soon as the lease of
+    /// the first has run out. Returns the first, which knows nothing of this. Only in the simulation.
+    ///
+    /// # Panics
+    /// If the other one does not open.
+    pub async fn supersede(&mut self) -> Cluster {
+        self.cluster.with_simulation(SimulatedGroups::cut_off);
+        tokio::time::sleep(LEASE).await;
+        self.restarts += 1;
+        let successor = open(&self.settings, &self.disk, &self.clock, &self.fatal, self.restarts).await;
+        std::mem::replace(&mut self.cluster, successor.expect(OPENS))
     }
 
     /// Makes every sync of the engine's disk fail until the next crash.

@@ -71,6 +71,7 @@ impl ClusterBuilder {
             stores: stores.0,
             raft: self.config.raft.clone(),
             actors: self.config.actors.clone(),
+            clock: Arc::clone(&self.config.clock),
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
         })
         .await?;

@@ -1,14 +1,29 @@
 //! How openraft is set up, for every group alike.
 
+use std::time::Duration;
+
 use openraft::{Config, SnapshotPolicy};
+
+/// Milliseconds without a word from the leader after which a member wants to be elected, at least and at most.
+const ELECTION: (u64, u64) = (600, 900);
+
+/// For how long a member that has heard from a leader votes for nobody else: openraft takes the longest election timeout.
+pub(crate) const fn lease() -> Duration {
+    Duration::from_millis(ELECTION.1)
+}
+
+/// The longest time in which a member without a leader wants to be elected.
+pub(crate) const fn election() -> Duration {
+    Duration::from_millis(ELECTION.1)
+}
 
 /// The configuration of a group. Several defaults of openraft would be wrong here; a test asserts ours.
 pub(crate) fn raft() -> Config {
     Config {
         cluster_name: "foundation".to_owned(),
         heartbeat_interval: 200,
-        election_timeout_min: 600,
-        election_timeout_max: 900,
+        election_timeout_min: ELECTION.0,
+        election_timeout_max: ELECTION.1,
         // A restarted node must not believe that it still leads: the lease is forgotten with the process.
         enable_leader_restore: Some(false),
         // A member that was cut off must not depose a leader when it comes back.

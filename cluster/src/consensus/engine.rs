@@ -17,6 +17,7 @@ use super::group::{Group, GroupStatus};
 use super::log::{MarkError, MemoryDisk};
 use super::node::{Node, Shared};
 use super::snapshotter::{self, LogLimits};
+use crate::Clock;
 use crate::shard::Shard;
 use crate::store::{OnFatal, StateLimits};
 
@@ -33,6 +34,8 @@ pub(crate) struct EngineConfig {
     pub(crate) raft: Handle,
     /// The runtime of those who hear what became of their proposals.
     pub(crate) actors: Handle,
+    /// What leases run by.
+    pub(crate) clock: Arc<dyn Clock>,
     /// Hears, from any thread and perhaps more than once, that the node must stop.
     pub(crate) on_fatal: OnFatal,
 }
@@ -144,6 +147,7 @@ impl Engine {
             stores,
             raft,
             actors,
+            clock,
             on_fatal,
         } = config;
         if !shards.is_power_of_two() || shards > SHARDS_MAX {
@@ -167,6 +171,7 @@ impl Engine {
             running,
             stop: CancellationToken::new(),
             actors,
+            clock,
             on_fatal,
         };
         let started = start_groups(&node, shards, &shared).await;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::codec::{self, Head};
 use super::config;
+use super::confirmer::Confirmer;
 use super::log::LogStore;
 use super::machine::{HEAD, Machine, SnapshotInfo};
 use super::network::NoPeers;
@@ -24,8 +25,9 @@ use super::ownership::Ownership;
 use super::proposer::{Proposer, ROUNDS};
 use super::steward::Steward;
 use super::types::Types;
+use crate::lease::Lease;
 use crate::metrics::ENTRY;
-use crate::shard::{Epoch, Outcome, Proposal, Shard};
+use crate::shard::{Confirmation, Epoch, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
 
 pub(crate) type GroupRaft = Raft<Types, Machine>;
@@ -37,11 +39,15 @@ pub(crate) struct Group {
     log: LogStore,
     state: Arc<ShardState>,
     ownership: Arc<Ownership>,
+    lease: Arc<Lease>,
     snapshot: Arc<SnapshotInfo>,
     permits: Arc<Semaphore>,
     /// `None` once the group takes no more proposals.
     queue: Mutex<Option<mpsc::UnboundedSender<Proposal>>>,
     proposer: Mutex<Option<JoinHandle<()>>>,
+    /// `None` once the group answers no more questions.
+    questions: Mutex<Option<mpsc::UnboundedSender<Confirmation>>>,
+    confirmer: Mutex<Option<JoinHandle<()>>>,
     steward: Mutex<Option<JoinHandle<()>>>,
     stop: CancellationToken,
 }
@@ -53,6 +59,7 @@ pub(crate) struct GroupParts {
     pub(crate) log: LogStore,
     pub(crate) state: Arc<ShardState>,
     pub(crate) ownership: Arc<Ownership>,
+    pub(crate) lease: Arc<Lease>,
     pub(crate) snapshot: Arc<SnapshotInfo>,
     pub(crate) machine: Machine,
     pub(crate) stop: CancellationToken,
@@ -88,6 +95,7 @@ impl Group {
             log,
             state,
             ownership,
+            lease,
             snapshot,
             machine,
             stop,
@@ -108,15 +116,24 @@ impl Group {
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
             queue: proposals,
-            actors,
+            actors: actors.clone(),
             permits: Arc::clone(&permits),
             sizes: histogram!(ENTRY),
+        };
+        let (questions, asked) = mpsc::unbounded_channel();
+        let confirmer = Confirmer {
+            raft: raft.clone(),
+            ownership: Arc::clone(&ownership),
+            lease: Arc::clone(&lease),
+            queue: asked,
+            actors,
         };
         let steward = Steward {
             group,
             node,
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
+            lease: Arc::clone(&lease),
             stop: stop.clone(),
             on_fatal,
         };
@@ -126,20 +143,25 @@ impl Group {
             log,
             state,
             ownership,
+            lease,
             snapshot,
             permits,
             queue: Mutex::new(Some(queue)),
             proposer: Mutex::new(Some(tokio::spawn(proposer.run()))),
+            questions: Mutex::new(Some(questions)),
+            confirmer: Mutex::new(Some(tokio::spawn(confirmer.run()))),
             steward: Mutex::new(Some(tokio::spawn(steward.run()))),
             stop,
         }))
     }
 
-    /// Takes no more proposals and waits until those it has are answered.
+    /// Takes no more proposals and questions, and waits until those it has are answered.
     pub(crate) async fn drain(&self) {
         self.queue.lock().take();
-        let proposer = self.proposer.lock().take();
+        self.questions.lock().take();
+        let (proposer, confirmer) = (self.proposer.lock().take(), self.confirmer.lock().take());
         join(proposer, "proposer").await;
+        join(confirmer, "confirmer").await;
     }
 
     /// Ends the group. Its state machine may go on for a moment.
@@ -256,6 +278,20 @@ impl Shard for Group {
 
     fn relinquish(&self, epoch: Epoch) {
         self.ownership.relinquish(epoch);
+    }
+
+    fn lease(&self) -> Arc<Lease> {
+        Arc::clone(&self.lease)
+    }
+
+    fn confirm(&self, confirmation: Confirmation) {
+        let refused = match &*self.questions.lock() {
+            Some(questions) => questions.send(confirmation).err().map(|refused| refused.0),
+            None => Some(confirmation),
+        };
+        if let Some(confirmation) = refused {
+            (confirmation.done)(false);
+        }
     }
 
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {

@@ -17,6 +17,8 @@ use super::group::{Group, GroupParts};
 use super::log::{FjallLog, LogDisk, LogStore, MarkError, Marks, MemoryDisk, MemorySession, Pressure};
 use super::machine::{Machine, MachineParts, SnapshotInfo};
 use super::ownership::Ownership;
+use crate::Clock;
+use crate::lease::Lease;
 use crate::store::{Flusher, Image, Images, OnFatal, ShardState, StateDisk, StateLimits, sync_parent};
 
 /// The node of a cluster of one.
@@ -190,6 +192,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// The runtime of those who hear what became of their proposals.
     pub(crate) actors: Handle,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) on_fatal: OnFatal,
 }
 
@@ -218,9 +221,11 @@ impl Opening {
             shared,
         } = self;
         let progress = marks.track(group);
+        let lease = Arc::new(Lease::new(shared.clock));
         let open = {
             let (progress, pressure) = (Arc::clone(&progress), Arc::clone(&shared.pressure));
-            move || LogStore::open(group, disk, pressure, progress)
+            let lease = Arc::clone(&lease);
+            move || LogStore::open(group, disk, pressure, progress, NODE, lease)
         };
         let log = match images {
             Images::Disk(_) => tokio::task::spawn_blocking(open)
@@ -300,6 +305,7 @@ impl Opening {
             log,
             state,
             ownership,
+            lease,
             snapshot,
             machine,
             stop: shared.stop,

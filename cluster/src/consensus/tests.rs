@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::SystemClock;
 use crate::shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet};
 use crate::store::OnFatal;
 
@@ -37,6 +38,7 @@ async fn open(stores: Stores, shards: u16) -> Result<Engine, OpenError> {
         stores,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal: unfailing(),
     })
     .await

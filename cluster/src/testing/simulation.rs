@@ -5,8 +5,8 @@ use std::{
     io,
     ops::Bound,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -21,9 +21,17 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    Clock,
     keyspace::{self, SendId},
-    shard::{Epoch, Op, Outcome, Proposal, Shard},
+    lease::Lease,
+    shard::{Confirmation, Epoch, Op, Outcome, Proposal, Shard},
 };
+
+/// For how long nobody takes over from a node that is cut off.
+pub(crate) const LEASE: Duration = Duration::from_millis(900);
+
+/// How long a node that is cut off waits for others.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 type Done = Box<dyn FnOnce(Outcome) + Send>;
 
@@ -36,6 +44,11 @@ pub struct Faults {
     pub unknown: f64,
     /// Probability that a batch is refused before it reaches the log.
     pub refused: f64,
+    /// Whether the group acts as one of several voters whose lease has run out: what was read has to be confirmed, which
+    /// takes as long as a commit.
+    pub lapsed: bool,
+    /// Probability that a majority does not confirm what was read.
+    pub unconfirmed: f64,
 }
 
 /// What survives a crash.
@@ -54,6 +67,17 @@ struct Rows {
     index: AtomicU64,
     /// A batch that a crash catches on its way to the disk.
     writing: Mutex<Option<Vec<Op>>>,
+}
+
+impl Rows {
+    /// What a node keeps that hears of no later entries.
+    fn copy(&self) -> Self {
+        Self {
+            rows: RwLock::new(self.rows.read().clone()),
+            index: AtomicU64::new(self.index.load(Ordering::Relaxed)),
+            writing: Mutex::default(),
+        }
+    }
 }
 
 impl SimulatedDisk {
@@ -124,18 +148,23 @@ pub(crate) struct SimulatedGroups {
 }
 
 impl SimulatedGroups {
-    pub(crate) fn open(disk: &Arc<SimulatedDisk>, runtime: &Handle) -> Self {
+    pub(crate) fn open(disk: &Arc<SimulatedDisk>, runtime: &Handle, clock: &Arc<dyn Clock>) -> Self {
         let stop = CancellationToken::new();
         let groups = (0_u16..)
             .zip(&disk.groups)
             .map(|(number, rows)| {
                 let (queue, proposals) = mpsc::unbounded_channel();
-                let shard = Arc::new(SimulatedShard {
+                let shard = Arc::new_cyclic(|this| SimulatedShard {
+                    this: Weak::clone(this),
                     number: number.wrapping_sub(1),
-                    rows: Arc::clone(rows),
+                    rows: RwLock::new(Arc::clone(rows)),
                     owned: watch::Sender::new(None),
                     queue,
                     broken: AtomicU64::new(0),
+                    lease: Arc::new(Lease::new(Arc::clone(clock))),
+                    is_cut_off: AtomicBool::new(false),
+                    disk: Arc::clone(disk),
+                    runtime: runtime.clone(),
                     stop: stop.clone(),
                 });
                 let serve = serve(Arc::clone(disk), Arc::clone(&shard), proposals);
@@ -165,6 +194,25 @@ impl SimulatedGroups {
         self.stop.cancel();
     }
 
+    /// Lets the node hear nothing of the others, and they nothing of it, from now on.
+    pub(crate) fn cut_off(&self) {
+        for shard in &self.groups {
+            let kept = shard.rows.read().copy();
+            *shard.rows.write() = Arc::new(kept);
+            shard.is_cut_off.store(true, Ordering::Relaxed);
+            shard.lease.extend(shard.lease.clock().elapsed() + LEASE);
+        }
+    }
+
+    /// Follows a change of the faults.
+    pub(crate) fn renew(&self) {
+        for shard in &self.groups {
+            if let Some(epoch) = *shard.owned.borrow() {
+                shard.renew(epoch);
+            }
+        }
+    }
+
     pub(crate) fn crash(&self) {
         self.stop();
         self.disk.crash();
@@ -176,13 +224,48 @@ impl SimulatedGroups {
 }
 
 struct SimulatedShard {
+    this: Weak<Self>,
     number: u16,
-    rows: Arc<Rows>,
+    /// Those of the disk, or what a node kept that was cut off.
+    rows: RwLock<Arc<Rows>>,
     owned: watch::Sender<Option<Epoch>>,
     queue: mpsc::UnboundedSender<Proposal>,
     /// The last epoch with a failed commit: nothing more of it is committed, and its owner has to give it up.
     broken: AtomicU64,
+    lease: Arc<Lease>,
+    is_cut_off: AtomicBool,
+    disk: Arc<SimulatedDisk>,
+    runtime: Handle,
     stop: CancellationToken,
+}
+
+impl SimulatedShard {
+    fn rows(&self) -> Arc<Rows> {
+        Arc::clone(&self.rows.read())
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Ordering::Relaxed)
+    }
+
+    /// Begins the lease of an epoch.
+    fn renew(&self, epoch: Epoch) {
+        self.lease.begin(epoch, 0);
+        if !self.disk.faults.lock().lapsed {
+            self.lease.extend_always(0);
+        }
+    }
+
+    /// Whether a majority says that this node owns the shard.
+    async fn is_confirmed(&self, epoch: Epoch) -> bool {
+        if self.is_cut_off() {
+            tokio::time::sleep(LEASE).await;
+            return false;
+        }
+        tokio::time::sleep(self.disk.delay()).await;
+        let unconfirmed = self.disk.faults.lock().unconfirmed;
+        *self.owned.borrow() == Some(epoch) && !self.is_cut_off() && !self.disk.chance(unconfirmed)
+    }
 }
 
 /// Commits what is proposed, a round at a time.
@@ -191,7 +274,11 @@ async fn serve(disk: Arc<SimulatedDisk>, shard: Arc<SimulatedShard>, mut proposa
     loop {
         if shard.owned.borrow().is_none() {
             tokio::time::sleep(disk.delay()).await;
-            let index = shard.rows.apply(Vec::new());
+            if shard.is_cut_off() {
+                return std::future::pending().await;
+            }
+            let index = shard.rows().apply(Vec::new());
+            shard.renew(Epoch(index));
             shard.owned.send_replace(Some(Epoch(index)));
             owned.mark_unchanged();
         }
@@ -246,20 +333,28 @@ async fn round(
         waiting.into_iter().for_each(|(_, done)| done(Outcome::NotProposed));
         return;
     }
-    *shard.rows.writing.lock() = Some(ops);
+    let rows = shard.rows();
+    *rows.writing.lock() = Some(ops);
     tokio::time::sleep(disk.delay()).await;
-    let Some(ops) = shard.rows.writing.lock().take() else {
+    let Some(ops) = rows.writing.lock().take() else {
         return;
     };
+    if shard.is_cut_off() {
+        // The others never hear of it, and nobody here knows that.
+        shard.broken.store(epoch.0, Ordering::Relaxed);
+        tokio::time::sleep(PATIENCE).await;
+        waiting.into_iter().for_each(|(_, done)| done(Outcome::Unknown));
+        return;
+    }
     if disk.chance(faults.unknown) {
         if disk.chance(0.5) {
-            shard.rows.apply(ops);
+            rows.apply(ops);
         }
         shard.broken.store(epoch.0, Ordering::Relaxed);
         waiting.into_iter().for_each(|(_, done)| done(Outcome::Unknown));
         return;
     }
-    let index = shard.rows.apply(ops);
+    let index = rows.apply(ops);
     disk.commits.fetch_add(1, Ordering::Relaxed);
     waiting
         .into_iter()
@@ -294,8 +389,21 @@ impl Shard for SimulatedShard {
         });
     }
 
+    fn lease(&self) -> Arc<Lease> {
+        Arc::clone(&self.lease)
+    }
+
+    fn confirm(&self, confirmation: Confirmation) {
+        let Confirmation { epoch, done } = confirmation;
+        let Some(shard) = self.this.upgrade() else {
+            return done(false);
+        };
+        let asked = async move { done(shard.is_confirmed(epoch).await) };
+        self.runtime.spawn(self.stop.clone().run_until_cancelled_owned(asked));
+    }
+
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
-        Ok(self.rows.rows.read().get(key).cloned())
+        Ok(self.rows().rows.read().get(key).cloned())
     }
 
     fn scan(
@@ -304,7 +412,8 @@ impl Shard for SimulatedShard {
         reverse: bool,
         limit: usize,
     ) -> io::Result<Vec<(Bytes, Bytes)>> {
-        let rows = self.rows.rows.read();
+        let rows = self.rows();
+        let rows = rows.rows.read();
         let found = rows.range(range).map(|(key, value)| (key.clone(), value.clone()));
         Ok(if reverse {
             found.rev().take(limit).collect()

@@ -171,6 +171,7 @@ async fn a_damaged_snapshot_is_not_installed() {
         stores: stores(&directory),
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal,
     };
     let error = Engine::open(config).await.unwrap_err();
@@ -260,6 +261,7 @@ async fn a_group_that_ends_stops_the_node() {
         shards: 2,
         stores: stores(&directory),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         raft: Handle::current(),
         on_fatal: Arc::new(move |reason| {
             let _ = tell.send(reason);

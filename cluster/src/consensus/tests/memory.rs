@@ -244,6 +244,7 @@ async fn a_failed_sync_stops_the_node_and_leaves_the_outcome_unknown() {
         stores,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal,
     })
     .await
@@ -386,6 +387,7 @@ async fn long_logs_are_cut_without_being_asked() {
         stores,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal: unfailing(),
     };
     let engine = Engine::open_within(config, limits).await.unwrap();
@@ -429,6 +431,7 @@ async fn a_long_log_is_replayed_in_pieces() {
         stores,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal: unfailing(),
     };
     let engine = Engine::open_within(config, limits).await.unwrap();
