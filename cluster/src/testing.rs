@@ -16,6 +16,8 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Handle;
 
+#[cfg(test)]
+pub(crate) use self::network::Network;
 pub(crate) use self::simulation::SimulatedGroups;
 pub use self::{
     audit::Leftovers,
