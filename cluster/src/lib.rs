@@ -29,6 +29,8 @@ mod inspect;
 mod interface;
 mod keyspace;
 mod mailbox;
+#[allow(dead_code, reason = "nodes join with the planes")]
+mod members;
 mod message;
 pub mod metrics;
 mod migration;
@@ -69,6 +71,7 @@ pub use id::{ActorId, TenantId};
 pub use idempotency::IdempotencyKey;
 pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
+pub use members::{Addresses, ClusterId, Member, MemberError, MemberState, NodeAddress, NodeName, Role};
 pub use message::Message;
 pub use migration::{
     AppliedMigration, Checksum, ClassState, ClassStatus, Fate, MAIN, Migration, MigrationError, Migrations, Renamed,
