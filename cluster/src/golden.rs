@@ -158,7 +158,7 @@ mod tests {
                 http: Some(node_address("10.0.0.1:80")),
             },
             role: crate::Role::Gateway,
-            zone: Some(crate::NodeName::new("z").unwrap()),
+            zone: Some(crate::Zone::new("z").unwrap()),
             state: crate::MemberState::Removing,
             format: 300,
             token: uuid::Uuid::from_bytes([0xA5; 16]),

@@ -76,7 +76,10 @@ pub use id::{ActorId, TenantId};
 pub use idempotency::IdempotencyKey;
 pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
-pub use members::{Addresses, ClusterId, Member, MemberError, MemberState, NodeAddress, NodeName, Role};
+pub use members::{
+    Addresses, GroupOverview, Member, MemberError, MemberState, Move, MoveOutcome, NodeAddress, NodeOverview, Overview,
+    Role, Zone,
+};
 pub use message::Message;
 pub use migration::{
     AppliedMigration, Checksum, ClassState, ClassStatus, Fate, MAIN, Migration, MigrationError, Migrations, Renamed,

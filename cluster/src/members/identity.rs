@@ -4,48 +4,19 @@
 //! had several nodes.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::node::NodeName;
-use crate::{peers::NodeId, store::replace};
+use crate::{cluster_id::ClusterId, node_name::NodeName, peers::NodeId, store::replace};
 
 /// The only form of the file there is so far.
 const VERSION: u32 = 1;
 
 /// The file that says whose a directory is.
 const FILE: &str = "node";
-
-/// The identity of a cluster: drawn when it is created, and never changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ClusterId(Uuid);
-
-impl ClusterId {
-    /// Wraps the id that was drawn.
-    pub(crate) fn new(id: Uuid) -> Self {
-        Self(id)
-    }
-}
-
-impl fmt::Display for ClusterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl FromStr for ClusterId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, uuid::Error> {
-        text.parse().map(Self)
-    }
-}
 
 /// Why the identity of a directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +138,7 @@ fn parse(path: &Path, text: &str) -> Result<Identity, IdentityError> {
     Ok(Identity::Settled(Settled {
         cluster: field("cluster")?
             .parse()
+            .map(ClusterId::new)
             .map_err(|_| damaged("the id of the cluster is no UUID"))?,
         node: field("node")?
             .parse()

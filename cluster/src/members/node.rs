@@ -7,13 +7,13 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::peers::NodeId;
+use crate::{node_name::NodeName, peers::NodeId};
 
 /// The newest form of what nodes send each other, and write for each other, that this program knows. A form that is
 /// newer than what the oldest member knows is not used yet.
 pub(crate) const FORMAT: u32 = 1;
 
-/// Longest name of a node or a zone, in bytes.
+/// Longest name of a zone, in bytes.
 const NAME_LIMIT: usize = 63;
 
 /// Longest address, in bytes.
@@ -22,9 +22,9 @@ const ADDRESS_LIMIT: usize = 255;
 /// A name or an address that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MemberError {
-    /// The name of a node or a zone.
-    #[error("{0:?} is no name: a node or a zone has 1 to 63 characters of a-z, 0-9, `-`, `_` and `.`")]
-    Name(String),
+    /// The name of a zone.
+    #[error("{0:?} is no name for a zone: use 1 to {NAME_LIMIT} characters of a-z, 0-9, `-`, `_` and `.`")]
+    Zone(String),
     /// The address of a node.
     #[error("{0:?} is no address: one is a host, a colon and a port, as in `10.0.0.1:7001` or `[::1]:7001`")]
     Address(String),
@@ -33,27 +33,22 @@ pub enum MemberError {
     Role(String),
 }
 
-/// What operators call a node or a zone: 1 to 63 characters of `a-z`, `0-9`, `-`, `_` and `.`.
+/// What may fail as one, and how operators call it: 1 to 63 characters of `a-z`, `0-9`, `-`, `_` and `.`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct NodeName(String);
+pub struct Zone(String);
 
-impl NodeName {
+impl Zone {
     /// Checks and wraps a name.
     ///
     /// # Errors
-    /// [`MemberError::Name`].
+    /// [`MemberError::Zone`].
     pub fn new(text: &str) -> Result<Self, MemberError> {
         let lawful = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
         if text.is_empty() || text.len() > NAME_LIMIT || !text.bytes().all(lawful) {
-            return Err(MemberError::Name(text.to_owned()));
+            return Err(MemberError::Zone(text.to_owned()));
         }
         Ok(Self(text.to_owned()))
-    }
-
-    /// The name that a node has if nobody gave it one.
-    pub(crate) fn of(node: NodeId) -> Self {
-        Self(format!("node-{node}"))
     }
 
     /// The name as text.
@@ -128,7 +123,7 @@ macro_rules! text {
     };
 }
 
-text!(NodeName);
+text!(Zone);
 text!(NodeAddress);
 
 /// Where the other nodes reach one.
@@ -210,8 +205,8 @@ pub struct Member {
     pub addresses: Addresses,
     /// What it is there for.
     pub role: Role,
-    /// What may fail together with other nodes of the same zone; copies of a shard are spread over zones.
-    pub zone: Option<NodeName>,
+    /// What may fail together with it; copies of a shard are spread over zones.
+    pub zone: Option<Zone>,
     /// Where it is on its way.
     pub state: MemberState,
     /// The newest form of messages that its program knows.
@@ -233,11 +228,11 @@ mod tests {
 
     #[test]
     fn names_and_addresses_are_checked() {
-        for name in ["a", "node-1", "eu.west_2"] {
-            assert_eq!(NodeName::new(name).unwrap().as_str(), name);
+        for name in ["a", "rack-1", "eu.west_2"] {
+            assert_eq!(Zone::new(name).unwrap().as_str(), name);
         }
         for name in ["", "A", "a b", "ä", &"a".repeat(64)] {
-            assert_eq!(NodeName::new(name), Err(MemberError::Name(name.to_owned())));
+            assert_eq!(Zone::new(name), Err(MemberError::Zone(name.to_owned())));
         }
         for address in ["10.0.0.1:7001", "host.example:1", "[::1]:65535"] {
             assert_eq!(NodeAddress::new(address).unwrap().as_str(), address);

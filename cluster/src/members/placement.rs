@@ -11,8 +11,6 @@ mod target;
 mod tests;
 mod view;
 
-#[allow(unused_imports, reason = "the placer is built on it next")]
-pub(crate) use steps::plan;
+pub(crate) use steps::{plan, why_not_removed};
 use target::Target;
-#[allow(unused_imports, reason = "the placer is built on it next")]
-pub(crate) use view::{Action, Candidate, Limits, Note, Placed, Plan, Step, View};
+pub(crate) use view::{Action, Candidate, Limits, Note, Placed, Step, View};

@@ -1,21 +1,27 @@
 //! The nodes of a cluster as they stand in the meta group, and what may become of them: functions of values.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::node::{Addresses, Member, MemberState, NodeName, Role};
+use super::node::{Addresses, Member, MemberState, Role, Zone};
 use crate::{
     keyspace,
+    node_name::NodeName,
     peers::NodeId,
     shard::{Op, Shard},
-    storage, wire,
+    storage,
+    store::replace,
+    wire,
 };
 
 /// Most nodes a cluster has, removed ones included.
 const NODES_MAX: usize = 4096;
+
+/// The file of a data directory in which a node keeps the others over a restart.
+const FILE: &str = "members";
 
 /// What a node tells of itself when it asks to be taken in, and each time it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +29,7 @@ pub(crate) struct Introduction {
     pub(crate) name: NodeName,
     pub(crate) addresses: Addresses,
     pub(crate) role: Role,
-    pub(crate) zone: Option<NodeName>,
+    pub(crate) zone: Option<Zone>,
     pub(crate) format: u32,
     /// Drawn once for each data directory.
     pub(crate) token: Uuid,
@@ -61,6 +67,23 @@ impl Table {
             Ok((member.id, member))
         };
         rows.into_iter().map(decode).collect::<std::io::Result<_>>().map(Self)
+    }
+
+    /// Reads what [`save`](Self::save) kept in a data directory, or nothing.
+    pub(crate) fn load(directory: &Path) -> std::io::Result<Self> {
+        match std::fs::read(directory.join(FILE)) {
+            Ok(bytes) => wire::decode::<Vec<Member>>(&bytes)
+                .map(Self::of)
+                .map_err(std::io::Error::other),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps the nodes in a data directory, so that this one finds the others when all start at once.
+    pub(crate) fn save(&self, directory: &Path) -> std::io::Result<()> {
+        let members = self.iter().collect::<Vec<_>>();
+        replace(&directory.join(FILE), &storage::encoded(&members))
     }
 
     pub(crate) fn of(members: impl IntoIterator<Item = Member>) -> Self {

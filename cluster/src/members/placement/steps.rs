@@ -279,6 +279,27 @@ impl Planner<'_> {
     }
 }
 
+/// Why a node cannot be removed, in words; `None` if it can.
+pub(crate) fn why_not_removed(view: &View, limits: &Limits, node: NodeId) -> Option<String> {
+    let mut after = view.clone();
+    let leaving = after.nodes.get_mut(&node)?;
+    let keeps = leaving.role == Role::Replica;
+    leaving.state = MemberState::Removing;
+    if keeps && !after.nodes.values().any(|node| node.takes()) {
+        return Some("no other node that answers could take its copies".to_owned());
+    }
+    let groups = Target::of(&after, limits).stuck.remove(&node)?;
+    let shards = groups.iter().flatten().count();
+    let meta = if groups.contains(&None) {
+        " and the meta group"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{shards} shards{meta} would be left with too few voters that are alive; bring those back, or remove them first"
+    ))
+}
+
 /// What is not as it should be, and why it stays so.
 fn notes(view: &View, limits: &Limits, target: &Target) -> Vec<Note> {
     let mut notes = Vec::new();

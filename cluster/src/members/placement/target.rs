@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::view::{Limits, Placed, View};
-use crate::{members::node::NodeName, peers::NodeId};
+use crate::{members::node::Zone, peers::NodeId};
 
 /// Why a node should be given a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -268,7 +268,7 @@ fn has_majority(view: &View, nodes: &BTreeSet<NodeId>) -> bool {
 /// What may fail as one: a zone, or a node that is in none.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place<'a> {
-    Zone(&'a NodeName),
+    Zone(&'a Zone),
     Node(NodeId),
 }
 

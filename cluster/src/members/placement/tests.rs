@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 
 use super::*;
 use crate::{
-    members::node::{MemberState, NodeName, Role},
+    members::node::{MemberState, Role, Zone},
     peers::NodeId,
 };
 
@@ -304,7 +304,7 @@ proptest! {
             let known = world.view.nodes.get(&id(number)).cloned();
             match (event, known) {
                 (0 | 1, None) => {
-                    let zone = zones.then(|| NodeName::new(if number % 2 == 0 { "a" } else { "b" }).unwrap());
+                    let zone = zones.then(|| Zone::new(if number % 2 == 0 { "a" } else { "b" }).unwrap());
                     world.view.nodes.insert(id(number), Candidate { zone, ..up() });
                 }
                 (2, Some(_)) => world.set(number, MemberState::Draining),
@@ -392,7 +392,7 @@ fn what_too_few_of_the_living_could_agree_on_is_not_begun() {
 fn copies_are_spread_over_zones() {
     let mut world = World::founded(12, 1);
     for (number, zone) in [(1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "c"), (6, "c")] {
-        let zone = Some(NodeName::new(zone).unwrap());
+        let zone = Some(Zone::new(zone).unwrap());
         world.view.nodes.insert(id(number), Candidate { zone, ..up() });
     }
     world.settle();

@@ -5,8 +5,10 @@ use std::{
     fmt,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
-    members::node::{MemberState, NodeName, Role},
+    members::node::{MemberState, Role, Zone},
     peers::NodeId,
 };
 
@@ -24,7 +26,7 @@ pub(crate) struct View {
 pub(crate) struct Candidate {
     pub(crate) state: MemberState,
     pub(crate) role: Role,
-    pub(crate) zone: Option<NodeName>,
+    pub(crate) zone: Option<Zone>,
     /// Whether it was heard of lately.
     pub(crate) alive: bool,
 }
@@ -87,8 +89,8 @@ impl Default for Limits {
     }
 }
 
-/// What one group is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What one group is asked to do. The numbers of the variants travel between nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Action {
     /// Lets a node follow.
     AddLearner(NodeId),
