@@ -15,7 +15,7 @@ mod placement;
 mod placer;
 mod registrar;
 mod table;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests;
 
 pub use node::{Addresses, Member, MemberError, MemberState, NodeAddress, Role, Zone};
