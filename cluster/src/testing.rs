@@ -18,14 +18,14 @@ use tokio::runtime::Handle;
 
 #[cfg(test)]
 pub(crate) use self::network::Network;
-pub(crate) use self::simulation::SimulatedGroups;
+use self::simulation::SimulatedDisk;
 pub use self::{
     audit::Leftovers,
     network::Weather,
     probe::{Probe, epoch_of, probe_of},
     simulation::Faults,
 };
-use self::{clock::TestClock, simulation::SimulatedDisk};
+pub(crate) use self::{clock::TestClock, simulation::SimulatedGroups};
 use crate::{
     ActorError, Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
