@@ -39,6 +39,8 @@ mod peers;
 pub mod prelude;
 mod reference;
 mod request;
+#[allow(dead_code, unused_imports, reason = "a node with peers is built on it next")]
+mod request_plane;
 mod router;
 mod shard;
 mod storage;
