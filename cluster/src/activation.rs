@@ -19,7 +19,7 @@ use crate::{
     host::Host,
     idempotency::Recall,
     interface::{self, Class, Instance, Value},
-    mailbox::{Call, Fault, Letter, Mailbox, Origin, Reply, Wake},
+    mailbox::{Begin, Call, Fault, Letter, Mailbox, Origin, Reply},
     metrics::{ClassMetrics, Rejection},
     router::Node,
     storage,
@@ -40,24 +40,35 @@ pub(crate) struct Slot {
     instance: Option<Box<dyn Instance>>,
     /// Number of the instance, to tell apart the work of earlier ones.
     incarnation: u64,
+    /// When a letter was last in hand.
+    used: Instant,
 }
 
 impl ractor::Actor for Activation {
-    type Msg = Wake;
+    type Msg = Begin;
     type State = Slot;
     type Arguments = Slot;
 
-    async fn pre_start(&self, _myself: ractor::ActorRef<Wake>, slot: Slot) -> Result<Slot, ractor::ActorProcessingErr> {
+    async fn pre_start(&self, _: ractor::ActorRef<Begin>, slot: Slot) -> Result<Slot, ractor::ActorProcessingErr> {
         Ok(slot)
+    }
+
+    async fn post_start(
+        &self,
+        myself: ractor::ActorRef<Begin>,
+        _: &mut Slot,
+    ) -> Result<(), ractor::ActorProcessingErr> {
+        // From here and not from the first caller, whose span would stay around the actor for all its life.
+        Ok(myself.send_message(Begin)?)
     }
 
     async fn handle(
         &self,
-        _myself: ractor::ActorRef<Wake>,
-        _: Wake,
+        _myself: ractor::ActorRef<Begin>,
+        Begin: Begin,
         slot: &mut Slot,
     ) -> Result<(), ractor::ActorProcessingErr> {
-        while let Some(letter) = slot.mailbox.next() {
+        while let Some(letter) = slot.mailbox.next(slot.used).await {
             // As a channel does: a full mailbox must not keep others from the thread, nor a kill from this actor.
             tokio::task::coop::consume_budget().await;
             match letter {
@@ -82,6 +93,7 @@ impl Slot {
             metrics,
             instance: None,
             incarnation: 0,
+            used: Instant::now(),
         }
     }
 
@@ -97,6 +109,7 @@ impl Slot {
             mut reply,
         } = call;
         let now = Instant::now();
+        self.used = now;
         match origin {
             Origin::Ask if reply.is_abandoned() => return,
             Origin::Ask | Origin::Send { .. } if now.duration_since(sent) > self.node.bounds.queue_age => {
@@ -190,6 +203,7 @@ impl Slot {
 
     async fn alarm(&mut self, due: Due, reply: Reply) {
         let (class, metrics) = (self.class.name(), Arc::clone(&self.metrics));
+        self.used = Instant::now();
         let instance = match self.instance(None).await {
             Ok(instance) => instance,
             // An activation that was only refused for now is no failure of the alarm.
@@ -267,6 +281,7 @@ impl Slot {
     }
 
     fn passivate(&mut self, reply: Reply) {
+        self.used = Instant::now();
         if self.drop_instance() {
             self.metrics.passivated();
         }
@@ -370,13 +385,14 @@ impl Slot {
     }
 
     /// Notes the end of a turn for those who watch.
-    fn ended<T>(&self, cause: Cause, began: Instant, result: &Result<crate::Result<T>, Box<dyn Any + Send>>) {
+    fn ended<T>(&mut self, cause: Cause, began: Instant, result: &Result<crate::Result<T>, Box<dyn Any + Send>>) {
         let outcome = match result {
             Ok(Ok(_)) => TurnOutcome::Ok,
             Ok(Err(_)) => TurnOutcome::Error,
             Err(_) => TurnOutcome::Panic,
         };
         let (duration, is_slow) = self.node.watch.end(&self.mailbox.vitals, cause, began, outcome);
+        self.used = began + duration;
         self.metrics.turn(outcome, duration);
         if is_slow {
             self.metrics.slow_turn();
