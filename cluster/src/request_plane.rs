@@ -31,6 +31,6 @@ mod stranger;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use config::{RequestBounds, RequestPlaneConfig, Tls};
+pub(crate) use config::{RequestBounds, RequestPlaneConfig};
 pub(crate) use plane::{BindError, RequestPlane};
 pub(crate) use stranger::{AddressError, call_address};

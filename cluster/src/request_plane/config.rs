@@ -1,11 +1,8 @@
 //! What a request plane is told, and its bounds.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use rustls::{ClientConfig, ServerConfig};
-use uuid::Uuid;
-
-use crate::peers::NodeId;
+use crate::{cluster_id::ClusterId, peers::NodeId, tls::Security};
 
 /// Whose plane it is, and where it listens.
 #[derive(Debug, Clone)]
@@ -13,28 +10,13 @@ pub(crate) struct RequestPlaneConfig {
     /// This node.
     pub(crate) node: NodeId,
     /// The cluster; nodes of another are refused.
-    pub(crate) cluster: Uuid,
+    pub(crate) cluster: ClusterId,
     /// Where the other nodes reach this one.
     pub(crate) listen: SocketAddr,
-    /// Certificates. Without them, both ends of every connection must be on this machine.
-    pub(crate) tls: Option<Tls>,
+    /// What protects the connections.
+    pub(crate) security: Security,
     /// What may wait, and for how long.
     pub(crate) bounds: RequestBounds,
-}
-
-/// How the two ends of a connection prove who they are.
-#[derive(Clone)]
-pub(crate) struct Tls {
-    /// For connections that come in; it must ask for certificates.
-    pub(crate) server: Arc<ServerConfig>,
-    /// For connections that go out; it must show a certificate.
-    pub(crate) client: Arc<ClientConfig>,
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").finish_non_exhaustive()
-    }
 }
 
 /// Bounds of the request plane. Beyond one, a call is refused at once and has not been executed.

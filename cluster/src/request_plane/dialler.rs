@@ -1,23 +1,26 @@
 //! Dials a peer, again and again, as long as there is no session with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use rand::Rng;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    connection::{Connection, ConnectionError},
+    connection::Closer,
     hello::{self, Hello, HelloError, Refusal, Reply},
     peer::{Peer, Taken},
     plane::{Doors, Plane},
     session::End,
 };
+use crate::tls::ChannelError;
 
 /// Why a peer was not reached.
 #[derive(Debug, thiserror::Error)]
 enum DialError {
     #[error(transparent)]
-    Connection(#[from] ConnectionError),
+    Channel(#[from] ChannelError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
     #[error(transparent)]
     Hello(#[from] HelloError),
     #[error("it refused: {0}")]
@@ -88,7 +91,7 @@ async fn dial(plane: &Arc<Plane>, peer: &Arc<Peer>) -> Result<(), DialError> {
     let ours = plane.door();
     let introduction = async {
         let (address, name) = peer.place();
-        let mut connection = Connection::dial(&address, &name, config.tls.as_ref()).await?;
+        let mut stream = config.security.dial(address, Some(&name)).await?.stream;
         let hello = Hello::Member {
             cluster: config.cluster,
             cookie: plane.cookie.clone(),
@@ -96,20 +99,20 @@ async fn dial(plane: &Arc<Plane>, peer: &Arc<Peer>) -> Result<(), DialError> {
             to: peer.node,
             door: ours,
         };
-        hello::say(&mut connection, &hello).await?;
-        match hello::hear(&mut connection).await? {
-            Reply::Welcome(theirs) => Ok((connection, Doors { ours, theirs })),
+        hello::say(&mut stream, &hello).await?;
+        match hello::hear(&mut stream).await? {
+            Reply::Welcome(theirs) => Ok((stream, Doors { ours, theirs })),
             Reply::Refused(refusal) => Err(DialError::Refused(refusal)),
             Reply::Ask | Reply::Answer { .. } => Err(HelloError::Garbled.into()),
         }
     };
     let introduced = timeout(config.bounds.handshake, introduction).await;
-    let (connection, doors) = introduced.map_err(|_| DialError::Late)??;
-    let session = plane.session(peer, &connection, doors, true);
+    let (stream, doors) = introduced.map_err(|_| DialError::Late)??;
+    let session = plane.session(peer, Closer::of(&stream)?, doors, true);
     let before = peer.claim(&session)?;
     plane.roster.add(&session);
     plane
-        .raise(&session, before, connection)
+        .raise(&session, before, stream)
         .await
         .map_err(DialError::Ended)
 }

@@ -1,6 +1,6 @@
 //! Takes connections in: everything up to the end of the hello has one deadline, and only so many are in it at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,12 +10,16 @@ use tokio::{
 };
 
 use super::{
-    connection::{Connection, ConnectionError},
+    connection::Closer,
     hello::{self, Door, Hello, HelloError, Refusal, Reply},
     peer::Taken,
     plane::{Doors, Plane},
     session::{End, Session},
     stranger,
+};
+use crate::{
+    node_name::NodeName,
+    tls::{ChannelError, Stream},
 };
 
 /// Pause after a connection could not be taken, as when there are no file descriptors left.
@@ -44,7 +48,9 @@ struct Admitted {
 #[derive(Debug, thiserror::Error)]
 enum GreetError {
     #[error(transparent)]
-    Connection(#[from] ConnectionError),
+    Channel(#[from] ChannelError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
     #[error(transparent)]
     Hello(#[from] HelloError),
     #[error("the handshake took too long")]
@@ -77,13 +83,13 @@ impl Doorway {
                 return;
             };
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((socket, _)) => {
                     let doorway = Arc::clone(&self);
                     self.plane.tasks.spawn(async move {
                         let closed = doorway.plane.closed.clone();
                         tokio::select! {
                             () = closed.cancelled() => {}
-                            () = doorway.greet(stream) => {}
+                            () = doorway.greet(socket) => {}
                         }
                         drop(permit);
                     });
@@ -96,27 +102,29 @@ impl Doorway {
         }
     }
 
-    async fn greet(&self, stream: TcpStream) {
-        let from = stream.peer_addr().ok();
-        if let Err(error) = self.receive(stream).await {
+    async fn greet(&self, socket: TcpStream) {
+        let from = socket.peer_addr().ok();
+        if let Err(error) = self.receive(socket).await {
             tracing::debug!(?from, %error, "nothing came of a connection");
         }
     }
 
-    async fn receive(&self, stream: TcpStream) -> Result<(), GreetError> {
+    async fn receive(&self, socket: TcpStream) -> Result<(), GreetError> {
         let config = &self.plane.config;
         // TLS and the hello are timed together.
         let introduction = async {
-            let mut connection = Connection::accept(stream, config.tls.as_ref()).await?;
-            let hello = hello::hear(&mut connection).await;
-            Ok::<_, GreetError>((connection, hello))
+            let mut channel = config.security.accept(socket).await?;
+            let hello = hello::hear(&mut channel.stream).await;
+            Ok::<_, GreetError>((channel, hello))
         };
         let introduced = timeout(config.bounds.handshake, introduction).await;
-        let (mut connection, hello) = introduced.map_err(|_| GreetError::Late)??;
+        let (channel, hello) = introduced.map_err(|_| GreetError::Late)??;
+        let mut stream = channel.stream;
+        let closer = Closer::of(&stream)?;
         let refusal = match hello {
             Ok(Hello::Joining { length }) => match self.joining.try_acquire() {
                 Ok(_permit) => {
-                    let answered = stranger::answer(&self.plane, &mut connection, length).await?;
+                    let answered = stranger::answer(&self.plane, &mut stream, length).await?;
                     match answered {
                         Ok(()) => return Ok(()),
                         Err(refusal) => refusal,
@@ -124,14 +132,14 @@ impl Doorway {
                 }
                 Err(_) => Refusal::Busy,
             },
-            Ok(hello) => match self.admit(&connection, &hello) {
+            Ok(hello) => match self.admit(closer, channel.peer.as_ref(), &hello) {
                 Ok(Admitted { session, before, door }) => {
-                    if let Err(error) = hello::say(&mut connection, &Reply::Welcome(door)).await {
+                    if let Err(error) = hello::say(&mut stream, &Reply::Welcome(door)).await {
                         self.plane.forget(&session, End::Closed);
                         return Err(error.into());
                     }
                     // Whoever dialled tries again, if it does not come up.
-                    let _ = self.plane.raise(&session, before, connection).await;
+                    let _ = self.plane.raise(&session, before, stream).await;
                     return Ok(());
                 }
                 Err(refusal) => refusal,
@@ -141,11 +149,11 @@ impl Doorway {
             // It may be anything; it is told nothing.
             Err(error @ (HelloError::Io(_) | HelloError::Magic)) => return Err(error.into()),
         };
-        self.refuse(connection, refusal).await
+        self.refuse(stream, refusal).await
     }
 
     /// Who says hello gets a session, if it is who it should be.
-    fn admit(&self, connection: &Connection, hello: &Hello) -> Result<Admitted, Refusal> {
+    fn admit(&self, closer: Closer, certified: Option<&NodeName>, hello: &Hello) -> Result<Admitted, Refusal> {
         let config = &self.plane.config;
         let Hello::Member {
             cluster,
@@ -167,12 +175,13 @@ impl Doorway {
             return Err(Refusal::Node(config.node));
         }
         let peer = self.plane.peer(*from).ok_or(Refusal::Unknown)?;
-        if !connection.is_certified(&peer.place().1) {
+        // Without certificates nobody has to prove it.
+        if certified.is_some_and(|certified| *certified != peer.place().1) {
             return Err(Refusal::Certificate);
         }
         let ours = self.plane.door();
         let doors = Doors { ours, theirs: *door };
-        let session = self.plane.session(&peer, connection, doors, false);
+        let session = self.plane.session(&peer, closer, doors, false);
         let before = peer.claim(&session).map_err(|Taken| Refusal::Connected)?;
         self.plane.roster.add(&session);
         Ok(Admitted {
@@ -182,14 +191,14 @@ impl Doorway {
         })
     }
 
-    async fn refuse(&self, mut connection: Connection, refusal: Refusal) -> Result<(), GreetError> {
+    async fn refuse(&self, mut stream: Stream, refusal: Refusal) -> Result<(), GreetError> {
         tracing::debug!(%refusal, "a connection was refused");
         self.plane.meter.refused(&refusal);
         let farewell = async {
-            hello::say(&mut connection, &Reply::Refused(refusal)).await?;
-            connection.shutdown().await?;
+            hello::say(&mut stream, &Reply::Refused(refusal)).await?;
+            stream.shutdown().await?;
             // What was sent but not read would take the refusal along when the connection is dropped.
-            tokio::io::copy(&mut connection.take(FAREWELL_BYTES), &mut tokio::io::sink()).await?;
+            tokio::io::copy(&mut stream.take(FAREWELL_BYTES), &mut tokio::io::sink()).await?;
             Ok::<_, HelloError>(())
         };
         timeout(FAREWELL, farewell).await.map_err(|_| GreetError::Late)??;

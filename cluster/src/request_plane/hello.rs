@@ -8,9 +8,8 @@ use std::{fmt, io};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use uuid::Uuid;
 
-use crate::{peers::NodeId, wire};
+use crate::{cluster_id::ClusterId, peers::NodeId, wire};
 
 /// What every connection of this plane begins with.
 const MAGIC: [u8; 8] = *b"FND-REQ\n";
@@ -27,10 +26,10 @@ pub(crate) struct Cookie([u8; 32]);
 
 impl Cookie {
     /// The cookie of a cluster.
-    pub(crate) fn of(cluster: Uuid) -> Self {
+    pub(crate) fn of(cluster: ClusterId) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"cookie of the request plane\0");
-        hash.update(cluster.as_bytes());
+        hash.update(cluster.get().as_bytes());
         Self(hash.finalize().into())
     }
 
@@ -63,7 +62,7 @@ pub(crate) enum Hello {
     /// It is a member and opens a session.
     Member {
         /// Its cluster.
-        cluster: Uuid,
+        cluster: ClusterId,
         /// Its proof.
         cookie: Cookie,
         /// Who it is.
@@ -197,12 +196,14 @@ pub(crate) async fn hear<T: serde::de::DeserializeOwned>(from: &mut (impl AsyncR
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn hello() -> Hello {
         Hello::Member {
-            cluster: Uuid::from_bytes([7; 16]),
-            cookie: Cookie::of(Uuid::from_bytes([7; 16])),
+            cluster: ClusterId::new(Uuid::from_bytes([7; 16])),
+            cookie: Cookie::of(ClusterId::new(Uuid::from_bytes([7; 16]))),
             from: NodeId::new(1),
             to: NodeId::new(2),
             door: Door {

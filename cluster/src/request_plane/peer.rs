@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::session::{End, Session};
-use crate::peers::NodeId;
+use crate::{node_name::NodeName, peers::NodeId};
 
 /// Another node of the cluster.
 pub(crate) struct Peer {
@@ -27,7 +27,7 @@ pub(crate) struct Peer {
 
 struct State {
     address: String,
-    name: String,
+    name: NodeName,
     session: Option<Arc<Session>>,
     /// What the last dialling said, if it was after the last session.
     trouble: Option<String>,
@@ -35,7 +35,7 @@ struct State {
 
 impl Peer {
     /// A peer without a session.
-    pub(crate) fn new(this: NodeId, node: NodeId, address: String, name: String, removed: CancellationToken) -> Self {
+    pub(crate) fn new(this: NodeId, node: NodeId, address: String, name: NodeName, removed: CancellationToken) -> Self {
         Self {
             node,
             is_dialled: this < node,
@@ -51,7 +51,7 @@ impl Peer {
     }
 
     /// It is somewhere else now, or has another name in its certificate.
-    pub(crate) fn relocate(&self, address: String, name: String) {
+    pub(crate) fn relocate(&self, address: String, name: NodeName) {
         let state = &mut *self.state.lock();
         if (&state.address, &state.name) != (&address, &name) {
             (state.address, state.name) = (address, name);
@@ -60,7 +60,7 @@ impl Peer {
     }
 
     /// Where it is, and the name in its certificate.
-    pub(crate) fn place(&self) -> (String, String) {
+    pub(crate) fn place(&self) -> (String, NodeName) {
         let state = self.state.lock();
         (state.address.clone(), state.name.clone())
     }

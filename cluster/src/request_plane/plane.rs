@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     config::RequestPlaneConfig,
-    connection::{Connection, is_loopback},
+    connection::{Carried, Closer},
     dialler,
     doorway::Doorway,
     envelope::{Envelope, FRAME, Fault},
@@ -35,7 +35,11 @@ use super::{
     roster::Roster,
     session::{End, NotSent, Outcome, Parts, Session},
 };
-use crate::peers::{CallError, Lane, NodeId, Peers, Service};
+use crate::{
+    node_name::NodeName,
+    peers::{CallError, Lane, NodeId, Peers, Service},
+    tls::{ChannelError, Stream},
+};
 
 /// How long ractor_cluster may take to forget a session whose connection is closed.
 const FORGET: Duration = Duration::from_secs(1);
@@ -51,9 +55,9 @@ pub(crate) enum BindError {
         /// Why.
         source: io::Error,
     },
-    /// Requests would go unencrypted to other machines.
-    #[error("{0} can be reached from other machines, which needs certificates")]
-    Plaintext(SocketAddr),
+    /// Nobody could be answered there.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     /// ractor_cluster did not start.
     #[error("failed to start the actors of the request plane")]
     Actors(#[from] SpawnErr),
@@ -69,9 +73,7 @@ impl RequestPlane {
     /// Listens for other nodes, and serves what they ask. It runs on the present runtime.
     pub(crate) async fn bind(config: RequestPlaneConfig, service: Arc<dyn Service>) -> Result<Self, BindError> {
         let listen = config.listen;
-        if config.tls.is_none() && !is_loopback(listen) {
-            return Err(BindError::Plaintext(listen));
-        }
+        config.security.check_listener(listen)?;
         let failed = |source| BindError::Listen {
             address: listen,
             source,
@@ -118,8 +120,8 @@ impl RequestPlane {
         Arc::new(Port(Arc::clone(&self.plane)))
     }
 
-    /// Makes a node a peer, or moves it. It is dialled at once, at `host:port`, and must show a certificate with `name`.
-    pub(crate) fn set_peer(&self, node: NodeId, address: String, name: String) {
+    /// Makes a node a peer, or moves it. It is dialled at once, at `host:port`, and must show the certificate of `name`.
+    pub(crate) fn set_peer(&self, node: NodeId, address: String, name: NodeName) {
         let plane = &self.plane;
         if node == plane.config.node {
             return;
@@ -221,7 +223,7 @@ impl Plane {
     }
 
     /// A session over a connection, between two doors.
-    pub(crate) fn session(&self, peer: &Peer, connection: &Connection, doors: Doors, dialled: bool) -> Arc<Session> {
+    pub(crate) fn session(&self, peer: &Peer, closer: Closer, doors: Doors, dialled: bool) -> Arc<Session> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
         Session::new(Parts {
             peer: peer.node,
@@ -229,7 +231,7 @@ impl Plane {
             token: doors.ours.token,
             theirs: doors.theirs,
             dialled,
-            closer: connection.closer(),
+            closer,
             bounds: self.config.bounds.clone(),
             meter: Arc::clone(&self.meter),
         })
@@ -240,15 +242,19 @@ impl Plane {
         &self,
         session: &Arc<Session>,
         before: Option<Arc<Session>>,
-        connection: Connection,
+        stream: Stream,
     ) -> Result<(), End> {
         let uncarried = Uncarried { plane: self, session };
         if let Some(before) = before {
             // Otherwise ractor_cluster would choose between the two.
             let _ = timeout(FORGET, before.gone.cancelled()).await;
         }
-        let stream = connection.carry(session.label.clone(), Arc::clone(&session.read));
-        self.mesh.carry(stream, session.dialled);
+        let carried = Carried {
+            stream,
+            label: session.label.clone(),
+            read: Arc::clone(&session.read),
+        };
+        self.mesh.carry(Box::new(carried), session.dialled);
         std::mem::forget(uncarried);
         tokio::select! {
             () = session.ready.cancelled() => {}

@@ -9,11 +9,11 @@ use tokio::{
 };
 
 use super::{
-    config::{RequestBounds, Tls},
-    connection::{Connection, ConnectionError},
+    config::RequestBounds,
     hello::{self, Hello, HelloError, Refusal, Reply},
     plane::Plane,
 };
+use crate::tls::{ChannelError, Security, Stream};
 
 /// Why a stranger has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub(crate) enum AddressError {
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error(transparent)]
-    Connection(#[from] ConnectionError),
+    Channel(#[from] ChannelError),
     #[error(transparent)]
     Hello(#[from] HelloError),
     #[error(transparent)]
@@ -51,12 +51,11 @@ enum Fault {
     TooLarge,
 }
 
-/// Asks the node at an address, without being one. Its certificate must bear `name`.
+/// Asks the node at an address, without being one. Any node of the CA may answer.
 pub(crate) async fn call_address(
-    tls: Option<&Tls>,
+    security: &Security,
     bounds: &RequestBounds,
     address: &str,
-    name: &str,
     request: Bytes,
     within: Duration,
 ) -> Result<Bytes, AddressError> {
@@ -72,23 +71,23 @@ pub(crate) async fn call_address(
     };
     let introduction = async {
         let length = length(request.len(), bounds)?;
-        let mut connection = Connection::dial(address, name, tls).await?;
-        hello::say(&mut connection, &Hello::Joining { length }).await?;
-        match hello::hear(&mut connection).await? {
-            Reply::Ask => Ok(connection),
+        let mut stream = security.dial(address, None).await?.stream;
+        hello::say(&mut stream, &Hello::Joining { length }).await?;
+        match hello::hear(&mut stream).await? {
+            Reply::Ask => Ok(stream),
             Reply::Refused(refusal) => Err(Fault::Refused(refusal)),
             Reply::Welcome(_) | Reply::Answer { .. } => Err(HelloError::Garbled.into()),
         }
     };
     let introduced = timeout_at(deadline.min(Instant::now() + bounds.handshake), introduction).await;
-    let mut connection = introduced
+    let mut stream = introduced
         .map_err(|_| not_sent(late()))?
         .map_err(|fault| not_sent(fault.to_string()))?;
     let conversation = async {
-        connection.write_all(&request).await?;
-        connection.flush().await?;
-        match hello::hear(&mut connection).await? {
-            Reply::Answer { length } => read(&mut connection, length, bounds).await,
+        stream.write_all(&request).await?;
+        stream.flush().await?;
+        match hello::hear(&mut stream).await? {
+            Reply::Answer { length } => read(&mut stream, length, bounds).await,
             Reply::Refused(refusal) => Err(Fault::Refused(refusal)),
             Reply::Welcome(_) | Reply::Ask => Err(HelloError::Garbled.into()),
         }
@@ -105,7 +104,7 @@ pub(crate) async fn call_address(
 /// Answers a stranger. Its request and the answer travel within the time of a handshake each.
 pub(super) async fn answer(
     plane: &Plane,
-    connection: &mut Connection,
+    stream: &mut Stream,
     length: u32,
 ) -> Result<Result<(), Refusal>, HelloError> {
     let bounds = &plane.config.bounds;
@@ -114,8 +113,8 @@ pub(super) async fn answer(
         return Ok(Err(Refusal::Garbled));
     }
     let request = async {
-        hello::say(connection, &Reply::Ask).await?;
-        read(connection, length, bounds).await.map_err(|_| HelloError::Garbled)
+        hello::say(stream, &Reply::Ask).await?;
+        read(stream, length, bounds).await.map_err(|_| HelloError::Garbled)
     };
     let request = timeout(bounds.handshake, request).await.map_err(|_| late())??;
     let Some(serving) = plane.desk.service.admit(request) else {
@@ -124,9 +123,9 @@ pub(super) async fn answer(
     let answer = timeout(bounds.joining_time, serving).await.map_err(|_| late())?;
     let farewell = async {
         let length = length_of(&answer);
-        hello::say(connection, &Reply::Answer { length }).await?;
-        connection.write_all(&answer).await?;
-        connection.shutdown().await?;
+        hello::say(stream, &Reply::Answer { length }).await?;
+        stream.write_all(&answer).await?;
+        stream.shutdown().await?;
         Ok::<_, HelloError>(())
     };
     timeout(bounds.handshake, farewell).await.map_err(|_| late())??;
@@ -144,14 +143,14 @@ fn length(bytes: usize, bounds: &RequestBounds) -> Result<u32, Fault> {
     u32::try_from(bytes).map_err(|_| Fault::TooLarge)
 }
 
-async fn read(connection: &mut Connection, length: u32, bounds: &RequestBounds) -> Result<Bytes, Fault> {
+async fn read(stream: &mut Stream, length: u32, bounds: &RequestBounds) -> Result<Bytes, Fault> {
     let length = length as usize;
     if length > bounds.joining_body {
         return Err(Fault::TooLarge);
     }
     // Grows as data arrives, so that a number alone claims no memory.
     let mut body = Vec::new();
-    if connection.take(length as u64).read_to_end(&mut body).await? < length {
+    if stream.take(length as u64).read_to_end(&mut body).await? < length {
         return Err(Fault::Io(io::ErrorKind::UnexpectedEof.into()));
     }
     Ok(body.into())

@@ -7,14 +7,17 @@ use futures_util::{FutureExt, future::BoxFuture};
 use uuid::Uuid;
 
 use crate::{
+    cluster_id::ClusterId,
+    node_name::NodeName,
     peers::{CallError, Lane, NodeId, Peers, Service},
-    request_plane::{RequestBounds, RequestPlane, RequestPlaneConfig, Tls},
+    request_plane::{RequestBounds, RequestPlane, RequestPlaneConfig},
+    tls::Security,
 };
 
 pub(super) const A: NodeId = NodeId::new(1);
 pub(super) const B: NodeId = NodeId::new(2);
 pub(super) const C: NodeId = NodeId::new(3);
-pub(super) const CLUSTER: Uuid = Uuid::from_bytes([7; 16]);
+pub(super) const CLUSTER: ClusterId = ClusterId::new(Uuid::from_bytes([7; 16]));
 pub(super) const LONG: Duration = Duration::from_secs(20);
 
 type Serve = dyn Fn(NodeId, Bytes) -> BoxFuture<'static, Bytes> + Send + Sync;
@@ -66,7 +69,7 @@ pub(super) fn config(node: NodeId) -> RequestPlaneConfig {
         node,
         cluster: CLUSTER,
         listen: ([127, 0, 0, 1], 0).into(),
-        tls: None,
+        security: Security::default(),
         bounds: bounds(),
     }
 }
@@ -75,16 +78,16 @@ pub(super) async fn start(node: NodeId, service: Arc<dyn Service>) -> RequestPla
     RequestPlane::bind(config(node), service).await.unwrap()
 }
 
-pub(super) async fn start_tls(node: NodeId, tls: Tls) -> RequestPlane {
+pub(super) async fn start_secure(node: NodeId, security: Security) -> RequestPlane {
     let config = RequestPlaneConfig {
-        tls: Some(tls),
+        security,
         ..config(node)
     };
     RequestPlane::bind(config, echo()).await.unwrap()
 }
 
-pub(super) fn name(node: NodeId) -> String {
-    format!("node-{node}.example")
+pub(super) fn name(node: NodeId) -> NodeName {
+    NodeName::new(format!("node-{node}")).unwrap()
 }
 
 /// Makes a node a peer of another.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::fixture::{A, B, C, CLUSTER, config, connected, echo, introduce, start, trouble};
 use crate::{
+    cluster_id::ClusterId,
     peers::NodeId,
     request_plane::{
         BindError, RequestPlane,
@@ -15,7 +16,7 @@ use crate::{
     },
 };
 
-fn hello(cluster: Uuid, cookie: Cookie, from: NodeId, to: NodeId) -> Hello {
+fn hello(cluster: ClusterId, cookie: Cookie, from: NodeId, to: NodeId) -> Hello {
     Hello::Member {
         cluster,
         cookie,
@@ -33,7 +34,7 @@ fn hello(cluster: Uuid, cookie: Cookie, from: NodeId, to: NodeId) -> Hello {
 async fn whoever_does_not_belong_is_refused_and_told_why() {
     let b = start(B, echo()).await;
     introduce(&b, A, "127.0.0.1:1");
-    let other = Uuid::from_bytes([8; 16]);
+    let other = ClusterId::new(Uuid::from_bytes([8; 16]));
     let cases = [
         (hello(other, Cookie::of(other), A, B), Refusal::Cluster),
         (hello(CLUSTER, Cookie::of(other), A, B), Refusal::Cookie),
@@ -102,7 +103,7 @@ async fn silent_connections_end_with_the_deadline_and_keep_nobody_out() {
 #[tokio::test]
 async fn nodes_of_two_clusters_do_not_connect_and_each_says_why() {
     let mut other = config(A);
-    other.cluster = Uuid::from_bytes([9; 16]);
+    other.cluster = ClusterId::new(Uuid::from_bytes([9; 16]));
     let a = RequestPlane::bind(other, echo()).await.unwrap();
     let b = start(B, echo()).await;
     introduce(&a, B, b.address());
@@ -135,5 +136,5 @@ async fn without_certificates_nothing_leaves_the_machine() {
     let mut open = config(A);
     open.listen = ([0, 0, 0, 0], 0).into();
     let refused = RequestPlane::bind(open, echo()).await.unwrap_err();
-    assert!(matches!(refused, BindError::Plaintext(_)));
+    assert!(matches!(refused, BindError::Channel(_)));
 }

@@ -9,7 +9,7 @@ use ractor_cluster::{NodeServer, NodeServerMessage, RactorClusterMessage, client
 
 use super::{
     certificates::two,
-    fixture::{A, B, call, connected, echo, introduce, pair, start_tls, until},
+    fixture::{A, B, call, connected, echo, introduce, pair, start_secure, until},
 };
 use crate::request_plane::RequestPlane;
 
@@ -135,7 +135,7 @@ async fn a_call_costs_at_most_twice_a_bare_call() {
     a.shutdown().await;
     b.shutdown().await;
     let [first, second] = two();
-    let (a, b) = (start_tls(A, first).await, start_tls(B, second).await);
+    let (a, b) = (start_secure(A, first).await, start_secure(B, second).await);
     introduce(&a, B, b.address());
     introduce(&b, A, a.address());
     connected(&a, B).await;

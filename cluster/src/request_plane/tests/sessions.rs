@@ -109,7 +109,7 @@ async fn a_node_that_moved_dials_although_its_id_is_the_higher_one() {
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     introduce(&a, B, nobody.local_addr().unwrap());
     drop(nobody);
-    trouble(&a, B, "connection failed").await;
+    trouble(&a, B, "failed to connect").await;
     introduce(&b, A, a.address());
     connected(&a, B).await;
     connected(&b, A).await;
