@@ -39,6 +39,8 @@ mod paging;
 #[allow(dead_code, reason = "the planes and the groups are built on it next")]
 mod peers;
 pub mod prelude;
+#[allow(dead_code, unused_imports, reason = "the groups are put on it next")]
+mod raft_plane;
 mod reference;
 mod request;
 #[allow(dead_code, unused_imports, reason = "a node with peers is built on it next")]
@@ -50,7 +52,7 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timer;
-#[allow(dead_code, reason = "the planes are built on it next")]
+#[allow(dead_code, reason = "the request plane is built on it next")]
 mod tls;
 mod turn;
 mod verification;

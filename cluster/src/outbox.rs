@@ -283,7 +283,7 @@ async fn attempt(lanes: &Lanes, target: &Arc<Address>, id: SendId) -> Attempt {
     lanes
         .node
         .host(target.hash)
-        .deliver(target, Letter::Call(call), None)
+        .deliver(target, Letter::Call(Box::new(call)), None)
         .await;
     match outcome.await.unwrap_or(Err(Fault::Unavailable)) {
         Err(Fault::Foreign(error)) => Attempt::Foreign(error),

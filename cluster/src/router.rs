@@ -166,7 +166,7 @@ impl Node {
         };
         let answered = async {
             let host = self.host(address.hash);
-            host.deliver(address, Letter::Call(call), Some(broken)).await;
+            host.deliver(address, Letter::Call(Box::new(call)), Some(broken)).await;
             outcome.await.unwrap_or(Err(Fault::Unknown))
         };
         let error = match self.deadlines.within(sent, deadline, answered).await {

@@ -111,8 +111,5 @@ async fn dial(plane: &Arc<Plane>, peer: &Arc<Peer>) -> Result<(), DialError> {
     let session = plane.session(peer, Closer::of(&stream)?, doors, true);
     let before = peer.claim(&session)?;
     plane.roster.add(&session);
-    plane
-        .raise(&session, before, stream)
-        .await
-        .map_err(DialError::Ended)
+    plane.raise(&session, before, stream).await.map_err(DialError::Ended)
 }

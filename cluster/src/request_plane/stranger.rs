@@ -102,11 +102,7 @@ pub(crate) async fn call_address(
 }
 
 /// Answers a stranger. Its request and the answer travel within the time of a handshake each.
-pub(super) async fn answer(
-    plane: &Plane,
-    stream: &mut Stream,
-    length: u32,
-) -> Result<Result<(), Refusal>, HelloError> {
+pub(super) async fn answer(plane: &Plane, stream: &mut Stream, length: u32) -> Result<Result<(), Refusal>, HelloError> {
     let bounds = &plane.config.bounds;
     let late = || HelloError::Io(io::ErrorKind::TimedOut.into());
     if length as usize > bounds.joining_body {

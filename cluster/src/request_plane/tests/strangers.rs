@@ -19,7 +19,10 @@ async fn ask(security: &Security, address: impl ToString, request: &'static str)
 #[tokio::test]
 async fn a_node_without_an_id_asks_one_thing() {
     let a = start(A, echo()).await;
-    assert_eq!(ask(&Security::default(), a.address(), "let me in").await.unwrap(), "let me in");
+    assert_eq!(
+        ask(&Security::default(), a.address(), "let me in").await.unwrap(),
+        "let me in"
+    );
     assert_eq!(ask(&Security::default(), a.address(), "").await.unwrap(), "");
 }
 
@@ -31,7 +34,9 @@ async fn a_stranger_that_is_turned_away_knows_that_nothing_was_done() {
     let mut full = config(A);
     full.bounds.joining = 0;
     let full = RequestPlane::bind(full, echo()).await.unwrap();
-    let refused = ask(&Security::default(), full.address(), "let me in").await.unwrap_err();
+    let refused = ask(&Security::default(), full.address(), "let me in")
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("busy"), "{refused}");
     let nobody = ask(&Security::default(), "127.0.0.1:1", "let me in").await;
     assert!(matches!(nobody, Err(AddressError::NotSent { .. })), "{nobody:?}");
