@@ -22,11 +22,11 @@ const READ: usize = 64 * 1024;
 
 /// Ends a connection that somebody else reads and writes: both halves see its end, also a writer that hangs.
 #[derive(Debug, Clone)]
-pub(super) struct Closer(Arc<std::net::TcpStream>);
+pub(crate) struct Closer(Arc<std::net::TcpStream>);
 
 impl Closer {
     /// What ends a connection, wherever it goes from here.
-    pub(super) fn of(stream: &Stream) -> io::Result<Self> {
+    pub(crate) fn of(stream: &Stream) -> io::Result<Self> {
         let socket = match stream {
             Stream::Plain(socket) => socket,
             Stream::Encrypted(stream) => stream.get_ref().0,
@@ -35,17 +35,17 @@ impl Closer {
     }
 
     /// Ends the connection.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         // It may have ended by itself.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
 /// A connection as ractor_cluster takes it. What is read from it is counted.
-pub(super) struct Carried {
-    pub(super) stream: Stream,
-    pub(super) label: String,
-    pub(super) read: Arc<AtomicU64>,
+pub(crate) struct Carried {
+    pub(crate) stream: Stream,
+    pub(crate) label: String,
+    pub(crate) read: Arc<AtomicU64>,
 }
 
 impl ClusterBidiStream for Carried {
