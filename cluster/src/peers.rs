@@ -7,7 +7,10 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
 use serde::{Deserialize, Serialize};
 
 /// A node of a cluster. An id is given once and never again, also after its node was removed.
@@ -81,6 +84,20 @@ pub(crate) trait Peers: Send + Sync + 'static {
         request: Bytes,
         within: Duration,
     ) -> BoxFuture<'static, Result<Bytes, CallError>>;
+}
+
+/// The way out of a node that is a cluster of its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NoPeers;
+
+impl Peers for NoPeers {
+    fn call(&self, to: NodeId, _: Lane, _: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        let error = CallError::NotSent {
+            node: to,
+            reason: "this node has no way to others".to_owned(),
+        };
+        ready(Err(error)).boxed()
+    }
 }
 
 /// This node, as the others call it.

@@ -19,6 +19,7 @@ use crate::{
     host::Host,
     interface::{Class, Registered},
     metrics::Metrics,
+    peers::{NoPeers, NodeId},
     router::{Classes, Node},
     vitals::Watch,
 };
@@ -69,6 +70,9 @@ impl ClusterBuilder {
         let engine = Engine::open(EngineConfig {
             shards: self.config.shards,
             stores: stores.0,
+            node: NodeId::FIRST,
+            peers: Arc::new(NoPeers),
+            found: true,
             raft: self.config.raft.clone(),
             actors: self.config.actors.clone(),
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
