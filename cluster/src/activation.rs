@@ -101,7 +101,7 @@ impl Slot {
             Origin::Ask if reply.is_abandoned() => return,
             Origin::Ask | Origin::Send { .. } if now.duration_since(sent) > self.node.bounds.queue_age => {
                 self.node.metrics.rejected(Rejection::QueueAge);
-                return reply.send(Err(Fault::Overloaded(Rejection::QueueAge.text())));
+                return reply.send(Err(Fault::Overloaded(Rejection::QueueAge.text().into())));
             }
             Origin::Pipe { incarnation } if incarnation != self.incarnation || self.instance.is_none() => return,
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}

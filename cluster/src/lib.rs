@@ -38,6 +38,7 @@ mod paging;
 mod peers;
 pub mod prelude;
 mod reference;
+mod remote;
 mod request;
 mod router;
 mod shard;
