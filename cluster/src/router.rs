@@ -169,6 +169,7 @@ impl Node {
         };
         let answered = async {
             let host = self.host(address.hash);
+            let call = Box::new(call);
             let call = if line.is_clear() {
                 match host.offer(address, Letter::Call(call)) {
                     None => return outcome.await.unwrap_or(Err(Fault::Unknown)),

@@ -45,7 +45,7 @@ impl Node {
         &self,
         host: &Arc<Host>,
         address: &Arc<Address>,
-        (mut call, outcome): (Call, oneshot::Receiver<Result<Value, Fault>>),
+        (mut call, outcome): (Box<Call>, oneshot::Receiver<Result<Value, Fault>>),
         (codec, deadline): (&'static Codec, Duration),
         line: &Line,
     ) -> Result<Value, Fault> {
@@ -151,7 +151,7 @@ impl Node {
                         sent: Instant::now(),
                         reply,
                     };
-                    if host.offer(target, Letter::Call(call)).is_none() {
+                    if host.offer(target, Letter::Call(Box::new(call))).is_none() {
                         return outcome.await.unwrap_or(Err(Fault::Unavailable)).map(drop);
                     }
                     tokio::task::yield_now().await;

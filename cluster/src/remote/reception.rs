@@ -133,7 +133,7 @@ impl Reception {
             passage,
         };
         // At once, so that what arrives in order is taken in order.
-        let arrival = visit.enter(Letter::Call(letter));
+        let arrival = visit.enter(Letter::Call(Box::new(letter)));
         let remote = Arc::clone(&self.remote);
         async move {
             let arrival = match arrival {
