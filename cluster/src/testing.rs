@@ -17,7 +17,9 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Handle;
 
-pub(crate) use self::simulation::SimulatedGroups;
+#[cfg(test)]
+pub(crate) use self::network::Network;
+use self::simulation::SimulatedDisk;
 pub use self::{
     audit::Leftovers,
     network::Weather,
@@ -25,7 +27,7 @@ pub use self::{
     probe::{Probe, epoch_of, probe_of},
     simulation::Faults,
 };
-use self::{clock::TestClock, simulation::SimulatedDisk};
+pub(crate) use self::{clock::TestClock, simulation::SimulatedGroups};
 use crate::{
     ActorError, Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
