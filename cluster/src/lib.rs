@@ -44,7 +44,10 @@ pub mod prelude;
 #[allow(dead_code, unused_imports, reason = "the groups are put on it next")]
 mod raft_plane;
 mod reference;
+mod remote;
 mod request;
+#[allow(dead_code, unused_imports, reason = "a node with peers is built on it next")]
+mod request_plane;
 mod router;
 mod shard;
 mod storage;

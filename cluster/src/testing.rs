@@ -7,6 +7,7 @@ mod audit;
 mod clock;
 #[allow(dead_code, reason = "clusters of several nodes are built on it next")]
 mod network;
+mod nodes;
 mod probe;
 mod simulation;
 
@@ -22,6 +23,7 @@ use self::simulation::SimulatedDisk;
 pub use self::{
     audit::Leftovers,
     network::Weather,
+    nodes::{TestNodes, TestNodesBuilder},
     probe::{Probe, epoch_of, probe_of},
     simulation::Faults,
 };
@@ -31,6 +33,7 @@ use crate::{
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
+    peers::NodeId,
     storage, wire,
 };
 
@@ -162,6 +165,7 @@ async fn open(
         bounds: settings.bounds.clone(),
         shards: settings.shards,
         seed: Some(settings.seed.wrapping_add(restart)),
+        start_within: Duration::from_secs(60),
         on_fatal: OnFatal::new({
             let fatal = Arc::clone(fatal);
             move |reason| fatal.lock().push(reason.to_owned())
@@ -175,7 +179,11 @@ async fn open(
         Disk::Engine(disk) => builder.open(Stores(consensus::Stores::Memory(disk.clone()))).await,
         Disk::Simulated(disk) => {
             builder
-                .start(Groups::Simulated(SimulatedGroups::open(disk, &Handle::current())))
+                .start(Groups::Simulated(SimulatedGroups::open(
+                    disk,
+                    NodeId::FIRST,
+                    &Handle::current(),
+                )))
                 .await
         }
     }

@@ -263,6 +263,7 @@ impl Engine {
         Arc::<GroupService>::clone(&self.service)
     }
 
+    #[cfg(test)]
     /// Waits until this node owns every group.
     pub(crate) async fn ready(&self) {
         join_all(self.groups().map(|group| group.owned())).await;

@@ -205,6 +205,7 @@ impl Group {
         join(proposer, "proposer").await;
     }
 
+    #[cfg(test)]
     /// Waits until this node owns the group.
     pub(crate) async fn owned(&self) {
         // The sender lives as long as the group.
