@@ -7,6 +7,7 @@ mod audit;
 mod clock;
 #[allow(dead_code, reason = "clusters of several nodes are built on it next")]
 mod network;
+mod nodes;
 mod probe;
 mod simulation;
 
@@ -16,22 +17,23 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Handle;
 
-pub(crate) use self::simulation::SimulatedGroups;
+#[cfg(test)]
+pub(crate) use self::network::Network;
+use self::simulation::SimulatedDisk;
 pub use self::{
     audit::Leftovers,
     network::Weather,
+    nodes::{TestNodes, TestNodesBuilder},
     probe::{Probe, epoch_of, probe_of},
     simulation::Faults,
 };
-use self::{
-    clock::TestClock,
-    simulation::{LEASE, SimulatedDisk},
-};
+pub(crate) use self::{clock::TestClock, simulation::SimulatedGroups};
 use crate::{
-    ActorError, Bounds, Clock, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
+    ActorError, Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
+    peers::NodeId,
     storage, wire,
 };
 
@@ -163,6 +165,7 @@ async fn open(
         bounds: settings.bounds.clone(),
         shards: settings.shards,
         seed: Some(settings.seed.wrapping_add(restart)),
+        start_within: Duration::from_secs(60),
         on_fatal: OnFatal::new({
             let fatal = Arc::clone(fatal);
             move |reason| fatal.lock().push(reason.to_owned())
@@ -178,8 +181,9 @@ async fn open(
             builder
                 .start(Groups::Simulated(SimulatedGroups::open(
                     disk,
+                    NodeId::FIRST,
                     &Handle::current(),
-                    &(Arc::<TestClock>::clone(clock) as Arc<dyn Clock>),
+                    clock,
                 )))
                 .await
         }
@@ -277,21 +281,7 @@ impl TestCluster {
     pub fn set_faults(&self, faults: Faults) {
         if let Disk::Simulated(disk) = &self.disk {
             disk.set_faults(faults);
-            self.cluster.with_simulation(SimulatedGroups::renew);
         }
-    }
-
-    /// Cuts the node off from everybody, and puts another one in its place, which owns all shards as soon as the lease of
-    /// the first has run out. Returns the first, which knows nothing of this. Only in the simulation.
-    ///
-    /// # Panics
-    /// If the other one does not open.
-    pub async fn supersede(&mut self) -> Cluster {
-        self.cluster.with_simulation(SimulatedGroups::cut_off);
-        tokio::time::sleep(LEASE).await;
-        self.restarts += 1;
-        let successor = open(&self.settings, &self.disk, &self.clock, &self.fatal, self.restarts).await;
-        std::mem::replace(&mut self.cluster, successor.expect(OPENS))
     }
 
     /// Makes every sync of the engine's disk fail until the next crash.

@@ -9,7 +9,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Instant as _, RaftMetrics, ServerState, TokioInstant};
 use tokio::time::Instant;
 
-use super::config;
+use super::config::LEASE;
 use super::group::GroupRaft;
 use super::types::{Membership, Types};
 use crate::Clock;
@@ -51,7 +51,8 @@ impl Tenure<'_> {
     /// Keeps the lease. Returns when it has run out for so long that another node may well own the group, or when this
     /// one does not lead it any more.
     pub(crate) async fn keep(&self) {
-        let (lease_time, patience) = (config::lease(), config::lease() + config::election());
+        // As long again as an election may take to begin.
+        let patience = LEASE + LEASE;
         let mut metrics = self.raft.metrics();
         let mut server = self.raft.server_metrics();
         let mut clocks = Clocks::new(self.lease.clock());
@@ -65,7 +66,7 @@ impl Tenure<'_> {
                     if let Some(acknowledged) = acknowledged {
                         heard = heard.max(acknowledged);
                         if let Some(sent) = clocks.translate(acknowledged, self.lease.clock()) {
-                            self.lease.extend(sent + lease_time - lease_time / DRIFT);
+                            self.lease.extend(sent + LEASE - LEASE / DRIFT);
                         }
                     }
                     tokio::select! {

@@ -17,6 +17,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -24,16 +25,14 @@ use crate::{
     Clock,
     keyspace::{self, SendId},
     lease::Lease,
-    shard::{Confirmation, Epoch, Op, Outcome, Proposal, Shard},
+    peers::NodeId,
+    shard::{Confirmation, Epoch, Leader, Op, Outcome, Proposal, Shard},
 };
 
-/// For how long nobody takes over from a node that is cut off.
-pub(crate) const LEASE: Duration = Duration::from_millis(900);
-
-/// How long a node that is cut off waits for others.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 type Done = Box<dyn FnOnce(Outcome) + Send>;
+
+/// For how long nobody takes a group over from an owner that does not hear of it.
+const LEASE: Duration = Duration::from_millis(900);
 
 /// How a simulated group misbehaves.
 #[derive(Debug, Clone, Default)]
@@ -44,64 +43,126 @@ pub struct Faults {
     pub unknown: f64,
     /// Probability that a batch is refused before it reaches the log.
     pub refused: f64,
-    /// Whether the group acts as one of several voters whose lease has run out: what was read has to be confirmed, which
-    /// takes as long as a commit.
+    /// Whether the lease of every owner has run out: what was read has to be confirmed, which takes as long as a commit.
     pub lapsed: bool,
     /// Probability that a majority does not confirm what was read.
     pub unconfirmed: f64,
 }
 
-/// What survives a crash.
+/// What survives a crash. Several nodes may share it: then it says which of them owns a group.
 pub(crate) struct SimulatedDisk {
     /// The meta group first.
     groups: Vec<Arc<Rows>>,
     random: Mutex<StdRng>,
     faults: Mutex<Faults>,
     commits: AtomicU64,
+    shards: Mutex<Vec<Weak<SimulatedShard>>>,
+    /// Whether every node hears at once who owns a group, as one with a replica does.
+    replicas: bool,
 }
 
-#[derive(Default)]
 struct Rows {
     rows: RwLock<BTreeMap<Bytes, Bytes>>,
     /// Index of the last entry.
     index: AtomicU64,
-    /// A batch that a crash catches on its way to the disk.
-    writing: Mutex<Option<Vec<Op>>>,
+    appointed: watch::Sender<Appointed>,
+    /// The last owner that installed itself.
+    installed: watch::Sender<Option<Leader>>,
 }
 
-impl Rows {
-    /// What a node keeps that hears of no later entries.
-    fn copy(&self) -> Self {
-        Self {
-            rows: RwLock::new(self.rows.read().clone()),
-            index: AtomicU64::new(self.index.load(Ordering::Relaxed)),
-            writing: Mutex::default(),
-        }
-    }
+/// Who shall own a group.
+#[derive(Debug, Clone, Copy)]
+struct Appointed {
+    node: NodeId,
+    /// Who did not hear of it.
+    deaf: Option<NodeId>,
+    /// When.
+    at: Instant,
 }
 
 impl SimulatedDisk {
     pub(crate) fn new(seed: u64, shards: u16, faults: Faults) -> Arc<Self> {
         Arc::new(Self {
-            groups: (0..=shards).map(|_| Arc::default()).collect(),
+            groups: (0..=shards).map(|_| Arc::new(Rows::new(NodeId::FIRST))).collect(),
             random: Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed)),
             faults: Mutex::new(faults),
             commits: AtomicU64::new(0),
+            shards: Mutex::default(),
+            replicas: false,
         })
+    }
+
+    /// One that several nodes share, which own the groups in turn.
+    pub(crate) fn shared(seed: u64, shards: u16, faults: Faults, nodes: &[NodeId], replicas: bool) -> Arc<Self> {
+        let owners = nodes.iter().cycle();
+        Arc::new(Self {
+            groups: (0..=shards)
+                .zip(owners)
+                .map(|(_, owner)| Arc::new(Rows::new(*owner)))
+                .collect(),
+            random: Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed)),
+            faults: Mutex::new(faults),
+            commits: AtomicU64::new(0),
+            shards: Mutex::default(),
+            replicas,
+        })
+    }
+
+    /// Gives a group to a node; `deaf` does not hear of it, and goes on as if it owned the group.
+    pub(crate) fn appoint(&self, group: u16, node: NodeId, deaf: Option<NodeId>) {
+        self.rows(group).appointed.send_replace(Appointed {
+            node,
+            deaf,
+            at: Instant::now(),
+        });
+    }
+
+    /// Lets everybody hear of all appointments.
+    pub(crate) fn tell(&self) {
+        for rows in &self.groups {
+            rows.appointed
+                .send_if_modified(|appointed| appointed.deaf.take().is_some());
+        }
+    }
+
+    /// Gives the groups of a node that ended to others.
+    pub(crate) fn replace(&self, node: NodeId, others: &[NodeId]) {
+        for (rows, other) in self.groups.iter().zip(others.iter().cycle()) {
+            let appointed = *rows.appointed.borrow();
+            if appointed.node == node {
+                rows.appointed.send_replace(Appointed {
+                    node: *other,
+                    deaf: None,
+                    at: Instant::now(),
+                });
+            }
+        }
+    }
+
+    /// Who shall own a group.
+    pub(crate) fn appointed(&self, group: u16) -> NodeId {
+        self.rows(group).appointed.borrow().node
+    }
+
+    /// Waits until a node owns a group.
+    pub(crate) async fn installed(&self, group: u16, node: NodeId) {
+        let mut installed = self.rows(group).installed.subscribe();
+        let is_node = |installed: &Option<Leader>| installed.is_some_and(|leader| leader.node == node);
+        // The sender lives as long as the disk.
+        let _ = installed.wait_for(is_node).await;
+    }
+
+    fn rows(&self, group: u16) -> &Rows {
+        &self.groups[usize::from(group.wrapping_add(1))]
     }
 
     /// Misbehaves in another way from now on.
     pub(crate) fn set_faults(&self, faults: Faults) {
         *self.faults.lock() = faults;
-    }
-
-    /// Decides what the disk holds of the batches that were on their way.
-    fn crash(&self) {
-        for group in &self.groups {
-            if let Some(ops) = group.writing.lock().take()
-                && self.chance(0.5)
-            {
-                group.apply(ops);
+        let shards = self.shards.lock();
+        for shard in shards.iter().filter_map(Weak::upgrade) {
+            if let Some(epoch) = *shard.owned.borrow() {
+                shard.renew(epoch);
             }
         }
     }
@@ -120,9 +181,33 @@ impl SimulatedDisk {
 }
 
 impl Rows {
-    /// Applies a batch as one entry. Returns its index.
-    fn apply(&self, ops: Vec<Op>) -> u64 {
+    fn new(owner: NodeId) -> Self {
+        Self {
+            rows: RwLock::default(),
+            index: AtomicU64::new(0),
+            appointed: watch::Sender::new(Appointed {
+                node: owner,
+                deaf: None,
+                at: Instant::now(),
+            }),
+            installed: watch::Sender::new(None),
+        }
+    }
+
+    /// Makes a node the owner, under a new epoch.
+    fn install(&self, node: NodeId) -> Epoch {
+        let _rows = self.rows.write();
+        let epoch = Epoch(self.index.fetch_add(1, Ordering::Relaxed) + 1);
+        self.installed.send_replace(Some(Leader { node, epoch }));
+        epoch
+    }
+
+    /// Applies a batch as one entry, unless there was another owner meanwhile. Returns its index.
+    fn apply(&self, epoch: Epoch, ops: Vec<Op>) -> Option<u64> {
         let mut rows = self.rows.write();
+        if self.installed.borrow().is_none_or(|leader| leader.epoch != epoch) {
+            return None;
+        }
         let index = self.index.fetch_add(1, Ordering::Relaxed) + 1;
         let mut ordinal = 0;
         for op in ops {
@@ -136,7 +221,7 @@ impl Rows {
                 }
             }
         }
-        index
+        Some(index)
     }
 }
 
@@ -148,7 +233,7 @@ pub(crate) struct SimulatedGroups {
 }
 
 impl SimulatedGroups {
-    pub(crate) fn open(disk: &Arc<SimulatedDisk>, runtime: &Handle, clock: &Arc<dyn Clock>) -> Self {
+    pub(crate) fn open(disk: &Arc<SimulatedDisk>, node: NodeId, runtime: &Handle, clock: &Arc<impl Clock>) -> Self {
         let stop = CancellationToken::new();
         let groups = (0_u16..)
             .zip(&disk.groups)
@@ -157,16 +242,20 @@ impl SimulatedGroups {
                 let shard = Arc::new_cyclic(|this| SimulatedShard {
                     this: Weak::clone(this),
                     number: number.wrapping_sub(1),
-                    rows: RwLock::new(Arc::clone(rows)),
+                    node,
+                    replica: disk.replicas,
+                    rows: Arc::clone(rows),
+                    writing: Mutex::default(),
+                    has_owned: AtomicBool::new(false),
                     owned: watch::Sender::new(None),
                     queue,
                     broken: AtomicU64::new(0),
-                    lease: Arc::new(Lease::new(Arc::clone(clock))),
-                    is_cut_off: AtomicBool::new(false),
+                    lease: Arc::new(Lease::new(clock.clone())),
                     disk: Arc::clone(disk),
                     runtime: runtime.clone(),
                     stop: stop.clone(),
                 });
+                disk.shards.lock().push(Arc::downgrade(&shard));
                 let serve = serve(Arc::clone(disk), Arc::clone(&shard), proposals);
                 runtime.spawn(stop.clone().run_until_cancelled_owned(serve));
                 shard
@@ -194,28 +283,16 @@ impl SimulatedGroups {
         self.stop.cancel();
     }
 
-    /// Lets the node hear nothing of the others, and they nothing of it, from now on.
-    pub(crate) fn cut_off(&self) {
-        for shard in &self.groups {
-            let kept = shard.rows.read().copy();
-            *shard.rows.write() = Arc::new(kept);
-            shard.is_cut_off.store(true, Ordering::Relaxed);
-            shard.lease.extend(shard.lease.clock().elapsed() + LEASE);
-        }
-    }
-
-    /// Follows a change of the faults.
-    pub(crate) fn renew(&self) {
-        for shard in &self.groups {
-            if let Some(epoch) = *shard.owned.borrow() {
-                shard.renew(epoch);
-            }
-        }
-    }
-
+    /// Ends, and decides what the disk holds of the batches that were on their way.
     pub(crate) fn crash(&self) {
         self.stop();
-        self.disk.crash();
+        for shard in &self.groups {
+            if let Some((epoch, ops)) = shard.writing.lock().take()
+                && self.disk.chance(0.5)
+            {
+                shard.rows.apply(epoch, ops);
+            }
+        }
     }
 
     pub(crate) fn commits(&self) -> u64 {
@@ -226,28 +303,24 @@ impl SimulatedGroups {
 struct SimulatedShard {
     this: Weak<Self>,
     number: u16,
-    /// Those of the disk, or what a node kept that was cut off.
-    rows: RwLock<Arc<Rows>>,
+    node: NodeId,
+    replica: bool,
+    rows: Arc<Rows>,
+    /// A batch that a crash catches on its way to the disk.
+    writing: Mutex<Option<(Epoch, Vec<Op>)>>,
+    /// A node that never owned a group knows nothing of its rows.
+    has_owned: AtomicBool,
     owned: watch::Sender<Option<Epoch>>,
     queue: mpsc::UnboundedSender<Proposal>,
     /// The last epoch with a failed commit: nothing more of it is committed, and its owner has to give it up.
     broken: AtomicU64,
     lease: Arc<Lease>,
-    is_cut_off: AtomicBool,
     disk: Arc<SimulatedDisk>,
     runtime: Handle,
     stop: CancellationToken,
 }
 
 impl SimulatedShard {
-    fn rows(&self) -> Arc<Rows> {
-        Arc::clone(&self.rows.read())
-    }
-
-    fn is_cut_off(&self) -> bool {
-        self.is_cut_off.load(Ordering::Relaxed)
-    }
-
     /// Begins the lease of an epoch.
     fn renew(&self, epoch: Epoch) {
         self.lease.begin(epoch, 0);
@@ -256,35 +329,46 @@ impl SimulatedShard {
         }
     }
 
-    /// Whether a majority says that this node owns the shard.
+    /// Whether a majority says that this node owns the group.
     async fn is_confirmed(&self, epoch: Epoch) -> bool {
-        if self.is_cut_off() {
-            tokio::time::sleep(LEASE).await;
-            return false;
-        }
         tokio::time::sleep(self.disk.delay()).await;
         let unconfirmed = self.disk.faults.lock().unconfirmed;
-        *self.owned.borrow() == Some(epoch) && !self.is_cut_off() && !self.disk.chance(unconfirmed)
+        let is_last = self.rows.installed.borrow().is_some_and(|last| last.epoch == epoch);
+        is_last && *self.owned.borrow() == Some(epoch) && !self.disk.chance(unconfirmed)
     }
 }
 
 /// Commits what is proposed, a round at a time.
 async fn serve(disk: Arc<SimulatedDisk>, shard: Arc<SimulatedShard>, mut proposals: mpsc::UnboundedReceiver<Proposal>) {
     let mut owned = shard.owned.subscribe();
+    let mut appointed = shard.rows.appointed.subscribe();
     loop {
-        if shard.owned.borrow().is_none() {
-            tokio::time::sleep(disk.delay()).await;
-            if shard.is_cut_off() {
-                return std::future::pending().await;
+        let Appointed { node, deaf, at } = *appointed.borrow_and_update();
+        let is_deaf = deaf == Some(shard.node);
+        if is_deaf && shard.lease.is_sole() {
+            let left = LEASE.saturating_sub(at.elapsed());
+            shard.lease.extend(shard.lease.clock().elapsed() + left);
+        }
+        if node != shard.node && !is_deaf && shard.owned.borrow().is_some() {
+            shard.owned.send_replace(None);
+            owned.mark_unchanged();
+        }
+        if node == shard.node && shard.owned.borrow().is_none() {
+            let lease = deaf.map_or(Duration::ZERO, |_| LEASE.saturating_sub(at.elapsed()));
+            tokio::time::sleep(lease + disk.delay()).await;
+            if appointed.borrow().node != shard.node {
+                continue;
             }
-            let index = shard.rows().apply(Vec::new());
-            shard.renew(Epoch(index));
-            shard.owned.send_replace(Some(Epoch(index)));
+            let epoch = shard.rows.install(shard.node);
+            shard.has_owned.store(true, Ordering::Relaxed);
+            shard.renew(epoch);
+            shard.owned.send_replace(Some(epoch));
             owned.mark_unchanged();
         }
         let first = tokio::select! {
             biased;
             _ = owned.changed() => continue,
+            _ = appointed.changed() => continue,
             proposal = proposals.recv() => proposal,
         };
         let Some(first) = first else { return };
@@ -333,28 +417,22 @@ async fn round(
         waiting.into_iter().for_each(|(_, done)| done(Outcome::NotProposed));
         return;
     }
-    let rows = shard.rows();
-    *rows.writing.lock() = Some(ops);
+    *shard.writing.lock() = Some((epoch, ops));
     tokio::time::sleep(disk.delay()).await;
-    let Some(ops) = rows.writing.lock().take() else {
+    let Some((_, ops)) = shard.writing.lock().take() else {
         return;
     };
-    if shard.is_cut_off() {
-        // The others never hear of it, and nobody here knows that.
-        shard.broken.store(epoch.0, Ordering::Relaxed);
-        tokio::time::sleep(PATIENCE).await;
-        waiting.into_iter().for_each(|(_, done)| done(Outcome::Unknown));
-        return;
-    }
-    if disk.chance(faults.unknown) {
-        if disk.chance(0.5) {
-            rows.apply(ops);
-        }
+    let doubtful = disk.chance(faults.unknown);
+    let index = if doubtful && disk.chance(0.5) {
+        None
+    } else {
+        shard.rows.apply(epoch, ops)
+    };
+    let Some(index) = index.filter(|_| !doubtful) else {
         shard.broken.store(epoch.0, Ordering::Relaxed);
         waiting.into_iter().for_each(|(_, done)| done(Outcome::Unknown));
         return;
-    }
-    let index = rows.apply(ops);
+    };
     disk.commits.fetch_add(1, Ordering::Relaxed);
     waiting
         .into_iter()
@@ -368,6 +446,10 @@ impl Shard for SimulatedShard {
 
     fn ownership(&self) -> watch::Receiver<Option<Epoch>> {
         self.owned.subscribe()
+    }
+
+    fn leader(&self) -> Option<Leader> {
+        self.replica.then(|| *self.rows.installed.borrow()).flatten()
     }
 
     fn propose(&self, proposal: Proposal) {
@@ -403,7 +485,10 @@ impl Shard for SimulatedShard {
     }
 
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
-        Ok(self.rows().rows.read().get(key).cloned())
+        if !self.has_owned.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        Ok(self.rows.rows.read().get(key).cloned())
     }
 
     fn scan(
@@ -412,8 +497,10 @@ impl Shard for SimulatedShard {
         reverse: bool,
         limit: usize,
     ) -> io::Result<Vec<(Bytes, Bytes)>> {
-        let rows = self.rows();
-        let rows = rows.rows.read();
+        if !self.has_owned.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        let rows = self.rows.rows.read();
         let found = rows.range(range).map(|(key, value)| (key.clone(), value.clone()));
         Ok(if reverse {
             found.rev().take(limit).collect()

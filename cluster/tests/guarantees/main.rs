@@ -19,6 +19,7 @@ mod idempotency;
 mod identity;
 mod inspection;
 mod migrations;
+mod nodes;
 mod owners;
 mod passivation;
 mod purse;

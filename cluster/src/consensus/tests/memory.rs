@@ -242,6 +242,9 @@ async fn a_failed_sync_stops_the_node_and_leaves_the_outcome_unknown() {
     let engine = Engine::open(EngineConfig {
         shards: 1,
         stores,
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         actors: Handle::current(),
         clock: Arc::new(SystemClock),
@@ -385,6 +388,9 @@ async fn long_logs_are_cut_without_being_asked() {
     let config = EngineConfig {
         shards: 1,
         stores,
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         actors: Handle::current(),
         clock: Arc::new(SystemClock),
@@ -429,6 +435,9 @@ async fn a_long_log_is_replayed_in_pieces() {
     let config = EngineConfig {
         shards: 1,
         stores,
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         actors: Handle::current(),
         clock: Arc::new(SystemClock),
