@@ -7,7 +7,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
 use serde::{Deserialize, Serialize};
 
 /// A node of a cluster. An id is given once and never again, also after its node was removed.
@@ -83,17 +86,17 @@ pub(crate) trait Peers: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Bytes, CallError>>;
 }
 
-/// The other nodes of one that has none.
-#[derive(Debug)]
-pub(crate) struct Nobody;
+/// The way out of a node that is a cluster of its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NoPeers;
 
-impl Peers for Nobody {
+impl Peers for NoPeers {
     fn call(&self, to: NodeId, _: Lane, _: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, CallError>> {
         let error = CallError::NotSent {
             node: to,
-            reason: "this node has no others".to_owned(),
+            reason: "this node has no way to others".to_owned(),
         };
-        std::future::ready(Err(error)).boxed()
+        ready(Err(error)).boxed()
     }
 }
 
@@ -114,7 +117,7 @@ impl Default for Neighbours {
     fn default() -> Self {
         Self {
             node: NodeId::FIRST,
-            peers: Arc::new(Nobody),
+            peers: Arc::new(NoPeers),
             others: Vec::new(),
             attach: Box::new(drop),
         }
