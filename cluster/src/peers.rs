@@ -128,4 +128,10 @@ impl Default for Neighbours {
 pub(crate) trait Service: Send + Sync + 'static {
     /// Takes a request in, in the order of arrival, and answers it in time. The future runs in a task of its own.
     fn serve(&self, from: NodeId, lane: Lane, request: Bytes) -> BoxFuture<'static, Bytes>;
+
+    /// Takes in the request of a node that is about to join and has no id yet. `None`: it is not looked at.
+    fn admit(&self, request: Bytes) -> Option<BoxFuture<'static, Bytes>> {
+        drop(request);
+        None
+    }
 }

@@ -74,6 +74,9 @@ impl ClusterBuilder {
         let engine = Engine::open(EngineConfig {
             shards: self.config.shards,
             stores: stores.0,
+            node: self.neighbours.node,
+            peers: Arc::clone(&self.neighbours.peers),
+            found: true,
             raft: self.config.raft.clone(),
             actors: self.config.actors.clone(),
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
