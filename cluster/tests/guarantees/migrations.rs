@@ -370,16 +370,16 @@ async fn a_namesake_of_a_deleted_class_never_sees_its_rows() {
     test.crash_and_restart_as(program::<'a'>(2, &desk, &[first(), again]))
         .await
         .unwrap();
-    let state = |test: &TestCluster| {
+    let state = async |test: &TestCluster| {
         let classes = test.cluster().classes().await.unwrap();
         classes.iter().map(|class| class.state).collect::<Vec<_>>()
     };
-    assert!(matches!(state(&test)[..], [.., ClassState::Deleting { .. }]));
+    assert!(matches!(state(&test).await[..], [.., ClassState::Deleting { .. }]));
     assert_eq!(note::<'a'>(&test, "x").ask(Read).await.unwrap(), None);
     note::<'a'>(&test, "x").ask(Write("new".into())).await.unwrap();
     assert_eq!(listed::<'a'>(&test).await, ["x"]);
     test.advance(Duration::from_secs(600)).await;
-    assert!(matches!(state(&test)[..], [.., ClassState::Live, ClassState::Deleted]));
+    assert!(matches!(state(&test).await[..], [.., ClassState::Live, ClassState::Deleted]));
     assert_eq!(note::<'a'>(&test, "x").ask(Read).await.unwrap().as_deref(), Some("new"));
     assert!(desk.lines.lock().is_empty());
 }
