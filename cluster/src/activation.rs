@@ -73,7 +73,8 @@ impl ractor::Actor for Activation {
             tokio::task::coop::consume_budget().await;
             match letter {
                 Letter::Call(call) => slot.call(call).await,
-                Letter::Alarm(due, reply) => slot.alarm(due, reply).await,
+                // In a box, like all that is rare: what calls need lies closer together.
+                Letter::Alarm(due, reply) => Box::pin(slot.alarm(due, reply)).await,
                 Letter::Passivate(reply) => slot.passivate(reply),
             }
         }
@@ -97,102 +98,104 @@ impl Slot {
         }
     }
 
-    async fn call(&mut self, call: Call) {
-        let Call {
-            message,
-            payload,
-            origin,
-            chain,
-            request,
-            keyed,
-            sent,
-            mut reply,
-        } = call;
+    /// Handles a call. It stays in its box: what is taken out of it here is kept in the memory of the actor.
+    async fn call(&mut self, mut call: Box<Call>) {
         let now = Instant::now();
         self.used = now;
-        match origin {
-            Origin::Ask if reply.is_abandoned() => return,
-            Origin::Ask | Origin::Send { .. } if now.duration_since(sent) > self.node.bounds.queue_age => {
+        match call.origin {
+            Origin::Ask if call.reply.is_abandoned() => return,
+            Origin::Ask | Origin::Send { .. } if now.duration_since(call.sent) > self.node.bounds.queue_age => {
                 self.node.metrics.rejected(Rejection::QueueAge);
-                return reply.send(Err(Fault::Overloaded(Rejection::QueueAge.text())));
+                return call
+                    .reply
+                    .send(Err(Fault::Overloaded(Rejection::QueueAge.text().into())));
             }
             Origin::Pipe { incarnation } if incarnation != self.incarnation || self.instance.is_none() => return,
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}
         }
         let class = self.class.name();
-        let keyed = match keyed {
+        let keyed = match call.keyed {
             None => None,
             // Before the activation, so that an actor that cannot be activated any more still answers for what it did.
             Some(keyed) => match keyed.recall(&self.host, &self.mailbox, self.node.clock.now()) {
                 Ok(Recall::New(replaces)) => Some((keyed, replaces)),
-                Ok(Recall::Known(outcome)) => return self.release(reply, outcome.map_err(Fault::Handler)),
-                Err(error) => return self.release(reply, Err(Fault::Activation(error))),
+                Ok(Recall::Known(outcome)) => return self.release(call.reply, outcome.map_err(Fault::Handler)),
+                Err(error) => return self.release(call.reply, Err(Fault::Activation(error))),
             },
         };
-        let place = self.class.messages().binary_search(&&*message).ok();
-        let began = if self.instance.is_some() { Some(now) } else { None };
-        let instance = match self.instance(chain.as_ref()).await {
-            Ok(instance) => instance,
-            Err(fault) => return self.release(reply, Err(fault)),
-        };
-        // Its caller may have gone away while the actor was activated.
-        if matches!(origin, Origin::Ask) && reply.is_abandoned() {
-            return;
+        let place = self.class.messages().binary_search(&&*call.message).ok();
+        let mut began = now;
+        if self.instance.is_none() {
+            if let Err(fault) = Box::pin(self.instance(call.chain.as_ref())).await {
+                return self.release(call.reply, Err(fault));
+            }
+            // Its caller may have gone away while the actor was activated.
+            if matches!(call.origin, Origin::Ask) && call.reply.is_abandoned() {
+                return;
+            }
+            began = Instant::now();
         }
+        let Some(instance) = &mut self.instance else {
+            return self.release(call.reply, Err(Fault::Unavailable));
+        };
         // A durable send that the class does not know is not taken, so that it becomes a dead letter, also after a crash.
-        if matches!(origin, Origin::Send { .. }) && place.is_none() {
-            let unknown = interface::unknown_message(class, &message);
-            return self.release(reply, Err(Fault::Foreign(unknown)));
+        if matches!(call.origin, Origin::Send { .. }) && place.is_none() {
+            let unknown = interface::unknown_message(class, &call.message);
+            return self.release(call.reply, Err(Fault::Foreign(unknown)));
         }
         if let Some((keyed, replaces)) = keyed
             && let Err(error) = instance.turn().open(keyed, replaces)
         {
-            return self.release(reply, Err(Fault::Activation(error)));
+            return self.release(call.reply, Err(Fault::Activation(error)));
         }
-        if let Origin::Send { source, id } = origin {
+        if let Origin::Send { source, id } = call.origin {
             match instance.turn().take_send(source, id) {
                 Ok(true) => {}
-                Ok(false) => return self.release(reply, Ok(Box::new(()))),
-                Err(error) => return self.release(reply, Err(Fault::Activation(error))),
+                Ok(false) => return self.release(call.reply, Ok(Box::new(()))),
+                Err(error) => return self.release(call.reply, Err(Fault::Activation(error))),
             }
         }
-        reply.start();
+        call.reply.start();
         let Some(place) = place else {
-            let unknown = interface::unknown_message(class, &message);
-            return self.finish(reply, Err(Fault::Handler(unknown)));
+            let unknown = interface::unknown_message(class, &call.message);
+            return self.finish(call.reply, Err(Fault::Handler(unknown)));
         };
         let cause = Cause::Message(place);
-        let actor = instance.turn().address().hash;
-        let began = began.unwrap_or_else(Instant::now);
-        instance.turn().begin(cause, began);
-        let call = Chain::run(actor, chain, instance.call(place, payload));
-        let (span, work) = match request {
+        self.node.watch.begin(&self.mailbox.vitals, cause, began);
+        let handled = instance.call(place, call.payload);
+        let handled = Chain::run(self.mailbox.address.hash, call.chain, handled);
+        let (span, work) = match call.request {
             // Whoever follows a request finds its turns also where others are not logged.
             Some(request) => {
-                let span = tracing::info_span!("turn", request_id = request.as_str(), class, message = %message);
-                (span, Either::Left(Box::pin(request.scope(call))))
+                let span = tracing::info_span!("turn", request_id = request.as_str(), class, message = %call.message);
+                (span, Either::Left(Box::pin(request.scope(handled))))
             }
             None => {
-                let span = tracing::debug_span!("turn", class, message = %message);
-                (span, Either::Right(call))
+                let span = tracing::debug_span!("turn", class, message = %call.message);
+                (span, Either::Right(handled))
             }
         };
         let result = AssertUnwindSafe(work).catch_unwind().instrument(span.clone()).await;
         self.ended(cause, began, &result);
         match result {
             Ok(result) => {
-                if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
+                if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (call.origin, &result) {
                     let _in_turn = span.enter();
-                    tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
+                    tracing::warn!(actor = %self.mailbox.address, message = %call.message, %error, "a message that nobody waits for failed");
                 }
                 let result = match result {
                     // Nor is one that it cannot read.
-                    Err(error) if is_unread_send(origin, &error) && self.leave_send() => Err(Fault::Foreign(error)),
+                    Err(error) if is_unread_send(call.origin, &error) && self.leave_send() => {
+                        Err(Fault::Foreign(error))
+                    }
                     result => result.map_err(Fault::Handler),
                 };
-                self.finish(reply, result);
+                self.finish(call.reply, result);
             }
-            Err(panic) => span.in_scope(|| self.panicked(reply, &*panic)),
+            Err(panic) => {
+                let _in_turn = span.enter();
+                self.panicked(call.reply, &*panic);
+            }
         }
     }
 
@@ -212,6 +215,7 @@ impl Slot {
             }
             Err(_) => return self.failed_alarm(due, reply),
         };
+        instance.turn().touch();
         let Some(alarm) = instance.turn().storage.alarm.fire(due) else {
             instance.turn().drop_stale_alarm(due.at);
             return self.finish(reply, Ok(Box::new(())));
@@ -317,8 +321,9 @@ impl Slot {
             self.mailbox.vitals.set_resident(true);
             // What `activate` itself wrote is a batch of its own.
             self.finish(Reply::nobody(), Ok(Box::new(())));
-            if let Some(instance) = &mut self.instance {
-                instance.turn().passivate = passivate;
+            if passivate && let Some(instance) = &mut self.instance {
+                instance.turn().touch();
+                instance.turn().passivate = true;
             }
         }
         self.instance.as_mut().ok_or(Fault::Unavailable)
@@ -330,6 +335,9 @@ impl Slot {
             return self.release(reply, outcome);
         };
         let turn = instance.turn();
+        if turn.ends_untouched() {
+            return self.release(reply, outcome);
+        }
         let effect = turn.has_effect();
         turn.conclude(&outcome, effect);
         let Commit { number, .. } = turn.commit();
@@ -487,7 +495,7 @@ fn run(
                 }
             },
         };
-        mailbox.post(Letter::Call(Call {
+        mailbox.post(Letter::Call(Box::new(Call {
             message: message.into(),
             payload,
             origin: Origin::Pipe { incarnation },
@@ -496,7 +504,7 @@ fn run(
             keyed: None,
             sent: tokio::time::Instant::now(),
             reply: Reply::nobody(),
-        }));
+        })));
         drop(busy);
     })
 }

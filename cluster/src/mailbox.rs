@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::Instant};
 
 use self::letters::Letters;
@@ -30,8 +31,8 @@ use crate::{
     vitals::Vitals,
 };
 
-/// Why a letter has no reply.
-#[derive(Debug, Clone)]
+/// Why a letter has no reply. It crosses nodes: a new variant comes last.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Fault {
     /// The handler returned an error.
     Handler(ActorError),
@@ -42,7 +43,7 @@ pub(crate) enum Fault {
     /// The handler panicked.
     Panic,
     /// A bound was met; which one.
-    Overloaded(&'static str),
+    Overloaded(Cow<'static, str>),
     /// It was not handled.
     Unavailable,
     /// It may have been handled.
@@ -161,7 +162,9 @@ pub(crate) struct Call {
 
 /// What a mailbox takes.
 pub(crate) enum Letter {
-    Call(Call),
+    /// In a box, which moves on from hand to hand: the call itself would be copied each time, at last into the memory of an
+    /// actor that was not used for a while, which is slow.
+    Call(Box<Call>),
     /// The alarm is due.
     Alarm(Due, Reply),
     /// End the activation, and say when what it did is durable.
@@ -183,15 +186,16 @@ pub(crate) struct Begin;
 
 impl ractor::Message for Begin {}
 
-/// The mailbox of a live actor, as the host sees it.
+/// The mailbox of a live actor, as the host sees it. What every call touches comes first and lies together.
+#[repr(C)]
 pub(crate) struct Mailbox {
-    pub(crate) address: Arc<Address>,
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) epoch: Epoch,
-    pub(crate) vitals: Vitals,
     letters: Letters,
     /// Work beside the mailbox.
     busy: AtomicUsize,
+    pub(crate) vitals: Vitals,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) epoch: Epoch,
+    pub(crate) address: Arc<Address>,
     actor: OnceLock<ractor::ActorRef<Begin>>,
 }
 
