@@ -6,6 +6,7 @@
 //! decides.
 
 mod control;
+mod groups;
 mod identity;
 mod join;
 mod messages;
@@ -14,6 +15,7 @@ mod overview;
 mod placement;
 mod placer;
 mod registrar;
+mod start;
 mod table;
 #[cfg(test)]
 mod tests;
