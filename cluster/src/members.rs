@@ -15,7 +15,6 @@ mod overview;
 mod placement;
 mod placer;
 mod registrar;
-mod start;
 mod table;
 #[cfg(test)]
 mod tests;
