@@ -86,7 +86,8 @@ impl World {
             fatal: Arc::default(),
         };
         world.open(1, Table::default()).await;
-        world.engines.lock()[&id(1)].clone().ready().await;
+        let engine = Arc::clone(&world.engines.lock()[&id(1)]);
+        engine.ready().await;
         world.nodes[&id(1)]
             .registrar
             .found(introduction("node-1", 1))
