@@ -249,7 +249,6 @@ impl Engine {
     }
 
     /// A group by its number: 0 is the meta group, shard n is n + 1.
-    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
     pub(crate) fn group(&self, number: u32) -> Option<&Arc<Group>> {
         match number.checked_sub(1) {
             None => Some(&self.meta),
@@ -258,7 +257,6 @@ impl Engine {
     }
 
     /// What answers the groups of the other nodes, on the lanes for heartbeats, log and snapshots.
-    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
     pub(crate) fn service(&self) -> Arc<dyn Service> {
         Arc::<GroupService>::clone(&self.service)
     }

@@ -277,7 +277,6 @@ impl Group {
     }
 
     /// Who leads the group and who belongs to it, whenever that changes.
-    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
     pub(crate) fn watch_standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
     }

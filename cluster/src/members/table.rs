@@ -105,6 +105,7 @@ impl Table {
     }
 
     /// The newest form that all nodes know.
+    #[cfg(test)]
     pub(crate) fn format(&self) -> Option<u32> {
         self.present().map(|member| member.format).min()
     }
