@@ -222,6 +222,7 @@ impl Place {
         Neighbours {
             node: self.registrar.node(),
             peers: About::new(Topic::Actors, self.requests.peers()),
+            found: false,
             others,
             attach: Box::new(move |service| switchboard.attach_actors(service)),
         }

@@ -276,11 +276,6 @@ impl Group {
         self.node
     }
 
-    /// Who leads the group and who belongs to it, whenever that changes.
-    pub(crate) fn watch_standing(&self) -> watch::Receiver<Standing> {
-        self.standing.clone()
-    }
-
     /// The last entry that the last snapshot contains.
     pub(crate) fn snapshot_applied(&self) -> Option<LogId> {
         self.snapshot.applied()
