@@ -2,7 +2,6 @@
 
 mod builder;
 mod config;
-mod control;
 mod groups;
 mod history;
 mod inspection;

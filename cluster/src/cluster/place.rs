@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use super::{
     ClusterConfig, NetworkConfig, OpenError,
-    control::EngineControl,
     switchboard::{About, Later, Switchboard, Topic, about_members},
 };
 use crate::{
@@ -24,7 +23,8 @@ use crate::{
     consensus::{self, Engine, EngineConfig, Stores},
     keyspace,
     members::{
-        FORMAT, Identity, Introduction, MendError, Origin, Registrar, RegistrarParts, Seeds, Settled, Table, join,
+        EngineGroups, FORMAT, Identity, Introduction, MendError, Origin, Registrar, RegistrarParts, Seeds, Settled,
+        Table, join,
     },
     peers::{Neighbours, NodeId},
     raft_plane::{RaftPlane, RaftPlaneConfig, RaftPlaneLimits},
@@ -158,7 +158,7 @@ impl Place {
             shards: u16::try_from(engine.shards().len()).unwrap_or(u16::MAX),
             peers: About::new(Topic::Members, requests.peers()),
             meta: Some(engine.meta()),
-            control: Arc::new(EngineControl(Arc::clone(&engine))),
+            control: Arc::new(EngineGroups::new(&engine)),
             clock: Arc::clone(&config.clock),
             known,
             directory: Some(path.to_owned()),
@@ -293,9 +293,13 @@ async fn identify(path: &Path, network: &NetworkConfig) -> Result<Whose, OpenErr
         None => None,
     };
     if network.seeds.is_empty() {
-        return Ok(Whose::Founder {
-            token: token.unwrap_or_else(Uuid::new_v4),
-        });
+        if token.is_some() {
+            return Err(OpenError::Network(format!(
+                "{} has begun to join a cluster, so it needs seeds; remove the directory to found a cluster instead",
+                path.display()
+            )));
+        }
+        return Ok(Whose::Founder { token: Uuid::new_v4() });
     }
     let token = token.unwrap_or_else(Uuid::new_v4);
     let name = network.name.clone();

@@ -50,10 +50,6 @@ impl Host {
         SocketAddr::new(self.address, CLIENTS)
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        self.process.is_some()
-    }
-
     /// Starts the process, and does not wait for it.
     pub(crate) fn start(&mut self, bridge: &Bridge) {
         assert!(self.process.is_none(), "host {} has a process", self.number);
