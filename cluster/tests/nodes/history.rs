@@ -152,7 +152,8 @@ fn one(actor: u32, calls: &[&Call], list: &[Element]) -> BTreeSet<Violation> {
     }
     // The earliest moment at which the list can have had the length that is looked at.
     let mut now = Duration::ZERO;
-    for length in 0..=list.len() {
+    let next = appends.into_iter().map(Some).chain([None]);
+    for (length, append) in next.enumerate() {
         let since = now;
         for (called, answered) in reads.get(&length).into_iter().flatten() {
             let seen = since.max(*called);
@@ -161,8 +162,10 @@ fn one(actor: u32, calls: &[&Call], list: &[Element]) -> BTreeSet<Violation> {
             }
             now = now.max(seen);
         }
-        let Some(element) = list.get(length) else { break };
-        match appends[length] {
+        let (Some(element), Some(append)) = (list.get(length), append) else {
+            break;
+        };
+        match append {
             None => {
                 // One that was refused has been reported.
                 let was_called = calls

@@ -44,8 +44,10 @@ pub(crate) struct Settings {
 
 /// Runs a node, if the environment says so.
 pub(crate) fn run() {
-    let Ok(settings) = std::env::var(SETTINGS) else { return };
-    let settings = serde_json::from_str(&settings).unwrap();
+    let Some(settings) = std::env::var_os(SETTINGS) else {
+        return;
+    };
+    let settings = serde_json::from_slice(settings.as_encoded_bytes()).unwrap();
     let runtime = || {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

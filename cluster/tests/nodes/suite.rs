@@ -211,7 +211,7 @@ async fn nothing_acknowledged_is_lost_whatever_strikes() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: script/chaos"]
 async fn long() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let number = |name: &str| std::env::var_os(name)?.to_str()?.parse::<u64>().ok();
     let runs = number("CHAOS_RUNS").unwrap_or(10);
     let strikes = usize::try_from(number("CHAOS_STRIKES").unwrap_or(24)).unwrap();
     let seed = number("CHAOS_SEED").unwrap_or_else(|| rand::random::<u32>().into());
