@@ -106,7 +106,9 @@ impl Slot {
             Origin::Ask if call.reply.is_abandoned() => return,
             Origin::Ask | Origin::Send { .. } if now.duration_since(call.sent) > self.node.bounds.queue_age => {
                 self.node.metrics.rejected(Rejection::QueueAge);
-                return call.reply.send(Err(Fault::Overloaded(Rejection::QueueAge.text())));
+                return call
+                    .reply
+                    .send(Err(Fault::Overloaded(Rejection::QueueAge.text().into())));
             }
             Origin::Pipe { incarnation } if incarnation != self.incarnation || self.instance.is_none() => return,
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}

@@ -30,6 +30,8 @@ mod inspect;
 mod interface;
 mod keyspace;
 mod mailbox;
+#[allow(dead_code, reason = "nodes join with the planes")]
+mod members;
 mod message;
 pub mod metrics;
 mod migration;
@@ -42,6 +44,7 @@ pub mod prelude;
 #[allow(dead_code, unused_imports, reason = "the groups are put on it next")]
 mod raft_plane;
 mod reference;
+mod remote;
 mod request;
 #[allow(dead_code, unused_imports, reason = "a node with peers is built on it next")]
 mod request_plane;
@@ -78,6 +81,10 @@ pub use id::{ActorId, TenantId};
 pub use idempotency::IdempotencyKey;
 pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
+pub use members::{
+    Addresses, GroupOverview, Member, MemberError, MemberState, Move, MoveOutcome, NodeAddress, NodeOverview, Overview,
+    Role, Zone,
+};
 pub use message::Message;
 pub use migration::{
     AppliedMigration, Checksum, ClassState, ClassStatus, Fate, MAIN, Migration, MigrationError, Migrations, Renamed,

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::Instant};
 
 use self::letters::Letters;
@@ -30,8 +31,8 @@ use crate::{
     vitals::Vitals,
 };
 
-/// Why a letter has no reply.
-#[derive(Debug, Clone)]
+/// Why a letter has no reply. It crosses nodes: a new variant comes last.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Fault {
     /// The handler returned an error.
     Handler(ActorError),
@@ -42,7 +43,7 @@ pub(crate) enum Fault {
     /// The handler panicked.
     Panic,
     /// A bound was met; which one.
-    Overloaded(&'static str),
+    Overloaded(Cow<'static, str>),
     /// It was not handled.
     Unavailable,
     /// It may have been handled.

@@ -170,7 +170,10 @@ mod tests {
     fn the_bytes_of_a_request_are_what_other_versions_expect() {
         let mut written = BytesMut::new();
         FrameCodec::new(1000).encode(frames().remove(0), &mut written).unwrap();
-        assert_eq!(written, b"\0\0\0\x11\x01\0\0\0\0\0\0\0\x07\0\x01\x11\x70body".as_slice());
+        assert_eq!(
+            written,
+            b"\0\0\0\x11\x01\0\0\0\0\0\0\0\x07\0\x01\x11\x70body".as_slice()
+        );
     }
 
     #[test]
