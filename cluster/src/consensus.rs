@@ -36,6 +36,7 @@ pub(crate) use capture::{Captured, Scope, Told};
 pub(crate) use directory::{VERSION, format};
 pub(crate) use engine::{Engine, EngineConfig, OpenError, Stores};
 pub(crate) use found::found;
-pub(crate) use group::GroupStatus;
+pub(crate) use group::{Group, GroupStatus};
 pub(crate) use log::MemoryDisk;
+pub(crate) use membership::ChangeError;
 pub(crate) use verify::verify;

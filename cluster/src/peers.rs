@@ -106,6 +106,8 @@ pub(crate) struct Neighbours {
     pub(crate) node: NodeId,
     /// The way to the others.
     pub(crate) peers: Arc<dyn Peers>,
+    /// Whether this node founds the cluster if its stores are new. Otherwise its groups rest until another node adds it.
+    pub(crate) found: bool,
     /// Those that are known; others are met when they call.
     pub(crate) others: Vec<NodeId>,
     /// Lets the others call this node.
@@ -118,6 +120,7 @@ impl Default for Neighbours {
         Self {
             node: NodeId::FIRST,
             peers: Arc::new(NoPeers),
+            found: true,
             others: Vec::new(),
             attach: Box::new(drop),
         }

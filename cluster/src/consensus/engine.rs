@@ -258,7 +258,6 @@ impl Engine {
     }
 
     /// What answers the groups of the other nodes, on the lanes for heartbeats, log and snapshots.
-    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
     pub(crate) fn service(&self) -> Arc<dyn Service> {
         Arc::<GroupService>::clone(&self.service)
     }

@@ -31,7 +31,7 @@ use super::steward::Steward;
 use super::types::{LogId, Types};
 use crate::metrics::ENTRY;
 use crate::peers::{NodeId, Peers};
-use crate::shard::{Epoch, Outcome, Proposal, Shard};
+use crate::shard::{Epoch, Leader, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
 
 pub(crate) type GroupRaft = Raft<Types, Machine>;
@@ -315,6 +315,13 @@ impl Shard for Group {
 
     fn ownership(&self) -> watch::Receiver<Option<Epoch>> {
         self.ownership.watch()
+    }
+
+    /// A leader that was just elected is known before its epoch is: it refuses calls under the one before, and tells.
+    fn leader(&self) -> Option<Leader> {
+        let node = self.standing.borrow().leader?;
+        let epoch = self.ownership.applied()?;
+        Some(Leader { node, epoch })
     }
 
     fn propose(&self, proposal: Proposal) {

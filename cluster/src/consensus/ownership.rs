@@ -30,6 +30,12 @@ impl Ownership {
         *self.owned.borrow()
     }
 
+    /// The last epoch that was applied, whoever's it is.
+    pub(crate) fn applied(&self) -> Option<Epoch> {
+        let applied = self.applied.load(Ordering::Acquire);
+        (applied > 0).then_some(Epoch(applied))
+    }
+
     /// Takes up an epoch, unless another node's was applied since.
     pub(crate) fn grant(&self, epoch: Epoch) {
         self.owned.send_if_modified(|owned| {

@@ -164,16 +164,16 @@ async fn a_voter_that_restarts_elects_nobody_while_a_lease_may_last() {
     nodes.isolate(node(1));
     nodes.restart(node(2)).await;
     nodes.restart(node(3)).await;
-    for pre in [true, false] {
-        let answer = ask_for_vote(&nodes, node(3), node(2), pre).await;
-        assert_eq!(answer, Response::Refused(Refusal::NoVote));
-    }
-    tokio::time::sleep_until(cut + LEASE).await;
+    tokio::time::sleep_until(cut + LEASE - Duration::from_millis(1)).await;
     for group in groups.clone() {
         for id in [2, 3] {
             let standing = nodes.group(node(id), group).standing();
             assert_eq!(standing.leader, Some(node(1)), "group {group}");
         }
+    }
+    for pre in [true, false] {
+        let answer = ask_for_vote(&nodes, node(3), node(2), pre).await;
+        assert_eq!(answer, Response::Refused(Refusal::NoVote));
     }
     let rest = self::nodes([2, 3]);
     for group in groups {
@@ -186,7 +186,7 @@ async fn a_voter_that_restarts_elects_nobody_while_a_lease_may_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leadership_is_handed_over_without_a_refused_write() {
+async fn leadership_is_handed_over_and_no_outcome_is_unknown() {
     let nodes = Nodes::of(8, 3, 1).await;
     for turn in 0..6_u64 {
         let to = node(turn % 3 + 1);
@@ -198,7 +198,7 @@ async fn leadership_is_handed_over_without_a_refused_write() {
         group.transfer_leader(to).await.unwrap();
         nodes.leader_of(SHARD, &self::nodes([to.get()])).await;
         assert!(began.elapsed() < Duration::from_millis(200), "{:?}", began.elapsed());
-        assert!(matches!(early.await.unwrap(), Outcome::Committed { .. }));
+        assert!(!matches!(early.await.unwrap(), Outcome::Unknown));
         if leader != to {
             assert_eq!(
                 propose(&*group, epoch, vec![put("late", "1")]).await.unwrap(),
