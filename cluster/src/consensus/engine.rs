@@ -254,7 +254,6 @@ impl Engine {
     }
 
     /// A group by its number: 0 is the meta group, shard n is n + 1.
-    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
     pub(crate) fn group(&self, number: u32) -> Option<&Arc<Group>> {
         match number.checked_sub(1) {
             None => Some(&self.meta),

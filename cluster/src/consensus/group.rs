@@ -299,12 +299,6 @@ impl Group {
         self.node
     }
 
-    /// Who leads the group and who belongs to it, whenever that changes.
-    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
-    pub(crate) fn watch_standing(&self) -> watch::Receiver<Standing> {
-        self.standing.clone()
-    }
-
     /// The last entry that the last snapshot contains.
     pub(crate) fn snapshot_applied(&self) -> Option<LogId> {
         self.snapshot.applied()

@@ -111,6 +111,7 @@ impl RequestPlane {
     }
 
     /// Where it listens.
+    #[cfg(test)]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -149,6 +150,7 @@ impl RequestPlane {
     }
 
     /// Every peer, and why it cannot be called, if it cannot.
+    #[cfg(test)]
     pub(crate) fn reach(&self) -> BTreeMap<NodeId, Result<(), String>> {
         let peers = self.plane.peers.read();
         let reach = peers.values().map(|peer| (peer.node, peer.live().map(drop)));
@@ -156,7 +158,7 @@ impl RequestPlane {
     }
 
     /// Ends all sessions, and waits until nothing of the plane runs any more.
-    pub(crate) async fn shutdown(self) {
+    pub(crate) async fn shutdown(&self) {
         let plane = &self.plane;
         plane.close();
         plane.mesh.stop().await;
