@@ -7,7 +7,7 @@
 //! by the confirmation.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -21,7 +21,7 @@ use crate::{keyspace::KeyRange, shard::Outcome};
 /// Why held output must not leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Broken {
-    /// A batch had no effect, or what was read is not confirmed.
+    /// A batch had no effect, or the turn had none and what it read is not confirmed.
     NotProposed,
     /// A batch may or may not have taken effect.
     Unknown,
@@ -41,14 +41,23 @@ pub(crate) struct Gate {
     state: Mutex<State>,
 }
 
+/// What became of a number.
+#[derive(Clone, Copy)]
+enum Settled {
+    Batch(Verdict),
+    Read { confirmed: bool },
+}
+
 #[derive(Default)]
 struct State {
     /// All proposals up to this one have an outcome.
     settled: u64,
     /// Outcomes behind a gap.
-    early: BTreeMap<u64, Verdict>,
+    early: BTreeMap<u64, Settled>,
     /// The worst of the outcomes so far.
     broken: Option<Broken>,
+    /// Numbers of reads that are not confirmed. A batch behind one that is committed nevertheless is what it is.
+    unconfirmed: BTreeSet<u64>,
     /// Writes whose batch has no outcome yet, with the number of the batch.
     pending: BTreeMap<Bytes, (u64, Option<Bytes>)>,
     /// Output in the order of the turns.
@@ -93,7 +102,7 @@ impl Gate {
                 state.held.push_back((number, Box::new(output)));
                 return;
             }
-            state.verdict()
+            state.verdict(number)
         };
         output(verdict);
     }
@@ -115,15 +124,15 @@ impl Gate {
             Outcome::NotProposed => Err(Broken::NotProposed),
             Outcome::Unknown => Err(Broken::Unknown),
         };
-        self.conclude(number, keys, verdict);
+        self.conclude(number, keys, Settled::Batch(verdict));
     }
 
     /// Takes whether what was read was the state of the shard, and lets out what waited for that.
     pub(crate) fn confirm(&self, number: u64, confirmed: bool) {
-        self.conclude(number, &[], if confirmed { Ok(()) } else { Err(Broken::NotProposed) });
+        self.conclude(number, &[], Settled::Read { confirmed });
     }
 
-    fn conclude(&self, number: u64, keys: &[Bytes], verdict: Verdict) {
+    fn conclude(&self, number: u64, keys: &[Bytes], settled: Settled) {
         // Nearly always there is one output.
         let (mut first, mut others) = (None, Vec::new());
         {
@@ -134,15 +143,20 @@ impl Gate {
                 }
             }
             if number != state.settled + 1 {
-                state.early.insert(number, verdict);
+                state.early.insert(number, settled);
                 return;
             }
-            let mut settled = Some((number, verdict));
-            while let Some((next, verdict)) = settled {
+            let mut settled = Some((number, settled));
+            while let Some((next, outcome)) = settled {
                 state.settled = next;
-                state.broken = state.broken.max(verdict.err());
-                let verdict = state.verdict();
-                if verdict.is_ok() {
+                match outcome {
+                    Settled::Batch(verdict) => state.broken = state.broken.max(verdict.err()),
+                    Settled::Read { confirmed: true } => {}
+                    Settled::Read { confirmed: false } => drop(state.unconfirmed.insert(next)),
+                }
+                let verdict = state.verdict(next);
+                // Once something is wrong, everybody looks.
+                if state.broken.is_none() && state.unconfirmed.is_empty() {
                     self.durable.store(next, Ordering::Release);
                 }
                 while let Some((_, output)) = state.held.pop_front_if(|(number, _)| *number <= next) {
@@ -184,13 +198,15 @@ impl Gate {
 
 impl State {
     /// The outcome behind the last one, if it came early.
-    fn next_early(&mut self) -> Option<(u64, Verdict)> {
+    fn next_early(&mut self) -> Option<(u64, Settled)> {
         let next = self.settled + 1;
         Some((next, self.early.remove(&next)?))
     }
 
-    fn verdict(&self) -> Verdict {
-        self.broken.map_or(Ok(()), Err)
+    /// Whether output behind a settled number may leave.
+    fn verdict(&self, number: u64) -> Verdict {
+        let unconfirmed = self.unconfirmed.contains(&number).then_some(Broken::NotProposed);
+        self.broken.max(unconfirmed).map_or(Ok(()), Err)
     }
 }
 
@@ -250,16 +266,27 @@ mod tests {
     /// Guarantees 3 and 7.
     #[test]
     fn output_behind_reads_waits_until_they_are_confirmed() {
-        for confirmed in [true, false] {
-            let gate = Gate::default();
-            let (read, written) = (gate.begin(std::iter::empty()), gate.begin(std::iter::empty()));
-            let outputs = [watch(&gate, read), watch(&gate, written)];
-            gate.settle(written, &[], COMMITTED);
-            assert!(!gate.is_idle() && outputs.iter().all(|output| output.lock().is_none()));
-            gate.confirm(read, confirmed);
-            let verdict = if confirmed { Ok(()) } else { Err(Broken::NotProposed) };
-            assert!(outputs.iter().all(|output| *output.lock() == Some(verdict)));
-        }
+        let gate = Gate::default();
+        let (read, written) = (gate.begin(std::iter::empty()), gate.begin(std::iter::empty()));
+        let outputs = [watch(&gate, read), watch(&gate, written)];
+        gate.settle(written, &[], COMMITTED);
+        assert!(!gate.is_idle() && outputs.iter().all(|output| output.lock().is_none()));
+        gate.confirm(read, true);
+        assert!(outputs.iter().all(|output| *output.lock() == Some(Ok(()))));
+        assert!(gate.is_durable(written));
+    }
+
+    /// Guarantees 3 and 13.
+    #[test]
+    fn an_unconfirmed_read_does_not_make_a_committed_batch_one_without_effect() {
+        let gate = Gate::default();
+        let (read, written) = (gate.begin(std::iter::empty()), gate.begin(std::iter::empty()));
+        let outputs = [watch(&gate, read), watch(&gate, written)];
+        gate.confirm(read, false);
+        gate.settle(written, &[], COMMITTED);
+        let refused = Some(Err(Broken::NotProposed));
+        assert_eq!([*outputs[0].lock(), *outputs[1].lock()], [refused, Some(Ok(()))]);
+        assert_eq!(*watch(&gate, read).lock(), refused, "also for one that comes late");
     }
 
     #[test]

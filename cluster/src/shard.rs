@@ -4,7 +4,7 @@ use std::{io, ops::Bound, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::lease::Lease;
 use crate::peers::NodeId;
@@ -76,6 +76,22 @@ pub(crate) struct Confirmation {
     pub(crate) epoch: Epoch,
     /// Hears whether it was in force after the question was asked.
     pub(crate) done: Box<dyn FnOnce(bool) + Send>,
+}
+
+/// Whether what was read under an epoch until now was the state of the shard.
+pub(crate) async fn is_confirmed(shard: &dyn Shard, epoch: Epoch) -> bool {
+    if shard.lease().holds(epoch) {
+        return true;
+    }
+    let (tell, told) = oneshot::channel();
+    shard.confirm(Confirmation {
+        epoch,
+        done: Box::new(move |confirmed| {
+            // Who asked may have given up.
+            let _ = tell.send(confirmed);
+        }),
+    });
+    told.await.unwrap_or(false)
 }
 
 /// What became of a proposal.

@@ -9,7 +9,7 @@ use crate::{
     ActorError, ErrorKind, Result, keyspace,
     mailbox::Fault,
     remote::{META, Meta, Owner, Remote},
-    shard::{Epoch, Leader, Op, Outcome, Proposal, Shard, WriteSet},
+    shard::{Epoch, Leader, Op, Outcome, Proposal, Shard, WriteSet, is_confirmed},
 };
 
 /// Pause before an attempt of this node's own that failed is repeated.
@@ -110,12 +110,12 @@ impl Settings {
             Meta::Get { key } => {
                 let row = self.read(&key);
                 // Another owner may have written meanwhile.
-                (*self.meta.ownership().borrow() == Some(epoch)).then_some(row)
+                is_confirmed(&*self.meta, epoch).await.then_some(row)
             }
             Meta::PutIfAbsent { key, value } => {
                 match self.read(&key) {
                     Ok(None) => {}
-                    known => return Some(known),
+                    known => return is_confirmed(&*self.meta, epoch).await.then_some(known),
                 }
                 match self.propose(epoch, key.clone().into(), value.into()).await {
                     Outcome::Committed { .. } => Some(self.read(&key)),

@@ -5,6 +5,7 @@ mod damage;
 mod disk;
 mod golden;
 mod kill;
+mod leases;
 mod memory;
 #[cfg(feature = "testing")]
 mod nodes;

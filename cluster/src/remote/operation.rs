@@ -23,6 +23,7 @@ use crate::{
     mailbox::Fault,
     peers::CallError,
     router::Node,
+    shard::is_confirmed,
     wire,
 };
 
@@ -320,7 +321,8 @@ async fn owned<O: Operate>(operation: O, node: &Arc<Node>, host: &Arc<Host>) -> 
     let epoch = host.epoch()?;
     let outcome = operation.operate(Arc::clone(node), Arc::clone(host)).await;
     // What was read may be older than what another owner wrote meanwhile.
-    (!O::REPEATABLE || host.epoch() == Some(epoch)).then_some(outcome)
+    let is_owner = !O::REPEATABLE || (is_confirmed(&*host.shard, epoch).await && host.epoch() == Some(epoch));
+    is_owner.then_some(outcome)
 }
 
 fn encode<T: Serialize>(output: &T) -> Result<Bytes> {

@@ -34,6 +34,10 @@ type Done = Box<dyn FnOnce(Outcome) + Send>;
 /// For how long nobody takes a group over from an owner that does not hear of it.
 const LEASE: Duration = Duration::from_millis(900);
 
+/// The least time it takes to own a group: what fails at once and is tried again under each new ownership would otherwise
+/// go on for ever in no time.
+const INSTALL: Duration = Duration::from_millis(1);
+
 /// How a simulated group misbehaves.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
@@ -321,10 +325,19 @@ struct SimulatedShard {
 }
 
 impl SimulatedShard {
+    /// A cluster that cannot register its classes does not open, and shows nothing: the meta group is spared.
+    fn faults(&self) -> Faults {
+        if self.number == u16::MAX {
+            Faults::default()
+        } else {
+            self.disk.faults.lock().clone()
+        }
+    }
+
     /// Begins the lease of an epoch.
     fn renew(&self, epoch: Epoch) {
         self.lease.begin(epoch, 0);
-        if !self.disk.faults.lock().lapsed {
+        if !self.faults().lapsed {
             self.lease.extend_always(0);
         }
     }
@@ -332,7 +345,7 @@ impl SimulatedShard {
     /// Whether a majority says that this node owns the group.
     async fn is_confirmed(&self, epoch: Epoch) -> bool {
         tokio::time::sleep(self.disk.delay()).await;
-        let unconfirmed = self.disk.faults.lock().unconfirmed;
+        let unconfirmed = self.faults().unconfirmed;
         let is_last = self.rows.installed.borrow().is_some_and(|last| last.epoch == epoch);
         is_last && *self.owned.borrow() == Some(epoch) && !self.disk.chance(unconfirmed)
     }
@@ -355,7 +368,7 @@ async fn serve(disk: Arc<SimulatedDisk>, shard: Arc<SimulatedShard>, mut proposa
         }
         if node == shard.node && shard.owned.borrow().is_none() {
             let lease = deaf.map_or(Duration::ZERO, |_| LEASE.saturating_sub(at.elapsed()));
-            tokio::time::sleep(lease + disk.delay()).await;
+            tokio::time::sleep(lease + disk.delay().max(INSTALL)).await;
             if appointed.borrow().node != shard.node {
                 continue;
             }
@@ -403,12 +416,7 @@ async fn round(
         }
         next = proposals.try_recv().ok();
     }
-    // A cluster that cannot register its classes does not open, and shows nothing.
-    let faults = if shard.number == u16::MAX {
-        Faults::default()
-    } else {
-        disk.faults.lock().clone()
-    };
+    let faults = shard.faults();
     if waiting.is_empty() {
         return;
     }

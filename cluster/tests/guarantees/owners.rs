@@ -206,3 +206,53 @@ async fn work_that_rests_on_reads_begins_only_at_the_owner() {
     test.advance(Duration::from_secs(5)).await;
     assert_eq!(begun.count(), 1);
 }
+
+/// Guarantees 3, 7 and 17.
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_is_cut_off_answers_nothing_stale_and_its_actors_answer_elsewhere() {
+    for seed in 0..4 {
+        let builder = TestNodes::builder(seed).actor::<Account>(Activations::default());
+        let test = builder.engines().shards(2).start().await;
+        let shard = test.shard_of::<Account>(&id());
+        let old = test.owner(shard);
+        let at = |node: usize| test.node(node).get::<Account>(id());
+        at(old).ask(Add(1)).await.unwrap();
+        test.isolate(old);
+        let cut = Instant::now();
+        let added = async {
+            while at((old + 1) % 3).ask(Add(10)).await.is_err() {
+                test.advance(Duration::from_millis(10)).await;
+            }
+            cut.elapsed()
+        };
+        // It is asked all the time, so it answers until its lease has run out.
+        let stale = async {
+            let mut last = Duration::ZERO;
+            while cut.elapsed() < Duration::from_secs(5) {
+                let within = Duration::from_millis(500);
+                match at(old).ask_within(within, Total).await {
+                    Ok(1) => last = cut.elapsed(),
+                    Ok(other) => panic!("seed {seed}: {other} was never the total here"),
+                    Err(_) => {}
+                }
+                test.advance(Duration::from_millis(5)).await;
+            }
+            last
+        };
+        let (added, last) = tokio::join!(added, stale);
+        assert!(
+            last < added,
+            "seed {seed}: a read at {last:?} has not seen the write of {added:?}"
+        );
+        assert!(
+            last > Duration::from_millis(400),
+            "seed {seed}: the last read was at {last:?}"
+        );
+        assert!(
+            added < Duration::from_secs(3),
+            "seed {seed}: the actor was away for {added:?}"
+        );
+        test.heal();
+        assert_eq!(at((old + 1) % 3).ask(Total).await.unwrap(), 11);
+    }
+}

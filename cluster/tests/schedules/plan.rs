@@ -163,6 +163,7 @@ impl Plan {
         let commit_delay = Duration::from_millis(random.random_range(0..40));
         let calm = Faults {
             commit_delay,
+            lapsed: !engine && random.random_bool(0.3),
             ..Faults::default()
         };
         disturb(random, engine, shards, cells, &calm, &mut events);
@@ -208,7 +209,7 @@ impl Plan {
     pub(crate) fn is_faulty(&self) -> bool {
         self.any(|what| match what {
             What::Crash(_) | What::Depose(_) | What::FailSyncs => true,
-            What::Faults(faults) => faults.unknown > 0.0 || faults.refused > 0.0,
+            What::Faults(faults) => faults.unknown > 0.0 || faults.refused > 0.0 || faults.unconfirmed > 0.0,
             What::Calls { .. } | What::PassivateAll | What::Refuse(..) | What::TakeSnapshots | What::LoseState => false,
         })
     }
@@ -253,6 +254,7 @@ fn disturb(random: &mut StdRng, engine: bool, shards: u16, cells: usize, calm: &
         events.push(What::Faults(Faults {
             unknown: if random.random_bool(0.7) { rate } else { 0.0 },
             refused: if random.random_bool(0.5) { rate } else { 0.0 },
+            unconfirmed: if random.random_bool(0.3) { rate } else { 0.0 },
             ..calm.clone()
         }));
         events.push(What::Faults(calm.clone()));
