@@ -189,8 +189,8 @@ async fn a_node_grows_to_three_and_back_to_one_and_loses_nothing() {
         eventually("the node is out", async || {
             let overview = field.overview().await?;
             let nodes = overview["nodes"].as_array()?;
-            let is_out = |it: &&serde_json::Value| it["id"] == node && it["state"] == "removed";
-            nodes.iter().find(is_out).map(drop)
+            let it = nodes.iter().find(|it| it["id"] == node)?;
+            (it["state"] == "Removed").then_some(())
         })
         .await;
         field.hosts[node - 1].kill();
