@@ -113,6 +113,7 @@ impl RequestPlane {
     }
 
     /// Where it listens.
+    #[cfg(test)]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -151,6 +152,7 @@ impl RequestPlane {
     }
 
     /// Every peer, and why it cannot be called, if it cannot.
+    #[cfg(test)]
     pub(crate) fn reach(&self) -> BTreeMap<NodeId, Result<(), String>> {
         let peers = self.plane.peers.read();
         let reach = peers.values().map(|peer| (peer.node, peer.live().map(drop)));
