@@ -29,6 +29,7 @@ mod inbox;
 mod inspect;
 mod interface;
 mod keyspace;
+mod lease;
 mod mailbox;
 mod members;
 mod message;

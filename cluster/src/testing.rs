@@ -184,6 +184,7 @@ async fn open(
                     disk,
                     NodeId::FIRST,
                     &Handle::current(),
+                    clock,
                 )))
                 .await
         }

@@ -91,6 +91,7 @@ impl ClusterBuilder {
             found: self.neighbours.found,
             raft: self.config.raft.clone(),
             actors: self.config.actors.clone(),
+            clock: Arc::clone(&self.config.clock),
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
         })
         .await?;

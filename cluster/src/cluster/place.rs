@@ -91,6 +91,7 @@ impl Place {
             found: is_founder,
             raft: config.raft.clone(),
             actors: config.actors.clone(),
+            clock: Arc::clone(&config.clock),
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
         })
         .await?;
