@@ -11,6 +11,7 @@ mod output;
 mod phases;
 mod runs;
 mod token;
+mod vectors;
 mod watch;
 
 pub use client::ClientError;

@@ -6,10 +6,13 @@ use cluster::{Migration, Migrations};
 const APPLICATION: &str = "foundation";
 
 /// Every file, by its name without the ending.
-const FILES: &[(&str, &str)] = &[(
-    "0001_first_classes",
-    include_str!("../../migrations/0001_first_classes.toml"),
-)];
+const FILES: &[(&str, &str)] = &[
+    (
+        "0001_first_classes",
+        include_str!("../../migrations/0001_first_classes.toml"),
+    ),
+    ("0002_vectors", include_str!("../../migrations/0002_vectors.toml")),
+];
 
 /// Every migration, in order.
 pub(crate) fn migrations() -> Migrations {
