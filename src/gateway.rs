@@ -9,6 +9,7 @@ mod api;
 mod backups;
 mod body;
 mod caller;
+mod client_address;
 mod cursor;
 mod error;
 mod etag;
@@ -29,6 +30,7 @@ mod vectors;
 mod tests;
 
 pub use backups::Backups;
+pub use client_address::ForwardedHeader;
 pub use error::Problem;
 pub use planning::Planning;
 pub use routes::app;

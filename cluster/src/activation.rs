@@ -19,7 +19,7 @@ use crate::{
     host::Host,
     idempotency::Recall,
     interface::{self, Class, Instance, Value},
-    mailbox::{Call, Fault, Letter, Mailbox, Origin, Reply, Wake},
+    mailbox::{Begin, Call, Fault, Letter, Mailbox, Origin, Reply},
     metrics::{ClassMetrics, Rejection},
     router::Node,
     storage,
@@ -40,29 +40,41 @@ pub(crate) struct Slot {
     instance: Option<Box<dyn Instance>>,
     /// Number of the instance, to tell apart the work of earlier ones.
     incarnation: u64,
+    /// When a letter was last in hand.
+    used: Instant,
 }
 
 impl ractor::Actor for Activation {
-    type Msg = Wake;
+    type Msg = Begin;
     type State = Slot;
     type Arguments = Slot;
 
-    async fn pre_start(&self, _myself: ractor::ActorRef<Wake>, slot: Slot) -> Result<Slot, ractor::ActorProcessingErr> {
+    async fn pre_start(&self, _: ractor::ActorRef<Begin>, slot: Slot) -> Result<Slot, ractor::ActorProcessingErr> {
         Ok(slot)
+    }
+
+    async fn post_start(
+        &self,
+        myself: ractor::ActorRef<Begin>,
+        _: &mut Slot,
+    ) -> Result<(), ractor::ActorProcessingErr> {
+        // From here and not from the first caller, whose span would stay around the actor for all its life.
+        Ok(myself.send_message(Begin)?)
     }
 
     async fn handle(
         &self,
-        _myself: ractor::ActorRef<Wake>,
-        _: Wake,
+        _myself: ractor::ActorRef<Begin>,
+        Begin: Begin,
         slot: &mut Slot,
     ) -> Result<(), ractor::ActorProcessingErr> {
-        while let Some(letter) = slot.mailbox.next() {
+        while let Some(letter) = slot.mailbox.next(slot.used).await {
             // As a channel does: a full mailbox must not keep others from the thread, nor a kill from this actor.
             tokio::task::coop::consume_budget().await;
             match letter {
                 Letter::Call(call) => slot.call(call).await,
-                Letter::Alarm(due, reply) => slot.alarm(due, reply).await,
+                // In a box, like all that is rare: what calls need lies closer together.
+                Letter::Alarm(due, reply) => Box::pin(slot.alarm(due, reply)).await,
                 Letter::Passivate(reply) => slot.passivate(reply),
             }
         }
@@ -82,104 +94,108 @@ impl Slot {
             metrics,
             instance: None,
             incarnation: 0,
+            used: Instant::now(),
         }
     }
 
-    async fn call(&mut self, call: Call) {
-        let Call {
-            message,
-            payload,
-            origin,
-            chain,
-            request,
-            keyed,
-            sent,
-            mut reply,
-        } = call;
+    /// Handles a call. It stays in its box: what is taken out of it here is kept in the memory of the actor.
+    async fn call(&mut self, mut call: Box<Call>) {
         let now = Instant::now();
-        match origin {
-            Origin::Ask if reply.is_abandoned() => return,
-            Origin::Ask | Origin::Send { .. } if now.duration_since(sent) > self.node.bounds.queue_age => {
+        self.used = now;
+        match call.origin {
+            Origin::Ask if call.reply.is_abandoned() => return,
+            Origin::Ask | Origin::Send { .. } if now.duration_since(call.sent) > self.node.bounds.queue_age => {
                 self.node.metrics.rejected(Rejection::QueueAge);
-                return reply.send(Err(Fault::Overloaded(Rejection::QueueAge.text())));
+                return call
+                    .reply
+                    .send(Err(Fault::Overloaded(Rejection::QueueAge.text().into())));
             }
             Origin::Pipe { incarnation } if incarnation != self.incarnation || self.instance.is_none() => return,
             Origin::Ask | Origin::Send { .. } | Origin::Pipe { .. } => {}
         }
         let class = self.class.name();
-        let keyed = match keyed {
+        let keyed = match call.keyed {
             None => None,
             // Before the activation, so that an actor that cannot be activated any more still answers for what it did.
             Some(keyed) => match keyed.recall(&self.host, &self.mailbox, self.node.clock.now()) {
                 Ok(Recall::New(replaces)) => Some((keyed, replaces)),
-                Ok(Recall::Known(outcome)) => return self.release(reply, outcome.map_err(Fault::Handler)),
-                Err(error) => return self.release(reply, Err(Fault::Activation(error))),
+                Ok(Recall::Known(outcome)) => return self.release(call.reply, outcome.map_err(Fault::Handler)),
+                Err(error) => return self.release(call.reply, Err(Fault::Activation(error))),
             },
         };
-        let place = self.class.messages().binary_search(&&*message).ok();
-        let began = if self.instance.is_some() { Some(now) } else { None };
-        let instance = match self.instance(chain.as_ref()).await {
-            Ok(instance) => instance,
-            Err(fault) => return self.release(reply, Err(fault)),
-        };
-        // Its caller may have gone away while the actor was activated.
-        if matches!(origin, Origin::Ask) && reply.is_abandoned() {
-            return;
+        let place = self.class.messages().binary_search(&&*call.message).ok();
+        let mut began = now;
+        if self.instance.is_none() {
+            if let Err(fault) = Box::pin(self.instance(call.chain.as_ref())).await {
+                return self.release(call.reply, Err(fault));
+            }
+            // Its caller may have gone away while the actor was activated.
+            if matches!(call.origin, Origin::Ask) && call.reply.is_abandoned() {
+                return;
+            }
+            began = Instant::now();
         }
+        let Some(instance) = &mut self.instance else {
+            return self.release(call.reply, Err(Fault::Unavailable));
+        };
         // A durable send that the class does not know is not taken, so that it becomes a dead letter, also after a crash.
-        if matches!(origin, Origin::Send { .. }) && place.is_none() {
-            let unknown = interface::unknown_message(class, &message);
-            return self.release(reply, Err(Fault::Foreign(unknown)));
+        if matches!(call.origin, Origin::Send { .. }) && place.is_none() {
+            let unknown = interface::unknown_message(class, &call.message);
+            return self.release(call.reply, Err(Fault::Foreign(unknown)));
         }
         if let Some((keyed, replaces)) = keyed
             && let Err(error) = instance.turn().open(keyed, replaces)
         {
-            return self.release(reply, Err(Fault::Activation(error)));
+            return self.release(call.reply, Err(Fault::Activation(error)));
         }
-        if let Origin::Send { source, id } = origin {
+        if let Origin::Send { source, id } = call.origin {
             match instance.turn().take_send(source, id) {
                 Ok(true) => {}
-                Ok(false) => return self.release(reply, Ok(Box::new(()))),
-                Err(error) => return self.release(reply, Err(Fault::Activation(error))),
+                Ok(false) => return self.release(call.reply, Ok(Box::new(()))),
+                Err(error) => return self.release(call.reply, Err(Fault::Activation(error))),
             }
         }
-        reply.start();
+        call.reply.start();
         let Some(place) = place else {
-            let unknown = interface::unknown_message(class, &message);
-            return self.finish(reply, Err(Fault::Handler(unknown)));
+            let unknown = interface::unknown_message(class, &call.message);
+            return self.finish(call.reply, Err(Fault::Handler(unknown)));
         };
         let cause = Cause::Message(place);
-        let actor = instance.turn().address().hash;
-        let began = began.unwrap_or_else(Instant::now);
-        instance.turn().begin(cause, began);
-        let call = Chain::run(actor, chain, instance.call(place, payload));
-        let (span, work) = match request {
+        self.node.watch.begin(&self.mailbox.vitals, cause, began);
+        let handled = instance.call(place, call.payload);
+        let handled = Chain::run(self.mailbox.address.hash, call.chain, handled);
+        let (span, work) = match call.request {
             // Whoever follows a request finds its turns also where others are not logged.
             Some(request) => {
-                let span = tracing::info_span!("turn", request_id = request.as_str(), class, message = %message);
-                (span, Either::Left(Box::pin(request.scope(call))))
+                let span = tracing::info_span!("turn", request_id = request.as_str(), class, message = %call.message);
+                (span, Either::Left(Box::pin(request.scope(handled))))
             }
             None => {
-                let span = tracing::debug_span!("turn", class, message = %message);
-                (span, Either::Right(call))
+                let span = tracing::debug_span!("turn", class, message = %call.message);
+                (span, Either::Right(handled))
             }
         };
         let result = AssertUnwindSafe(work).catch_unwind().instrument(span.clone()).await;
         self.ended(cause, began, &result);
         match result {
             Ok(result) => {
-                if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (origin, &result) {
+                if let (Origin::Send { .. } | Origin::Pipe { .. }, Err(error)) = (call.origin, &result) {
                     let _in_turn = span.enter();
-                    tracing::warn!(actor = %self.mailbox.address, message = %message, %error, "a message that nobody waits for failed");
+                    tracing::warn!(actor = %self.mailbox.address, message = %call.message, %error, "a message that nobody waits for failed");
                 }
                 let result = match result {
                     // Nor is one that it cannot read.
-                    Err(error) if is_unread_send(origin, &error) && self.leave_send() => Err(Fault::Foreign(error)),
+                    Err(error) if is_unread_send(call.origin, &error) && self.leave_send() => {
+                        Err(Fault::Foreign(error))
+                    }
                     result => result.map_err(Fault::Handler),
                 };
-                self.finish(reply, result);
+                self.finish(call.reply, result);
             }
-            Err(panic) => span.in_scope(|| self.panicked(reply, &*panic)),
+            Err(panic) => {
+                let _in_turn = span.enter();
+                self.panicked(call.reply, &*panic);
+            }
         }
     }
 
@@ -190,6 +206,7 @@ impl Slot {
 
     async fn alarm(&mut self, due: Due, reply: Reply) {
         let (class, metrics) = (self.class.name(), Arc::clone(&self.metrics));
+        self.used = Instant::now();
         let instance = match self.instance(None).await {
             Ok(instance) => instance,
             // An activation that was only refused for now is no failure of the alarm.
@@ -198,6 +215,7 @@ impl Slot {
             }
             Err(_) => return self.failed_alarm(due, reply),
         };
+        instance.turn().touch();
         let Some(alarm) = instance.turn().storage.alarm.fire(due) else {
             instance.turn().drop_stale_alarm(due.at);
             return self.finish(reply, Ok(Box::new(())));
@@ -267,6 +285,7 @@ impl Slot {
     }
 
     fn passivate(&mut self, reply: Reply) {
+        self.used = Instant::now();
         if self.drop_instance() {
             self.metrics.passivated();
         }
@@ -302,8 +321,9 @@ impl Slot {
             self.mailbox.vitals.set_resident(true);
             // What `activate` itself wrote is a batch of its own.
             self.finish(Reply::nobody(), Ok(Box::new(())));
-            if let Some(instance) = &mut self.instance {
-                instance.turn().passivate = passivate;
+            if passivate && let Some(instance) = &mut self.instance {
+                instance.turn().touch();
+                instance.turn().passivate = true;
             }
         }
         self.instance.as_mut().ok_or(Fault::Unavailable)
@@ -315,6 +335,9 @@ impl Slot {
             return self.release(reply, outcome);
         };
         let turn = instance.turn();
+        if turn.ends_untouched() {
+            return self.release(reply, outcome);
+        }
         let effect = turn.has_effect();
         turn.conclude(&outcome, effect);
         let Commit { number, .. } = turn.commit();
@@ -370,13 +393,14 @@ impl Slot {
     }
 
     /// Notes the end of a turn for those who watch.
-    fn ended<T>(&self, cause: Cause, began: Instant, result: &Result<crate::Result<T>, Box<dyn Any + Send>>) {
+    fn ended<T>(&mut self, cause: Cause, began: Instant, result: &Result<crate::Result<T>, Box<dyn Any + Send>>) {
         let outcome = match result {
             Ok(Ok(_)) => TurnOutcome::Ok,
             Ok(Err(_)) => TurnOutcome::Error,
             Err(_) => TurnOutcome::Panic,
         };
         let (duration, is_slow) = self.node.watch.end(&self.mailbox.vitals, cause, began, outcome);
+        self.used = began + duration;
         self.metrics.turn(outcome, duration);
         if is_slow {
             self.metrics.slow_turn();
@@ -471,7 +495,7 @@ fn run(
                 }
             },
         };
-        mailbox.post(Letter::Call(Call {
+        mailbox.post(Letter::Call(Box::new(Call {
             message: message.into(),
             payload,
             origin: Origin::Pipe { incarnation },
@@ -480,7 +504,7 @@ fn run(
             keyed: None,
             sent: tokio::time::Instant::now(),
             reply: Reply::nobody(),
-        }));
+        })));
         drop(busy);
     })
 }

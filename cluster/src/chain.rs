@@ -40,6 +40,19 @@ impl Chain {
         RUNNING.scope(Running { actor, askers }, turn)
     }
 
+    /// The chain whose actors were told in the order of [`actors`](Self::actors).
+    pub(crate) fn of(actors: &[ActorHash]) -> Option<Arc<Self>> {
+        let first = actors.iter().rev();
+        first.fold(None, |parent, actor| Some(Self::extend(*actor, parent)))
+    }
+
+    /// The actors that wait, from the asker back to the first.
+    pub(crate) fn actors(&self) -> Vec<ActorHash> {
+        std::iter::successors(Some(self), |chain| chain.parent.as_deref())
+            .map(|chain| chain.asker)
+            .collect()
+    }
+
     /// The chain of what is asked now: empty outside a turn.
     pub(crate) fn current() -> Option<Arc<Self>> {
         RUNNING
@@ -70,6 +83,9 @@ mod tests {
         let (a, b, c) = (ActorHash([1; 16]), ActorHash([2; 16]), ActorHash([3; 16]));
         let chain = Chain::extend(b, Some(Chain::extend(a, None)));
         assert!(chain.contains(a) && chain.contains(b) && !chain.contains(c));
+        assert_eq!(chain.actors(), [b, a]);
+        assert_eq!(Chain::of(&chain.actors()).unwrap().actors(), [b, a]);
+        assert!(Chain::of(&[]).is_none());
     }
 
     /// Guarantee 15.

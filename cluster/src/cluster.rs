@@ -125,7 +125,8 @@ impl Cluster {
 
     /// Settings of the cluster as a whole.
     pub fn settings(&self) -> Settings {
-        Settings::new(Arc::clone(&self.0.meta), self.0.node.bounds.ask)
+        let node = &self.0.node;
+        Settings::new(Arc::clone(&self.0.meta), Arc::clone(&node.remote), node.bounds.ask)
     }
 
     /// Refuses new messages, and waits until those that arrived are handled and durable.
@@ -169,9 +170,21 @@ impl Cluster {
         &self.0.groups
     }
 
-    /// Whether every shard answers.
+    /// Whether every shard answers, here or on another node.
     pub fn ready(&self) -> bool {
-        self.0.node.hosts.iter().all(|host| host.is_ready())
+        self.unowned().is_empty() && !self.0.node.hosts.iter().any(|host| host.is_draining())
+    }
+
+    /// Shards that nobody owns, as far as is known.
+    fn unowned(&self) -> Vec<u16> {
+        let node = &self.0.node;
+        let is_led = |shard| {
+            let leader = node.remote.leaders.of(shard);
+            leader.is_some_and(|leader| leader.node != node.remote.node)
+        };
+        let unowned = node.hosts.iter().filter(|host| host.epoch().is_none());
+        let unowned = unowned.map(|host| host.shard.number());
+        unowned.filter(|shard| !is_led(*shard)).collect()
     }
 
     /// What an operator sees of the node.

@@ -66,13 +66,14 @@ impl<A: VirtualActor> Ctx<A> {
 
     /// Storage of this actor.
     pub fn storage(&mut self) -> &mut Storage {
+        self.turn.touch();
         &mut self.turn.storage
     }
 
     /// Sets the one alarm, instead of the present one. A moment that has passed means now.
     pub fn set_alarm(&mut self, at: Timestamp) {
         let now = self.turn.now();
-        self.turn.storage.alarm.set(at, now);
+        self.storage().alarm.set(at, now);
     }
 
     /// The moment the alarm fires next; empty while its handler runs, unless that has set another.
@@ -82,7 +83,7 @@ impl<A: VirtualActor> Ctx<A> {
 
     /// Removes the alarm. In its handler this takes back what the handler set.
     pub fn delete_alarm(&mut self) {
-        self.turn.storage.alarm.delete();
+        self.storage().alarm.delete();
     }
 
     /// Reference to an actor of this tenant. It contacts nobody.
@@ -121,6 +122,7 @@ impl<A: VirtualActor> Ctx<A> {
                 "an upgrade is one batch, and an ask would split it",
             ));
         }
+        self.turn.touch();
         // Until the contrary is known, also if this call is dropped half-way.
         let before = std::mem::replace(&mut self.turn.split, true);
         let Commit { number, wrote } = self.turn.commit();
@@ -179,6 +181,7 @@ impl<A: VirtualActor> Ctx<A> {
             Some(request) => Box::pin(request.clone().scope(work)),
             None => Box::pin(work),
         };
+        self.turn.touch();
         self.turn.pipes.get_mut().push(Pipe {
             message: M::NAME,
             work,
@@ -199,6 +202,7 @@ impl<A: VirtualActor> Ctx<A> {
 
     /// Ends this activation after the turn; the next message activates again.
     pub fn passivate(&mut self) {
+        self.turn.touch();
         self.turn.passivate = true;
     }
 

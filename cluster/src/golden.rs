@@ -80,6 +80,7 @@ mod tests {
             ("migration", keyspace::migration(258)),
             ("unlisted", keyspace::unlisted(CLASS, HASH)),
             ("erased", keyspace::erased(CLASS)),
+            ("member", keyspace::member(crate::NodeId::new(258))),
         ];
         let golden = check(include_str!("../tests/golden/keys.txt"), &written);
         assert_eq!(keyspace::parse_due(&golden["due"]), Some((1_700_000_000_123, HASH)));
@@ -147,6 +148,21 @@ mod tests {
             message: "chat.say".to_owned(),
             payload: wire::encode("hello").unwrap(),
         };
+        let node_address = |text| crate::NodeAddress::new(text).unwrap();
+        let member = crate::Member {
+            id: crate::NodeId::new(258),
+            name: crate::NodeName::new("a").unwrap(),
+            addresses: crate::Addresses {
+                raft: node_address("10.0.0.1:7001"),
+                requests: node_address("10.0.0.1:7002"),
+                http: Some(node_address("10.0.0.1:80")),
+            },
+            role: crate::Role::Gateway,
+            zone: Some(crate::Zone::new("z").unwrap()),
+            state: crate::MemberState::Removing,
+            format: 300,
+            token: uuid::Uuid::from_bytes([0xA5; 16]),
+        };
         let written = [
             ("author", wire::encode(&author()).unwrap()),
             ("record", storage::encoded(&record)),
@@ -154,6 +170,7 @@ mod tests {
             ("send-id", storage::encoded(&SEND)),
             ("address", address().encode()),
             ("envelope", envelope.encode()),
+            ("member", storage::encoded(&member)),
         ];
         let golden = check(include_str!("../tests/golden/values.txt"), &written);
         assert_eq!(wire::decode::<Author>(&golden["author"]).unwrap(), author());
@@ -161,6 +178,7 @@ mod tests {
         assert_eq!(AlarmRow::decode(&golden["alarm"]).unwrap(), alarm);
         assert_eq!(wire::decode::<SendId>(&golden["send-id"]).unwrap(), SEND);
         assert_eq!(wire::decode::<Stored>(&golden["address"]).unwrap().tenant(), &tenant());
+        assert_eq!(wire::decode::<crate::Member>(&golden["member"]).unwrap(), member);
         let read = Envelope::decode(&golden["envelope"]).unwrap();
         assert_eq!((read.message.as_str(), read.payload), ("chat.say", envelope.payload));
     }

@@ -5,12 +5,12 @@ use std::{
     fmt,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
@@ -29,6 +29,8 @@ use crate::{
     mailbox::{Fault, Letter, Mailbox, Offer, Reply},
     metrics::Rejection,
     outbox::{self, Length},
+    peers::NodeId,
+    remote::{Passage, Standing, Windows},
     router::Node,
     shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet},
     timer::{self, Firings},
@@ -57,6 +59,8 @@ pub(crate) struct Host {
     pub(crate) sends: Notify,
     /// Wakes the collector.
     pub(crate) garbage: Notify,
+    /// Wakes calls from other nodes that came before others they must not overtake.
+    pub(crate) arrivals: Notify,
     /// How many durable sends wait in the outbox.
     pub(crate) outbox: Length,
     pub(crate) dead_letters: DeadLetterRows,
@@ -68,9 +72,6 @@ pub(crate) struct Host {
     state: Mutex<State>,
     /// The ownership that activations run under, for callers that wait for it.
     owned: watch::Sender<Option<Epoch>>,
-    /// Callers that wait for ownership; while there are any, later ones queue behind them.
-    waiting: AtomicUsize,
-    turnstile: tokio::sync::Mutex<()>,
     /// Wakes the sweeper: there is an activation again.
     populated: Notify,
 }
@@ -83,8 +84,24 @@ struct State {
     draining: bool,
     services: Option<CancellationToken>,
     mailboxes: HashMap<ActorHash, Arc<Mailbox>>,
+    /// What came from other nodes under this ownership.
+    windows: Windows,
     /// Actors that are kept at rest.
     held: Vec<Arc<Held>>,
+}
+
+/// What becomes of a call from another node.
+pub(crate) enum Arrival {
+    /// It was taken in: its reply says more.
+    Taken,
+    /// Nobody owns the shard here under the epoch that it names, so nothing was done.
+    NotOwner,
+    /// It must not overtake another one, which has not arrived.
+    Early(Letter),
+    /// That other one did not come.
+    Missing,
+    /// It came before, or nobody waits for it any more.
+    Late,
 }
 
 impl Host {
@@ -104,6 +121,7 @@ impl Host {
             firings: Mutex::default(),
             sends: Notify::new(),
             garbage: Notify::new(),
+            arrivals: Notify::new(),
             outbox: Length::default(),
             dead_letters: DeadLetterRows::default(),
             node,
@@ -111,8 +129,6 @@ impl Host {
             backlog,
             state: Mutex::default(),
             owned: watch::Sender::new(None),
-            waiting: AtomicUsize::new(0),
-            turnstile: tokio::sync::Mutex::new(()),
             populated: Notify::new(),
         })
     }
@@ -180,6 +196,8 @@ impl Host {
 
     fn discard(&self, state: &mut State) {
         state.epoch = None;
+        state.windows.clear();
+        self.arrivals.notify_waiters();
         if let Some(services) = state.services.take() {
             services.cancel();
         }
@@ -196,10 +214,9 @@ impl Host {
         self.node.upgrade()
     }
 
-    /// Whether activations may run here.
-    pub(crate) fn is_ready(&self) -> bool {
-        let state = self.state.lock();
-        state.epoch.is_some() && !state.draining
+    /// Whether new letters are refused.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state.lock().draining
     }
 
     pub(crate) fn epoch(&self) -> Option<Epoch> {
@@ -210,6 +227,11 @@ impl Host {
     pub(crate) async fn ready(&self) {
         // The sender lives as long as this host.
         let _ = self.owned.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// The ownership that activations run under, as it changes.
+    pub(crate) fn owned(&self) -> watch::Receiver<Option<Epoch>> {
+        self.owned.subscribe()
     }
 
     /// Live activations.
@@ -256,36 +278,61 @@ impl Host {
         }
     }
 
-    /// Puts a letter into the mailbox of an actor, activating it if need be; waits for ownership of the shard, and gives
-    /// up if the reference it came through is `broken` meanwhile.
-    pub(crate) async fn deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter, broken: Option<&AtomicBool>) {
+    /// Puts a letter into the mailbox of an actor, activating it if need be; waits for ownership of the shard.
+    pub(crate) async fn deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) {
         let mut letter = letter;
-        if self.waiting.load(Ordering::Acquire) == 0 {
-            if self.has_room()
-                && let Some(mailbox) = address.mailbox()
-            {
-                match mailbox.offer(letter, self.bounds.mailbox) {
-                    Offer::Taken => return,
-                    Offer::Full(back) | Offer::Ending(back) => letter = back,
-                }
-            }
-            match self.try_deliver(address, letter) {
-                None => return,
-                Some(back) => letter = back,
+        while let Some(back) = self.offer(address, letter) {
+            letter = back;
+            self.ready().await;
+        }
+    }
+
+    /// Puts a letter into the mailbox of an actor, activating it if need be. Gives it back while the shard is not owned
+    /// here.
+    pub(crate) fn offer(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) -> Option<Letter> {
+        let mut letter = letter;
+        if self.has_room()
+            && let Some(mailbox) = address.mailbox()
+        {
+            match mailbox.offer(letter, self.bounds.mailbox) {
+                Offer::Taken => return None,
+                Offer::Full(back) | Offer::Ending(back) => letter = back,
             }
         }
-        // Whoever comes now queues up behind us, so calls keep their order while ownership is away.
-        let _waiting = Waiting::new(&self.waiting);
-        let _turn = self.turnstile.lock().await;
-        loop {
-            if broken.is_some_and(|broken| broken.load(Ordering::Acquire)) {
-                return letter.reply().send(Err(Fault::Unavailable));
+        self.put(self.state.lock(), address, letter)
+    }
+
+    /// Puts a letter from another node into the mailbox of an actor, if the shard is owned here under the epoch for which
+    /// it was sent. A call with a `passage` is taken once, and not before the one that it must not overtake.
+    pub(crate) fn accept(
+        self: &Arc<Self>,
+        address: &Arc<Address>,
+        epoch: Epoch,
+        passage: Option<(NodeId, &Passage)>,
+        letter: Letter,
+    ) -> Arrival {
+        let mut state = self.state.lock();
+        // One that goes shall not refuse what its successor will take.
+        if state.epoch != Some(epoch) || state.draining {
+            return Arrival::NotOwner;
+        }
+        if let Some((from, passage)) = passage {
+            match state.windows.take(from, passage) {
+                Standing::Taken => {}
+                Standing::Early => return Arrival::Early(letter),
+                Standing::Late => return Arrival::Late,
+                Standing::Full => {
+                    self.reject(letter, Rejection::Mailbox);
+                    return Arrival::Taken;
+                }
             }
-            match self.try_deliver(address, letter) {
-                None => return,
-                Some(back) => letter = back,
-            }
-            self.ready().await;
+        }
+        // Nobody else takes the lock in between, so it is this ownership that the letter meets.
+        let back = self.put(state, address, letter);
+        self.arrivals.notify_waiters();
+        match back {
+            None => Arrival::Taken,
+            Some(_) => Arrival::NotOwner,
         }
     }
 
@@ -295,8 +342,12 @@ impl Host {
     }
 
     /// Gives the letter back while the shard is not owned.
-    fn try_deliver(self: &Arc<Self>, address: &Arc<Address>, letter: Letter) -> Option<Letter> {
-        let mut state = self.state.lock();
+    fn put(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        address: &Arc<Address>,
+        letter: Letter,
+    ) -> Option<Letter> {
         if state.draining {
             letter.reply().send(Err(Fault::Unavailable));
             return None;
@@ -347,7 +398,7 @@ impl Host {
         if let Some(node) = self.node() {
             node.metrics.rejected(rejection);
         }
-        letter.reply().send(Err(Fault::Overloaded(rejection.text())));
+        letter.reply().send(Err(Fault::Overloaded(rejection.text().into())));
     }
 
     fn spawn(self: &Arc<Self>, address: &Arc<Address>, epoch: Epoch) -> Option<Arc<Mailbox>> {
@@ -508,21 +559,6 @@ impl Drop for Settle {
         if let Some(settled) = self.0.take() {
             settled(Outcome::Unknown);
         }
-    }
-}
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -183,7 +183,8 @@ impl fmt::Display for ClassUid {
 }
 
 /// Place of an actor in the keyspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct ActorHash(pub(crate) [u8; 16]);
 
 impl ActorHash {

@@ -11,8 +11,7 @@ use sha2::{Digest, Sha256};
 pub(crate) use self::outcomes::{Outcomes, Recall};
 use crate::{
     ActorError, Message, Result,
-    interface::{Value, foreign_type},
-    wire,
+    interface::{Codec, Value},
 };
 
 /// Longest key, in bytes.
@@ -70,21 +69,45 @@ impl From<IdempotencyKey> for String {
 pub(crate) struct Keyed {
     key: IdempotencyKey,
     digest: [u8; 32],
-    encode: fn(&(dyn Any + Send)) -> Result<Bytes>,
-    decode: fn(&[u8]) -> Result<Value>,
+    codec: &'static Codec,
 }
 
 impl Keyed {
     pub(crate) fn new<M: Message>(key: &IdempotencyKey, message: &M) -> Result<Box<Self>> {
-        let payload = wire::encode(message).map_err(|error| {
-            ActorError::internal("message.encode", format!("failed to encode {}: {error}", M::NAME))
-        })?;
-        Ok(Box::new(Self {
-            key: key.clone(),
-            digest: digest(M::NAME, &payload),
-            encode: encode::<M>,
-            decode: decode::<M>,
-        }))
+        let codec = Codec::of::<M>();
+        let payload = codec.encode_message(message)?;
+        Ok(Self::arrived(key.clone(), M::NAME, &payload, codec))
+    }
+
+    /// That of a call from another node.
+    pub(crate) fn arrived(key: IdempotencyKey, message: &str, payload: &[u8], codec: &'static Codec) -> Box<Self> {
+        Box::new(Self {
+            key,
+            digest: digest(message, payload),
+            codec,
+        })
+    }
+
+    pub(crate) fn key(&self) -> &IdempotencyKey {
+        &self.key
+    }
+
+    fn encode(&self, reply: &(dyn Any + Send)) -> Result<Bytes> {
+        self.codec.encode_reply(reply).map_err(|error| {
+            ActorError::internal(
+                "idempotency.encode",
+                format!("the call was handled once; its reply could not be stored: {error}"),
+            )
+        })
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Value> {
+        self.codec.decode_reply(bytes).map_err(|error| {
+            ActorError::internal(
+                "idempotency.decode",
+                format!("the call was handled once; failed to read its stored reply: {error}"),
+            )
+        })
     }
 }
 
@@ -95,26 +118,6 @@ fn digest(message: &str, payload: &[u8]) -> [u8; 32] {
     digest.update(message.as_bytes());
     digest.update(payload);
     digest.finalize().into()
-}
-
-fn encode<M: Message>(reply: &(dyn Any + Send)) -> Result<Bytes> {
-    let reply = reply.downcast_ref::<M::Reply>().ok_or_else(foreign_type::<M>)?;
-    wire::encode(reply).map_err(|error| {
-        ActorError::internal(
-            "idempotency.encode",
-            format!("the call was handled once; its reply could not be stored: {error}"),
-        )
-    })
-}
-
-fn decode<M: Message>(bytes: &[u8]) -> Result<Value> {
-    let reply = wire::decode::<M::Reply>(bytes).map_err(|error| {
-        ActorError::internal(
-            "idempotency.decode",
-            format!("the call was handled once; failed to read its stored reply: {error}"),
-        )
-    })?;
-    Ok(Box::new(reply))
 }
 
 #[cfg(test)]

@@ -25,11 +25,72 @@ pub(crate) enum Payload {
 /// A reply within the node.
 pub(crate) type Value = Box<dyn Any + Send>;
 
+/// How a message and its reply become bytes, for calls that leave the node.
+pub(crate) struct Codec {
+    encode_message: fn(&(dyn Any + Send)) -> Result<Bytes>,
+    encode_reply: fn(&(dyn Any + Send)) -> Result<Bytes>,
+    decode_reply: fn(&[u8]) -> Result<Value>,
+}
+
+impl Codec {
+    /// That of a message.
+    pub(crate) const fn of<M: Message>() -> &'static Self {
+        const {
+            &Self {
+                encode_message: encode_message::<M>,
+                encode_reply: encode_reply::<M>,
+                decode_reply: decode_reply::<M>,
+            }
+        }
+    }
+
+    /// Encodes a message.
+    pub(crate) fn encode_message(&self, message: &(dyn Any + Send)) -> Result<Bytes> {
+        (self.encode_message)(message)
+    }
+
+    /// Encodes a reply to the message.
+    pub(crate) fn encode_reply(&self, reply: &(dyn Any + Send)) -> Result<Bytes> {
+        (self.encode_reply)(reply)
+    }
+
+    /// Decodes a reply to the message.
+    pub(crate) fn decode_reply(&self, bytes: &[u8]) -> Result<Value> {
+        (self.decode_reply)(bytes)
+    }
+}
+
+fn encode_message<M: Message>(message: &(dyn Any + Send)) -> Result<Bytes> {
+    let message = message.downcast_ref::<M>().ok_or_else(foreign_type::<M>)?;
+    wire::encode(message)
+        .map_err(|error| ActorError::internal("message.encode", format!("failed to encode {}: {error}", M::NAME)))
+}
+
+fn encode_reply<M: Message>(reply: &(dyn Any + Send)) -> Result<Bytes> {
+    let reply = reply.downcast_ref::<M::Reply>().ok_or_else(foreign_type::<M>)?;
+    wire::encode(reply).map_err(|error| {
+        ActorError::internal(
+            "reply.encode",
+            format!("failed to encode the reply to {}: {error}", M::NAME),
+        )
+    })
+}
+
+fn decode_reply<M: Message>(bytes: &[u8]) -> Result<Value> {
+    let reply = wire::decode::<M::Reply>(bytes).map_err(|error| {
+        ActorError::internal(
+            "reply.decode",
+            format!("failed to decode the reply to {}: {error}", M::NAME),
+        )
+    })?;
+    Ok(Box::new(reply))
+}
+
 type Call<A> = for<'a> fn(&'a mut A, Payload, &'a mut Ctx<A>) -> BoxFuture<'a, Result<Value>>;
 
 /// The messages a class answers, listed in [`VirtualActor::interface`].
 pub struct Interface<A: VirtualActor> {
-    calls: BTreeMap<&'static str, Call<A>>,
+    calls: BTreeMap<&'static str, (Call<A>, &'static Codec)>,
     /// The first name that was listed twice.
     duplicate: Option<&'static str>,
 }
@@ -74,7 +135,8 @@ impl<A: VirtualActor> Interface<A> {
     where
         A: Handler<M>,
     {
-        if self.calls.insert(M::NAME, call::<A, M>).is_some() {
+        let known = self.calls.insert(M::NAME, (call::<A, M>, Codec::of::<M>()));
+        if known.is_some() {
             self.duplicate.get_or_insert(M::NAME);
         }
         self
@@ -123,6 +185,9 @@ pub(crate) trait Class: Send + Sync {
     /// Names of its messages, in order; a message is called by its place among them.
     fn messages(&self) -> &[&'static str];
 
+    /// How the message at this place of [`messages`](Self::messages), and its reply, become bytes.
+    fn codec(&self, message: usize) -> &'static Codec;
+
     /// A name that two of its messages share.
     fn duplicate(&self) -> Option<&'static str>;
 
@@ -145,6 +210,7 @@ pub(crate) struct Registered<A: VirtualActor> {
     env: A::Env,
     names: Vec<&'static str>,
     calls: Arc<[Call<A>]>,
+    codecs: Vec<&'static Codec>,
     duplicate: Option<&'static str>,
 }
 
@@ -152,10 +218,12 @@ impl<A: VirtualActor> Registered<A> {
     pub(crate) fn new(env: A::Env) -> Self {
         let Interface { calls, duplicate } = Interface::<A>::of();
         let (names, calls): (_, Vec<_>) = calls.into_iter().unzip();
+        let (calls, codecs): (Vec<_>, _) = calls.into_iter().unzip();
         Self {
             env,
             names,
             calls: calls.into(),
+            codecs,
             duplicate,
         }
     }
@@ -168,6 +236,10 @@ impl<A: VirtualActor> Class for Registered<A> {
 
     fn messages(&self) -> &[&'static str] {
         &self.names
+    }
+
+    fn codec(&self, message: usize) -> &'static Codec {
+        self.codecs[message]
     }
 
     fn duplicate(&self) -> Option<&'static str> {

@@ -10,6 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::{
     TenantId,
     id::{ActorHash, ClassUid},
+    peers::NodeId,
     shard::Epoch,
 };
 
@@ -38,6 +39,9 @@ const MIGRATION: u8 = 0x20;
 const UNLISTED: u8 = 0x21;
 /// Deleted classes of which nothing is left in the shard.
 const ERASED: u8 = 0x22;
+
+/// Nodes of the cluster, in the meta group.
+const MEMBER: u8 = 0x23;
 
 /// Generation of the rows that outlive `delete_all`; those of storage begin at 1.
 const LASTING: u32 = 0;
@@ -336,6 +340,19 @@ pub(crate) fn migration(number: u32) -> Bytes {
     key.put_u8(MIGRATION);
     key.put_u32(number);
     key.freeze()
+}
+
+/// A node of the cluster.
+pub(crate) fn member(node: NodeId) -> Bytes {
+    let mut key = BytesMut::with_capacity(9);
+    key.put_u8(MEMBER);
+    key.put_u64(node.get());
+    key.freeze()
+}
+
+/// Every node of the cluster, in order of their numbers.
+pub(crate) fn all_members() -> KeyRange {
+    under(Bytes::from_static(&[MEMBER]))
 }
 
 /// An actor that has rows and is not listed.

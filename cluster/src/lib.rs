@@ -9,6 +9,7 @@ mod bounds;
 mod chain;
 mod clock;
 mod cluster;
+mod cluster_id;
 mod consensus;
 mod ctx;
 mod dead_letter;
@@ -29,15 +30,21 @@ mod inspect;
 mod interface;
 mod keyspace;
 mod mailbox;
+#[allow(dead_code, reason = "nodes join with the planes")]
+mod members;
 mod message;
 pub mod metrics;
 mod migration;
+mod node_name;
 mod outbox;
 mod paging;
 #[allow(dead_code, reason = "the planes and the groups are built on it next")]
 mod peers;
 pub mod prelude;
+#[allow(dead_code, unused_imports, reason = "the groups are put on it next")]
+mod raft_plane;
 mod reference;
+mod remote;
 mod request;
 mod router;
 mod shard;
@@ -46,6 +53,8 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timer;
+#[allow(dead_code, reason = "the request plane is built on it next")]
+mod tls;
 mod turn;
 mod verification;
 mod vitals;
@@ -61,6 +70,7 @@ pub use cluster::{
     Stores, TenantQuery,
 };
 pub use cluster_derive::Message;
+pub use cluster_id::ClusterId;
 pub use ctx::Ctx;
 pub use dead_letter::{DeadLetter, DeadLetterContent, DeadLetterId, DeadLetterQuery, DeadLetters, Receiver};
 pub use directory::DirectoryQuery;
@@ -69,14 +79,20 @@ pub use id::{ActorId, TenantId};
 pub use idempotency::IdempotencyKey;
 pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
+pub use members::{
+    Addresses, GroupOverview, Member, MemberError, MemberState, Move, MoveOutcome, NodeAddress, NodeOverview, Overview,
+    Role, Zone,
+};
 pub use message::Message;
 pub use migration::{
     AppliedMigration, Checksum, ClassState, ClassStatus, Fate, MAIN, Migration, MigrationError, Migrations, Renamed,
     Transferred,
 };
+pub use node_name::{InvalidNodeName, NodeName};
 pub use peers::NodeId;
 pub use reference::ActorRef;
 pub use request::RequestId;
 pub use storage::{Key, Keys, List, Storage};
+pub use tls::{CertificateError, CertificateFiles, Certificates, Plaintext, Security};
 pub use verification::{Finding, Severity, Verification, VerifiedGroup, verify};
 pub use vitals::{SlowTurn, TurnOutcome};

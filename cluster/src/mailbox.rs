@@ -5,6 +5,7 @@ mod letters;
 use std::{
     borrow::Cow,
     fmt,
+    future::poll_fn,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -12,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::Instant};
 
 use self::letters::Letters;
@@ -29,8 +31,8 @@ use crate::{
     vitals::Vitals,
 };
 
-/// Why a letter has no reply.
-#[derive(Debug, Clone)]
+/// Why a letter has no reply. It crosses nodes: a new variant comes last.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Fault {
     /// The handler returned an error.
     Handler(ActorError),
@@ -41,7 +43,7 @@ pub(crate) enum Fault {
     /// The handler panicked.
     Panic,
     /// A bound was met; which one.
-    Overloaded(&'static str),
+    Overloaded(Cow<'static, str>),
     /// It was not handled.
     Unavailable,
     /// It may have been handled.
@@ -160,7 +162,9 @@ pub(crate) struct Call {
 
 /// What a mailbox takes.
 pub(crate) enum Letter {
-    Call(Call),
+    /// In a box, which moves on from hand to hand: the call itself would be copied each time, at last into the memory of an
+    /// actor that was not used for a while, which is slow.
+    Call(Box<Call>),
     /// The alarm is due.
     Alarm(Due, Reply),
     /// End the activation, and say when what it did is durable.
@@ -176,21 +180,23 @@ impl Letter {
     }
 }
 
-/// Tells the actor that there are letters again.
-pub(crate) struct Wake;
+/// Tells the actor to handle the letters of its mailbox from now on: the one message of its ractor mailbox, which would
+/// otherwise have to be asked, with all the other ports of a ractor actor, before and behind every letter.
+pub(crate) struct Begin;
 
-impl ractor::Message for Wake {}
+impl ractor::Message for Begin {}
 
-/// The mailbox of a live actor, as the host sees it.
+/// The mailbox of a live actor, as the host sees it. What every call touches comes first and lies together.
+#[repr(C)]
 pub(crate) struct Mailbox {
-    pub(crate) address: Arc<Address>,
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) epoch: Epoch,
-    pub(crate) vitals: Vitals,
     letters: Letters,
     /// Work beside the mailbox.
     busy: AtomicUsize,
-    actor: OnceLock<ractor::ActorRef<Wake>>,
+    pub(crate) vitals: Vitals,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) epoch: Epoch,
+    pub(crate) address: Arc<Address>,
+    actor: OnceLock<ractor::ActorRef<Begin>>,
 }
 
 /// Keeps an activation in use while it lives.
@@ -209,7 +215,7 @@ impl Mailbox {
         })
     }
 
-    pub(crate) fn bind(&self, actor: ractor::ActorRef<Wake>) {
+    pub(crate) fn bind(&self, actor: ractor::ActorRef<Begin>) {
         let bound = self.actor.set(actor);
         debug_assert!(bound.is_ok(), "a mailbox is bound once, where it is made");
     }
@@ -227,21 +233,17 @@ impl Mailbox {
     /// Puts a letter of a caller in, unless it is full or ending.
     pub(crate) fn offer(&self, letter: Letter, bound: usize) -> Offer {
         let others = self.busy.load(Ordering::Acquire);
-        self.letters.offer(letter, others, bound, || self.wake())
+        self.letters.offer(letter, others, bound)
     }
 
     /// Puts a letter of the runtime in. If the actor has ended, the letter is dropped, and says so; then this is `false`.
     pub(crate) fn post(&self, letter: Letter) -> bool {
-        self.letters.post(letter, || self.wake())
+        self.letters.post(letter)
     }
 
-    /// The next letter for the actor, which has handled the last one.
-    pub(crate) fn next(&self) -> Option<Letter> {
-        self.letters.next()
-    }
-
-    fn wake(&self) -> bool {
-        self.actor.get().is_some_and(|actor| actor.send_message(Wake).is_ok())
+    /// The next letter for the actor, which is done with the last one since `now`; `None` when it has to end.
+    pub(crate) async fn next(&self, now: Instant) -> Option<Letter> {
+        poll_fn(|cx| self.letters.poll_next(cx, now)).await
     }
 
     pub(crate) fn last_used(&self) -> Instant {
@@ -267,7 +269,7 @@ impl Mailbox {
     pub(crate) fn stop_if_idle(&self) -> bool {
         let idle = self
             .letters
-            .close_if_idle(|| self.busy.load(Ordering::Acquire) == 0 && self.gate.is_idle());
+            .end_if_idle(|| self.busy.load(Ordering::Acquire) == 0 && self.gate.is_idle());
         if idle && let Some(actor) = self.actor.get() {
             actor.stop(None);
         }
@@ -283,6 +285,7 @@ impl Mailbox {
         let passivated = tokio::time::timeout(patience, ended).await.is_ok();
         if let Some(actor) = self.actor.get() {
             if passivated {
+                self.letters.end();
                 actor.stop(None);
             } else {
                 self.kill();

@@ -55,6 +55,18 @@ pub const DEAD_LETTERS_DROPPED: &str = "cluster_dead_letters_dropped_total";
 pub const ERASURES: &str = "cluster_erasures";
 /// Rows of deleted classes that were removed.
 pub const ERASED_ROWS: &str = "cluster_erased_rows_total";
+/// Frames between the groups of different nodes, by lane (`heartbeat`, `log`, `snapshot`) and direction (`in`, `out`).
+pub const RAFT_FRAMES: &str = "cluster_raft_frames_total";
+/// Bytes of such frames, by lane and direction.
+pub const RAFT_BYTES: &str = "cluster_raft_bytes_total";
+/// Calls to other nodes that wait for their answer, by lane.
+pub const RAFT_CALLS: &str = "cluster_raft_calls";
+/// Calls to other nodes that were refused at a bound of their connection, by lane.
+pub const RAFT_REFUSED_CALLS: &str = "cluster_raft_refused_calls_total";
+/// Connections made to other nodes, by lane: beyond the first one to each they are reconnects.
+pub const RAFT_CONNECTIONS: &str = "cluster_raft_connections_total";
+/// Attempts to connect to other nodes that failed, by lane.
+pub const RAFT_DIAL_FAILURES: &str = "cluster_raft_dial_failures_total";
 
 /// A bound that refused a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,6 +323,36 @@ fn describe() {
         "Deleted classes that still have rows, counted once for each shard"
     );
     describe_counter!(ERASED_ROWS, Unit::Count, "Rows of deleted classes that were removed");
+    describe_counter!(
+        RAFT_FRAMES,
+        Unit::Count,
+        "Frames between the groups of different nodes, by lane and direction"
+    );
+    describe_counter!(
+        RAFT_BYTES,
+        Unit::Bytes,
+        "Bytes between the groups of different nodes, by lane and direction"
+    );
+    describe_gauge!(
+        RAFT_CALLS,
+        Unit::Count,
+        "Calls to other nodes that wait for their answer, by lane"
+    );
+    describe_counter!(
+        RAFT_REFUSED_CALLS,
+        Unit::Count,
+        "Calls to other nodes refused at a bound of their connection, by lane"
+    );
+    describe_counter!(
+        RAFT_CONNECTIONS,
+        Unit::Count,
+        "Connections made to other nodes, by lane"
+    );
+    describe_counter!(
+        RAFT_DIAL_FAILURES,
+        Unit::Count,
+        "Attempts to connect to other nodes that failed, by lane"
+    );
 }
 
 impl fmt::Debug for Metrics {

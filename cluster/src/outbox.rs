@@ -13,12 +13,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -27,9 +24,8 @@ use crate::{
     dead_letter,
     host::Host,
     id::ActorHash,
-    interface::Payload,
     keyspace::{self, SendId},
-    mailbox::{Call, Fault, Letter, Origin, Reply},
+    mailbox::Fault,
     router::{Classes, Node},
     shard::Outcome,
     storage, wire,
@@ -59,22 +55,15 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     pub(crate) fn encode(&self) -> Bytes {
-        let header = storage::encoded(&(&self.target, &self.message));
-        let mut bytes = BytesMut::with_capacity(4 + header.len() + self.payload.len());
-        bytes.put_u32(u32::try_from(header.len()).expect("a header is an id and a name, both bounded"));
-        bytes.put_slice(&header);
-        bytes.put_slice(&self.payload);
-        bytes.freeze()
+        wire::frame(&storage::encoded(&(&self.target, &self.message)), &self.payload)
     }
 
     pub(crate) fn decode(bytes: &Bytes) -> Option<Self> {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (target, message) = wire::decode(rest.get(..length)?).ok()?;
+        let ((target, message), payload) = wire::unframe(bytes)?;
         Some(Self {
             target,
             message,
-            payload: bytes.slice(4 + length..),
+            payload,
         })
     }
 }
@@ -266,29 +255,11 @@ async fn attempt(lanes: &Lanes, target: &Arc<Address>, id: SendId) -> Attempt {
         }
     };
     let Some(envelope) = envelope else { return Attempt::Gone };
-    let (reply, outcome) = Reply::channel();
-    let call = Call {
-        message: envelope.message.into(),
-        payload: Payload::Encoded(envelope.payload),
-        origin: Origin::Send {
-            source: lanes.host.shard.number(),
-            id,
-        },
-        chain: None,
-        request: None,
-        keyed: None,
-        sent: Instant::now(),
-        reply,
-    };
-    lanes
-        .node
-        .host(target.hash)
-        .deliver(target, Letter::Call(call), None)
-        .await;
-    match outcome.await.unwrap_or(Err(Fault::Unavailable)) {
+    let source = lanes.host.shard.number();
+    match lanes.node.hand(target, envelope, source, id).await {
         Err(Fault::Foreign(error)) => Attempt::Foreign(error),
         // The receiver's error has consumed the message: it was handled, and what it wrote is kept.
-        Ok(_) | Err(Fault::Handler(_)) => Attempt::Taken,
+        Ok(()) | Err(Fault::Handler(_)) => Attempt::Taken,
         Err(fault) => Attempt::Failed(fault),
     }
 }

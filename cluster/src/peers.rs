@@ -4,10 +4,10 @@
 //! plane what actors and operators ask. Both may lose, delay or repeat anything; nothing above rests on them for more
 //! than speed.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
 
 /// A node of a cluster. An id is given once and never again, also after its node was removed.
@@ -81,6 +81,44 @@ pub(crate) trait Peers: Send + Sync + 'static {
         request: Bytes,
         within: Duration,
     ) -> BoxFuture<'static, Result<Bytes, CallError>>;
+}
+
+/// The other nodes of one that has none.
+#[derive(Debug)]
+pub(crate) struct Nobody;
+
+impl Peers for Nobody {
+    fn call(&self, to: NodeId, _: Lane, _: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        let error = CallError::NotSent {
+            node: to,
+            reason: "this node has no others".to_owned(),
+        };
+        std::future::ready(Err(error)).boxed()
+    }
+}
+
+/// The place of a node among the others.
+pub(crate) struct Neighbours {
+    /// This node.
+    pub(crate) node: NodeId,
+    /// The way to the others.
+    pub(crate) peers: Arc<dyn Peers>,
+    /// Those that are known; others are met when they call.
+    pub(crate) others: Vec<NodeId>,
+    /// Lets the others call this node.
+    pub(crate) attach: Box<dyn FnOnce(Arc<dyn Service>) + Send>,
+}
+
+impl Default for Neighbours {
+    /// That of a node without others.
+    fn default() -> Self {
+        Self {
+            node: NodeId::FIRST,
+            peers: Arc::new(Nobody),
+            others: Vec::new(),
+            attach: Box::new(drop),
+        }
+    }
 }
 
 /// This node, as the others call it.

@@ -1,18 +1,14 @@
 //! References to actors.
 
-use std::{
-    fmt,
-    marker::PhantomData,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use crate::{
     ActorError, ActorId, Handler, IdempotencyKey, Message, Result, VirtualActor,
     address::Address,
     idempotency::Keyed,
-    interface::{Payload, foreign_type},
-    router::Node,
+    interface::{Codec, Payload, foreign_type},
+    remote::Line,
+    router::{Ask, Node},
 };
 
 /// A reference to one actor. Making one contacts nobody; the first message activates the actor.
@@ -29,7 +25,8 @@ use crate::{
 pub struct ActorRef<A: VirtualActor> {
     node: Arc<Node>,
     target: Target,
-    broken: AtomicBool,
+    /// Its calls in order.
+    line: Line,
     class: PhantomData<fn(A)>,
 }
 
@@ -49,7 +46,7 @@ impl<A: VirtualActor> ActorRef<A> {
         Self {
             node,
             target,
-            broken: AtomicBool::new(false),
+            line: Line::default(),
             class: PhantomData,
         }
     }
@@ -158,11 +155,14 @@ impl<A: VirtualActor> ActorRef<A> {
     where
         A: Handler<M>,
     {
-        let payload = Payload::Local(Box::new(message));
-        let value = self
-            .node
-            .ask(self.address()?, M::NAME, payload, keyed, deadline, &self.broken)
-            .await?;
+        let ask = Ask {
+            message: M::NAME,
+            payload: Payload::Local(Box::new(message)),
+            codec: Codec::of::<M>(),
+            keyed,
+            deadline,
+        };
+        let value = self.node.ask(self.address()?, ask, &self.line).await?;
         value.downcast().map(|reply| *reply).map_err(|_| foreign_type::<M>())
     }
 }
@@ -173,7 +173,7 @@ impl<A: VirtualActor> Clone for ActorRef<A> {
         Self {
             node: Arc::clone(&self.node),
             target: self.target.clone(),
-            broken: AtomicBool::new(false),
+            line: Line::default(),
             class: PhantomData,
         }
     }

@@ -1,14 +1,6 @@
 //! The way of a call: from a reference to the host of the actor's shard.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rand::{Rng, rngs::StdRng};
@@ -23,10 +15,11 @@ use crate::{
     host::Host,
     id::{ActorHash, ClassUid},
     idempotency::Keyed,
-    interface::{Class, Payload, Value},
+    interface::{Class, Codec, Payload, Value},
     mailbox::{Call, Fault, Letter, Origin, Reply},
     metrics::Metrics,
     migration::Registry,
+    remote::{Line, Remote},
     vitals::Watch,
 };
 
@@ -91,8 +84,19 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     pub(crate) watch: Watch,
     pub(crate) deadlines: Arc<Deadlines>,
+    pub(crate) remote: Arc<Remote>,
     /// By shard number; their count is a power of two.
     pub(crate) hosts: Vec<Arc<Host>>,
+}
+
+/// A call through a reference.
+pub(crate) struct Ask {
+    pub(crate) message: &'static str,
+    pub(crate) payload: Payload,
+    /// For the case that it leaves the node.
+    pub(crate) codec: &'static Codec,
+    pub(crate) keyed: Option<Box<Keyed>>,
+    pub(crate) deadline: Duration,
 }
 
 impl Node {
@@ -130,16 +134,8 @@ impl Node {
     }
 
     /// Calls an actor and waits for its reply. A failure that is not the actor's own breaks the reference.
-    pub(crate) async fn ask(
-        &self,
-        address: &Arc<Address>,
-        message: &'static str,
-        payload: Payload,
-        keyed: Option<Box<Keyed>>,
-        deadline: Duration,
-        broken: &AtomicBool,
-    ) -> Result<Value> {
-        if broken.load(Ordering::Acquire) {
+    pub(crate) async fn ask(&self, address: &Arc<Address>, ask: Ask, line: &Line) -> Result<Value> {
+        if line.is_broken() {
             return Err(ActorError::retryable(
                 error::BROKEN,
                 "an earlier call through this reference failed; the call had no effect and needs a new reference",
@@ -152,6 +148,13 @@ impl Node {
                 format!("{address} waits for this call, directly or not, and can never answer it"),
             ));
         }
+        let Ask {
+            message,
+            payload,
+            codec,
+            keyed,
+            deadline,
+        } = ask;
         let (reply, outcome) = Reply::channel();
         let sent = Instant::now();
         let call = Call {
@@ -166,8 +169,18 @@ impl Node {
         };
         let answered = async {
             let host = self.host(address.hash);
-            host.deliver(address, Letter::Call(call), Some(broken)).await;
-            outcome.await.unwrap_or(Err(Fault::Unknown))
+            let call = Box::new(call);
+            let call = if line.is_clear() {
+                match host.offer(address, Letter::Call(call)) {
+                    None => return outcome.await.unwrap_or(Err(Fault::Unknown)),
+                    Some(Letter::Call(back)) => back,
+                    Some(Letter::Alarm(..) | Letter::Passivate(_)) => return Err(Fault::Unavailable),
+                }
+            } else {
+                call
+            };
+            // In a place of its own, because most calls never get there.
+            Box::pin(self.detour(host, address, (call, outcome), (codec, deadline), line)).await
         };
         let error = match self.deadlines.within(sent, deadline, answered).await {
             Some(Ok(value)) => return Ok(value),
@@ -182,7 +195,7 @@ impl Node {
                 ),
             ),
         };
-        broken.store(true, Ordering::Release);
+        line.break_off();
         Err(error)
     }
 }

@@ -3,7 +3,10 @@
 use std::{io, ops::Bound};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use crate::peers::NodeId;
 
 /// One shard of the keyspace, as the host of its actors uses it.
 pub(crate) trait Shard: Send + Sync + 'static {
@@ -13,6 +16,12 @@ pub(crate) trait Shard: Send + Sync + 'static {
     /// `Some(epoch)` after the epoch entry of our leadership is applied; `None` while another node, or nobody, owns the
     /// shard. A changed epoch means: discard every activation.
     fn ownership(&self) -> watch::Receiver<Option<Epoch>>;
+
+    /// The last owner that this node knows of by itself: the one that the last epoch entry applied here names. Another
+    /// node may know of a later one.
+    fn leader(&self) -> Option<Leader> {
+        None
+    }
 
     /// Queues a write-set. Never blocks. Proposals of one caller are committed in call order. `done` is called exactly
     /// once, from any thread, after the batch is applied (or failed).
@@ -30,8 +39,18 @@ pub(crate) trait Shard: Send + Sync + 'static {
 }
 
 /// Term of one ownership: the log index of the entry that installed the owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Epoch(pub(crate) u64);
+
+/// Who owns a shard, or did: of two, the one with the later epoch does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Leader {
+    /// The node.
+    pub(crate) node: NodeId,
+    /// Its ownership.
+    pub(crate) epoch: Epoch,
+}
 
 /// A write-set on its way to the log.
 pub(crate) struct Proposal {

@@ -7,6 +7,7 @@ mod audit;
 mod clock;
 #[allow(dead_code, reason = "clusters of several nodes are built on it next")]
 mod network;
+mod nodes;
 mod probe;
 mod simulation;
 
@@ -16,19 +17,23 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Handle;
 
-pub(crate) use self::simulation::SimulatedGroups;
+#[cfg(test)]
+pub(crate) use self::network::Network;
+use self::simulation::SimulatedDisk;
 pub use self::{
     audit::Leftovers,
     network::Weather,
+    nodes::{TestNodes, TestNodesBuilder},
     probe::{Probe, epoch_of, probe_of},
     simulation::Faults,
 };
-use self::{clock::TestClock, simulation::SimulatedDisk};
+pub(crate) use self::{clock::TestClock, simulation::SimulatedGroups};
 use crate::{
     ActorError, Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
+    peers::NodeId,
     storage, wire,
 };
 
@@ -160,6 +165,7 @@ async fn open(
         bounds: settings.bounds.clone(),
         shards: settings.shards,
         seed: Some(settings.seed.wrapping_add(restart)),
+        start_within: Duration::from_secs(60),
         on_fatal: OnFatal::new({
             let fatal = Arc::clone(fatal);
             move |reason| fatal.lock().push(reason.to_owned())
@@ -173,7 +179,11 @@ async fn open(
         Disk::Engine(disk) => builder.open(Stores(consensus::Stores::Memory(disk.clone()))).await,
         Disk::Simulated(disk) => {
             builder
-                .start(Groups::Simulated(SimulatedGroups::open(disk, &Handle::current())))
+                .start(Groups::Simulated(SimulatedGroups::open(
+                    disk,
+                    NodeId::FIRST,
+                    &Handle::current(),
+                )))
                 .await
         }
     }

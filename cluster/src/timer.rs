@@ -157,7 +157,7 @@ fn fire_due(host: &Arc<Host>, token: &CancellationToken) -> Option<Duration> {
 
 async fn fire(host: Arc<Host>, key: Bytes, due: Due, address: Arc<Address>) {
     let (reply, outcome) = Reply::channel();
-    host.deliver(&address, Letter::Alarm(due, reply), None).await;
+    host.deliver(&address, Letter::Alarm(due, reply)).await;
     let outcome = outcome.await.unwrap_or(Err(Fault::Unavailable));
     let Some(node) = host.node() else { return };
     {

@@ -59,6 +59,8 @@ pub(crate) struct Turn {
     pub(crate) token: CancellationToken,
     /// Whether the turn belongs to an upgrade, which is one batch.
     pub(crate) upgrading: bool,
+    /// Whether anything was asked of the running turn that may have to be committed, held back or started when it ends.
+    touched: bool,
     record: Record,
     outcomes: Outcomes,
     /// Version that the values in storage have once this turn is committed.
@@ -94,6 +96,7 @@ impl Turn {
             _ended: token.clone().drop_guard(),
             token,
             upgrading: false,
+            touched: true,
             version: record.version,
             record,
             outcomes: Outcomes::default(),
@@ -166,8 +169,25 @@ impl Turn {
         self.node.watch.begin(&self.mailbox.vitals, cause, began);
     }
 
+    /// The running turn may have to be committed, or more.
+    pub(crate) fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// Whether the turn that ends was asked for nothing, so that nothing is to be done about it. To know this from one
+    /// flag spares a look at all that a turn may leave behind, which for an actor that was not used for a while is slow.
+    pub(crate) fn ends_untouched(&mut self) -> bool {
+        let untouched = !std::mem::take(&mut self.touched);
+        debug_assert!(
+            !untouched || !(self.has_effect() || self.outcomes.is_open() || self.passivate || self.storage.bytes > 0),
+            "whatever changes a turn touches it"
+        );
+        untouched
+    }
+
     /// Whether a durable send was taken before; if not, it is taken with this turn.
     pub(crate) fn take_send(&mut self, source: u16, id: SendId) -> Result<bool> {
+        self.touch();
         let row = keyspace::inbox(self.address().hash, source);
         let last: Option<SendId> = storage::stored(&self.storage, &row)?;
         if inbox::is_duplicate(last, id) {
@@ -189,6 +209,7 @@ impl Turn {
 
     /// Buffers a durable send.
     pub(crate) fn send(&mut self, envelope: &Envelope) -> Result<()> {
+        self.touch();
         let bytes = envelope.encode();
         self.storage.charge(bytes.len())?;
         self.sends.push(bytes);
@@ -197,11 +218,13 @@ impl Turn {
 
     /// Removes, with this turn, an entry of the alarm index that no alarm stands behind.
     pub(crate) fn drop_stale_alarm(&mut self, due: Timestamp) {
+        self.touch();
         self.stale = Some(due);
     }
 
     /// Makes this the turn of a call under an idempotency key that has no outcome yet.
     pub(crate) fn open(&mut self, keyed: Box<Keyed>, replaces: Option<u64>) -> Result<()> {
+        self.touch();
         self.outcomes.open(&self.storage, keyed, replaces)
     }
 

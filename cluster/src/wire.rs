@@ -3,7 +3,7 @@
 //! One version byte, then bincode of the serde form. Nothing may use a serde attribute that needs a self-describing
 //! format (`untagged`, `flatten`, `tag`, `skip_serializing_if`).
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Version of the encoding, the first byte of everything encoded here.
@@ -49,6 +49,23 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> 
         return Err(WireError::Trailing(rest.len() - used));
     }
     Ok(value)
+}
+
+/// Puts what is encoded before what need not be: the length of the header, the header, the content.
+pub(crate) fn frame(header: &[u8], content: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(4 + header.len() + content.len());
+    bytes.put_u32(u32::try_from(header.len()).expect("a header is of ids, names and rows, all bounded"));
+    bytes.put_slice(header);
+    bytes.put_slice(content);
+    bytes.freeze()
+}
+
+/// Takes apart what [`frame`] made; `None` if the header is broken.
+pub(crate) fn unframe<T: DeserializeOwned>(bytes: &Bytes) -> Option<(T, Bytes)> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let header = decode(rest.get(..length)?).ok()?;
+    Some((header, bytes.slice(4 + length..)))
 }
 
 #[cfg(test)]

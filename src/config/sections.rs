@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::{gateway::ForwardedHeader, outbound::Network};
+
 /// Section `[server]`: the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -16,6 +18,12 @@ pub struct ServerConfig {
     pub bind: SocketAddr,
     /// Address that browsers use, where a proxy stands in front; empty means `http://` and `bind`.
     pub public_url: String,
+    /// Proxies whose word about the address of a client is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// The header in which they give it.
+    pub forwarded_header: ForwardedHeader,
+    /// Second address to listen on, for proxies that begin connections with a PROXY protocol header; empty means none.
+    pub proxy_bind: String,
     /// Worker threads; 0 means one per core.
     pub workers: usize,
     /// Longest time that running requests get when the server stops.
@@ -33,6 +41,9 @@ impl Default for ServerConfig {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8788)),
             public_url: String::new(),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
+            proxy_bind: String::new(),
             workers: 0,
             drain_seconds: 20,
             body_limit_bytes: 64 * 1024,
@@ -64,6 +75,12 @@ impl ServerConfig {
         format!("http://{}", SocketAddr::new(ip, self.bind.port()))
     }
 
+    /// The second address to listen on, if there is one.
+    #[must_use]
+    pub fn proxy_address(&self) -> Option<SocketAddr> {
+        self.proxy_bind.parse().ok()
+    }
+
     /// Says whether browsers reach the server through TLS, so that cookies must be `Secure`.
     #[must_use]
     pub fn is_secure(&self) -> bool {
@@ -85,6 +102,20 @@ impl ServerConfig {
                 return Err((
                     "server.public-url",
                     "must be http:// or https:// and a host, without a user or a path".to_owned(),
+                ));
+            }
+        }
+        if !self.proxy_bind.is_empty() {
+            if self.proxy_address().is_none() {
+                return Err((
+                    "server.proxy-bind",
+                    "must be an address and a port, or empty".to_owned(),
+                ));
+            }
+            if self.trusted_proxies.is_empty() {
+                return Err((
+                    "server.trusted-proxies",
+                    "must name the proxies that may call server.proxy-bind".to_owned(),
                 ));
             }
         }

@@ -22,7 +22,7 @@ use cluster::RequestId;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{error::Problem, headers, pages, state::Gateway};
+use super::{client_address::client_address, error::Problem, headers, pages, state::Gateway};
 use crate::metrics;
 
 /// Header of the id that ties an answer to the log. A valid one of the client is kept.
@@ -69,7 +69,8 @@ pub(crate) async fn wrap(
     if is_head {
         request.head_mut().method = Method::GET;
     }
-    let span = tracing::info_span!("request", request_id = id, %method, route = tracing::field::Empty);
+    let client = client(&request);
+    let span = tracing::info_span!("request", request_id = id, client, %method, route = tracing::field::Empty);
     // The actors that are asked stand in the log under the same id.
     let handled = RequestId::new(&id).scope(next.call(request));
     let response = handled.instrument(span.clone()).await?.map_into_boxed_body();
@@ -93,6 +94,14 @@ pub(crate) async fn wrap(
         response = response.map_body(|_, body| BoxBody::new(Unsent(body.size())));
     }
     Ok(ServiceResponse::new(request, response))
+}
+
+/// The address that the request comes from, as the rules of the server have it.
+fn client(request: &ServiceRequest) -> Option<String> {
+    let server = &request.app_data::<web::Data<Gateway>>()?.server;
+    let peer = request.peer_addr()?.ip();
+    let client = client_address(peer, request.headers(), server.forwarded_header, &server.trusted_proxies);
+    Some(client.to_string())
 }
 
 /// Keeps an id that is safe in headers and logs, else makes one.

@@ -12,6 +12,7 @@ use super::{
     first_start, indexes,
     lock::{DataLock, LockError},
     operator::{self, TokenFile},
+    proxy_protocol,
 };
 use crate::{
     cli::Environment,
@@ -228,6 +229,15 @@ async fn http(config: &Config, gateway: &Gateway, fault: &Fault, announce: &dyn 
         .run();
     let handle = server.handle();
     let mut server = actix_web::rt::spawn(server);
+    let proxied = proxy_protocol::serve(&config.server, gateway).map_err(|source| ServeError::Bind {
+        address: config.server.proxy_address().unwrap_or(address),
+        source,
+    })?;
+    let proxied = proxied.map(|server| {
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        handle
+    });
 
     let operator = operator_token(config, gateway)?;
     announce(&Note::Listening {
@@ -254,10 +264,18 @@ async fn http(config: &Config, gateway: &Gateway, fault: &Fault, announce: &dyn 
     announce(&Note::Draining);
     gateway.readiness.drain();
     gateway.readiness.close_streams();
+    let stop = async |graceful| {
+        let proxied = async {
+            if let Some(proxied) = &proxied {
+                proxied.stop(graceful).await;
+            }
+        };
+        tokio::join!(handle.stop(graceful), proxied);
+    };
     tokio::select! {
-        () = handle.stop(true) => {},
+        () = stop(true) => {},
         // Whoever asks twice does not want to wait.
-        () = signals.next() => handle.stop(false).await,
+        () = signals.next() => stop(false).await,
     }
     drop(operator);
     ended

@@ -19,6 +19,8 @@ use crate::{
     host::Host,
     interface::{Class, Registered},
     metrics::Metrics,
+    peers::Neighbours,
+    remote::{META, Reception, Remote},
     router::{Classes, Node},
     vitals::Watch,
 };
@@ -28,6 +30,7 @@ pub struct ClusterBuilder {
     config: ClusterConfig,
     classes: Vec<Arc<dyn Class>>,
     migrations: Vec<Migrations>,
+    neighbours: Neighbours,
 }
 
 impl ClusterBuilder {
@@ -36,6 +39,7 @@ impl ClusterBuilder {
             config,
             classes: Vec::new(),
             migrations: Vec::new(),
+            neighbours: Neighbours::default(),
         }
     }
 
@@ -59,10 +63,11 @@ impl ClusterBuilder {
         self.classes.iter().map(|class| class.name())
     }
 
-    /// Opens the node: creates what is missing, recovers what is there, and waits until every shard is owned.
+    /// Opens the node: creates what is missing, recovers what is there, and waits until every shard is owned, here or by
+    /// another node.
     ///
     /// # Errors
-    /// If the stores cannot be used; if two classes, or two messages of a class, share a name; or if the classes, the
+    /// If the stores cannot be used; if a shard has no owner within [`ClusterConfig::start_within`]; if two classes, or two messages of a class, share a name; or if the classes, the
     /// migrations and what is stored do not fit together. Then nothing is changed.
     pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
         let on_fatal = self.config.on_fatal.clone();
@@ -74,7 +79,6 @@ impl ClusterBuilder {
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
         })
         .await?;
-        engine.ready().await;
         self.start(Groups::Engine(Box::new(engine))).await
     }
 
@@ -84,33 +88,59 @@ impl ClusterBuilder {
         self
     }
 
+    /// Gives the node a place among others.
+    #[cfg(feature = "testing")]
+    pub(crate) fn neighbours(mut self, neighbours: Neighbours) -> Self {
+        self.neighbours = neighbours;
+        self
+    }
+
     /// Starts the node on its groups.
     pub(crate) async fn start(self, groups: Groups) -> Result<Cluster, OpenError> {
         let Self {
             config,
             classes,
             migrations,
+            neighbours,
         } = self;
-        let meta = groups.meta();
-        let settings = Settings::new(Arc::clone(&meta), config.bounds.ask);
-        let registered = match settle(&settings, &config, classes, migrations).await {
+        let Neighbours {
+            node,
+            peers,
+            others,
+            attach,
+        } = neighbours;
+        let (meta, shards) = (groups.meta(), groups.shards());
+        let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
+        let mut fork = random.clone();
+        let id = uuid::Builder::from_random_bytes(fork.random()).into_uuid();
+        let remote = Remote::new(node, peers, others, Arc::clone(&meta), &shards, fork);
+        let settings = Settings::new(Arc::clone(&meta), Arc::clone(&remote), config.start_within);
+        // Others may wait for what only the meta group of this node knows.
+        let reception = Reception::new(Arc::clone(&remote), settings.clone(), None);
+        attach(Arc::<Reception>::clone(&reception));
+        let closing = CancellationToken::new();
+        let gossip = Arc::clone(&remote).gossip();
+        config.actors.spawn(closing.clone().run_until_cancelled_owned(gossip));
+
+        let settled = async {
+            let mut search = remote.search(META, meta.ownership());
+            let led = tokio::time::timeout(config.start_within, search.owner()).await;
+            led.map_err(|_| OpenError::NoOwner(vec![META]))?;
+            let registered = settle(&settings, &config, classes, migrations).await?;
+            let named = settings.put_if_absent(CLUSTER_ID, id.to_string().into_bytes()).await;
+            named.map_err(OpenError::ClusterId)?;
+            Ok(registered)
+        };
+        let registered = match settled.await {
             Ok(registered) => registered,
             Err(error) => {
+                closing.cancel();
                 groups.shutdown().await;
                 return Err(error);
             }
         };
         let metrics = Metrics::new(registered.names().into_iter());
 
-        let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
-        let id = uuid::Builder::from_random_bytes(random.clone().random()).into_uuid();
-        let named = settings.put_if_absent(CLUSTER_ID, id.to_string().into_bytes()).await;
-        if let Err(error) = named {
-            groups.shutdown().await;
-            return Err(OpenError::ClusterId(error));
-        }
-
-        let shards = groups.shards();
         let bounds = Arc::new(config.bounds);
         let room = bounds.activations.div_ceil(shards.len());
         let backlog = Arc::<AtomicUsize>::default();
@@ -122,6 +152,7 @@ impl ClusterBuilder {
             metrics,
             deadlines: Deadlines::start(&config.actors),
             watch: Watch::new(bounds.slow_turn, bounds.slow_turns),
+            remote: Arc::clone(&remote),
             hosts: shards
                 .into_iter()
                 .map(|shard| {
@@ -130,18 +161,29 @@ impl ClusterBuilder {
                 })
                 .collect(),
         });
-        let closing = CancellationToken::new();
+        reception.open(&node);
         let run = |host: &Arc<Host>| config.actors.spawn(Arc::clone(host).run(closing.clone()));
         let hosts = node.hosts.iter().map(run).collect();
-        futures_util::future::join_all(node.hosts.iter().map(|host| host.ready())).await;
-        Ok(Cluster(Arc::new(Inner {
+        let led = async |host: &Arc<Host>| {
+            let mut search = remote.search(host.shard.number(), host.owned());
+            search.owner().await;
+        };
+        let led = futures_util::future::join_all(node.hosts.iter().map(led));
+        let led = tokio::time::timeout(config.start_within, led).await.is_ok();
+        let cluster = Cluster(Arc::new(Inner {
             node,
             meta,
             groups,
             closing,
             hosts: Mutex::new(hosts),
             restoring: tokio::sync::Mutex::default(),
-        })))
+        }));
+        if !led {
+            let unowned = cluster.unowned();
+            cluster.shutdown().await;
+            return Err(OpenError::NoOwner(unowned));
+        }
+        Ok(cluster)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a node is given from outside.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
@@ -12,6 +12,9 @@ const CACHE_BYTES: u64 = 128 << 20;
 
 /// Exit code of a node that cannot go on: an internal software error, by the custom of `sysexits.h`.
 const EXIT: i32 = 70;
+
+/// How long a node that starts waits for owners of all shards.
+const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a node is given from outside.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub struct ClusterConfig {
     pub shards: u16,
     /// Seed of the node's random numbers; drawn from the system when empty.
     pub seed: Option<u64>,
+    /// How long the node waits, when it opens, until every shard has an owner somewhere.
+    pub start_within: Duration,
     /// What ends the process when the node cannot go on.
     pub on_fatal: OnFatal,
 }
@@ -42,6 +47,7 @@ impl ClusterConfig {
             bounds: Bounds::default(),
             shards: 16,
             seed: None,
+            start_within: START_WITHIN,
             on_fatal: OnFatal::default(),
         }
     }

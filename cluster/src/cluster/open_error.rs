@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{ActorError, MigrationError, consensus};
+use crate::{ActorError, MigrationError, consensus, remote::META};
 
 /// Why a node did not open.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,10 @@ pub enum OpenError {
         /// Name of the message.
         message: &'static str,
     },
+    /// There are groups that no node owns: too few of the nodes that keep copies of them are running, or can reach each
+    /// other.
+    #[error("{} in time: too few of the nodes that keep copies of it run, or can reach each other", unowned(.0))]
+    NoOwner(Vec<u16>),
     /// The cluster could not be given an id.
     #[error("failed to give the cluster an id: {0}")]
     ClusterId(#[source] ActorError),
@@ -66,6 +70,18 @@ pub enum OpenError {
     /// The applied migrations could not be read, or the next one not applied.
     #[error("failed to read or apply the class migrations: {0}")]
     History(#[source] ActorError),
+}
+
+/// Names the groups that have no owner.
+fn unowned(groups: &[u16]) -> String {
+    let names: Vec<_> = groups
+        .iter()
+        .map(|group| match *group {
+            META => "the group of the cluster itself".to_owned(),
+            shard => format!("shard {shard}"),
+        })
+        .collect();
+    format!("no node came to own {}", names.join(", "))
 }
 
 impl From<consensus::OpenError> for OpenError {

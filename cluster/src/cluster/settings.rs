@@ -6,10 +6,14 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::{
-    ActorError, Result, keyspace,
+    ActorError, ErrorKind, Result, keyspace,
     mailbox::Fault,
-    shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet},
+    remote::{META, Meta, Owner, Remote},
+    shard::{Epoch, Leader, Op, Outcome, Proposal, Shard, WriteSet},
 };
+
+/// Pause before an attempt of this node's own that failed is repeated.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Longest name of a setting, in bytes.
 const NAME_LIMIT: usize = 512;
@@ -21,18 +25,19 @@ const VALUE_LIMIT: usize = 64 * 1024;
 #[derive(Clone)]
 pub struct Settings {
     meta: Arc<dyn Shard>,
+    remote: Arc<Remote>,
     deadline: Duration,
 }
 
 impl Settings {
-    pub(crate) fn new(meta: Arc<dyn Shard>, deadline: Duration) -> Self {
-        Self { meta, deadline }
+    pub(crate) fn new(meta: Arc<dyn Shard>, remote: Arc<Remote>, deadline: Duration) -> Self {
+        Self { meta, remote, deadline }
     }
 
     /// Reads a setting.
     ///
     /// # Errors
-    /// `retryable` while the meta group has no owner here, `settings.read` if it cannot be read.
+    /// `retryable` while the meta group has no owner, `settings.read` if it cannot be read.
     pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.get_row(&keyspace::setting(name)).await
     }
@@ -54,21 +59,84 @@ impl Settings {
 
     /// Reads a row of the meta group.
     pub(super) async fn get_row(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.owned().await?;
-        self.read(key)
+        self.ask(Meta::Get { key: key.to_vec() }).await
     }
 
     /// Writes a row of the meta group unless there is one, and returns the one that holds.
     pub(super) async fn put_row_if_absent(&self, key: Bytes, value: Bytes) -> Result<Vec<u8>> {
-        let epoch = self.owned().await?;
-        if let Some(winner) = self.read(&key)? {
-            return Ok(winner);
-        }
-        let (sender, receiver) = oneshot::channel();
-        let op = Op::PutIfAbsent {
-            key: key.clone(),
-            value,
+        let put = Meta::PutIfAbsent {
+            key: key.to_vec(),
+            value: value.to_vec(),
         };
+        let row = self.ask(put).await?;
+        row.ok_or_else(|| ActorError::internal("settings.read", "a row that was just committed is missing"))
+    }
+
+    /// Has the owner of the meta group do something. All of it may be repeated, so what may have been done is done again.
+    async fn ask(&self, request: Meta) -> Result<Option<Vec<u8>>> {
+        let mut doubt = false;
+        let answered = tokio::time::timeout(self.deadline, async {
+            let mut search = self.remote.search(META, self.meta.ownership());
+            loop {
+                match search.owner().await {
+                    Owner::Here(_) => match self.serve(request.clone()).await {
+                        Some(Err(error)) if error.kind() == ErrorKind::Unknown => doubt = true,
+                        Some(outcome) => return outcome,
+                        None => {}
+                    },
+                    Owner::There(leader) => match self.remote.ask_meta(leader, &request, self.deadline).await {
+                        Ok(Err(error)) if error.kind() == ErrorKind::Unknown => doubt = true,
+                        Ok(outcome) => return outcome,
+                        Err(hint) => {
+                            search.refused(leader, hint);
+                            continue;
+                        }
+                    },
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
+        match answered.await {
+            Ok(outcome) => outcome,
+            Err(_) if doubt => Err(Fault::Unknown.into()),
+            Err(_) => Err(Fault::Unavailable.into()),
+        }
+    }
+
+    /// Does something as the owner of the meta group; `None` if this node is not, and nothing was done.
+    pub(crate) async fn serve(&self, request: Meta) -> Option<Result<Option<Vec<u8>>>> {
+        let epoch = (*self.meta.ownership().borrow())?;
+        match request {
+            Meta::Get { key } => {
+                let row = self.read(&key);
+                // Another owner may have written meanwhile.
+                (*self.meta.ownership().borrow() == Some(epoch)).then_some(row)
+            }
+            Meta::PutIfAbsent { key, value } => {
+                match self.read(&key) {
+                    Ok(None) => {}
+                    known => return Some(known),
+                }
+                match self.propose(epoch, key.clone().into(), value.into()).await {
+                    Outcome::Committed { .. } => Some(self.read(&key)),
+                    Outcome::NotProposed => None,
+                    Outcome::Unknown => {
+                        self.meta.relinquish(epoch);
+                        Some(Err(Fault::Unknown.into()))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The owner of the meta group, as far as is known.
+    pub(crate) fn leader(&self) -> Option<Leader> {
+        self.remote.leaders.of(META)
+    }
+
+    async fn propose(&self, epoch: Epoch, key: Bytes, value: Bytes) -> Outcome {
+        let (sender, receiver) = oneshot::channel();
+        let op = Op::PutIfAbsent { key, value };
         self.meta.propose(Proposal {
             epoch,
             writes: WriteSet { ops: vec![op] },
@@ -77,16 +145,7 @@ impl Settings {
                 let _ = sender.send(outcome);
             }),
         });
-        match receiver.await.unwrap_or(Outcome::Unknown) {
-            Outcome::Committed { .. } => self
-                .read(&key)?
-                .ok_or_else(|| ActorError::internal("settings.read", "a row that was just committed is missing")),
-            Outcome::NotProposed => Err(Fault::Unavailable.into()),
-            Outcome::Unknown => {
-                self.meta.relinquish(epoch);
-                Err(Fault::Unknown.into())
-            }
-        }
+        receiver.await.unwrap_or(Outcome::Unknown)
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -95,18 +154,6 @@ impl Settings {
             ActorError::internal("settings.read", "failed to read a setting")
         })?;
         Ok(value.map(|value| value.to_vec()))
-    }
-
-    async fn owned(&self) -> Result<Epoch> {
-        let mut ownership = self.meta.ownership();
-        let owned = ownership.wait_for(Option::is_some);
-        let owned = tokio::time::timeout(self.deadline, owned)
-            .await
-            .map_err(|_| Fault::Unavailable)?;
-        owned
-            .ok()
-            .and_then(|epoch| *epoch)
-            .ok_or_else(|| Fault::Unavailable.into())
     }
 }
 

@@ -219,6 +219,7 @@ impl Engine {
         Arc::clone(&self.meta) as Arc<dyn Shard>
     }
 
+    #[cfg(test)]
     /// Waits until this node owns every group.
     pub(crate) async fn ready(&self) {
         join_all(self.groups().map(|group| group.owned())).await;

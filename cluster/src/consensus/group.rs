@@ -152,6 +152,7 @@ impl Group {
         }
     }
 
+    #[cfg(test)]
     /// Waits until this node owns the group.
     pub(crate) async fn owned(&self) {
         // The sender lives as long as the group.

@@ -116,14 +116,14 @@ impl Keyed {
                 "idempotency.interrupted",
                 "the call was interrupted after a part of it took effect, and is not run again",
             )),
-            Outcome::Reply(bytes) => (self.decode)(&bytes),
+            Outcome::Reply(bytes) => self.decode(&bytes),
             Outcome::Error(error) => Err(error),
         }
     }
 
     /// What a handler's outcome is stored as.
     fn outcome(&self, outcome: Result<&Value, ActorError>, limit: usize) -> Outcome {
-        let stored = match outcome.and_then(|value| (self.encode)(&**value)) {
+        let stored = match outcome.and_then(|value| self.encode(&**value)) {
             Ok(bytes) => Outcome::Reply(bytes.to_vec()),
             Err(error) => Outcome::Error(error),
         };

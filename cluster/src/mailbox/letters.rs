@@ -2,7 +2,10 @@
 //!
 //! The actor takes one after another until it finds none, so only the letter that ends a quiet spell has to wake it.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    task::{Context, Poll, Waker},
+};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -16,8 +19,8 @@ struct State {
     /// The oldest letter, if it came when no other waited: mostly it stays alone, and needs no memory of its own.
     first: Option<Letter>,
     rest: VecDeque<Letter>,
-    /// Whether the actor has been woken, and has not found the mailbox empty since.
-    awake: bool,
+    /// Of the actor, if it has found the mailbox empty and has not been woken since.
+    asleep: Option<Waker>,
     /// Whether a letter is being handled.
     in_hand: bool,
     door: Door,
@@ -50,15 +53,15 @@ impl Letters {
         Self(Mutex::new(State {
             first: None,
             rest: VecDeque::new(),
-            awake: false,
+            asleep: None,
             in_hand: false,
             door: Door::Open,
             last_used: Instant::now(),
         }))
     }
 
-    /// Takes a letter of a caller. `others` count against `bound` as letters do; `wake` says whether the actor lives.
-    pub(super) fn offer(&self, letter: Letter, others: usize, bound: usize, wake: impl FnOnce() -> bool) -> Offer {
+    /// Takes a letter of a caller. `others` count against `bound` as letters do.
+    pub(super) fn offer(&self, letter: Letter, others: usize, bound: usize) -> Offer {
         let mut state = self.0.lock();
         if state.door != Door::Open {
             return Offer::Ending(letter);
@@ -66,35 +69,45 @@ impl Letters {
         if state.load() + others >= bound {
             return Offer::Full(letter);
         }
-        match state.push(letter, wake) {
-            None => Offer::Taken,
-            Some(letter) => Offer::Ending(letter),
-        }
+        let asleep = state.push(letter);
+        drop(state);
+        wake(asleep);
+        Offer::Taken
     }
 
     /// Takes a letter of the host or the activation itself. If the actor has ended, the letter is dropped, and says so;
     /// then this is `false`.
-    pub(super) fn post(&self, letter: Letter, wake: impl FnOnce() -> bool) -> bool {
+    pub(super) fn post(&self, letter: Letter) -> bool {
         let mut state = self.0.lock();
-        let refused = if state.door == Door::Closed {
-            Some(letter)
-        } else {
-            state.push(letter, wake)
-        };
+        if state.door == Door::Closed {
+            drop(state);
+            drop(letter);
+            return false;
+        }
+        let asleep = state.push(letter);
         drop(state);
-        refused.is_none()
+        wake(asleep);
+        true
     }
 
-    /// The next letter to handle; the last one is handled by now. Without one the actor may sleep.
-    pub(super) fn next(&self) -> Option<Letter> {
+    /// The next letter to handle; the last one is handled since `now`. Without one the actor sleeps; when there will be no
+    /// more, this is `None`.
+    pub(super) fn poll_next(&self, cx: &mut Context<'_>, now: Instant) -> Poll<Option<Letter>> {
         let mut state = self.0.lock();
-        let next = state.first.take().or_else(|| state.rest.pop_front());
-        state.in_hand = next.is_some();
-        if next.is_none() {
-            state.awake = false;
-            state.last_used = Instant::now();
+        if let Some(letter) = state.first.take().or_else(|| state.rest.pop_front()) {
+            state.in_hand = true;
+            return Poll::Ready(Some(letter));
         }
-        next
+        if std::mem::take(&mut state.in_hand) {
+            state.last_used = now;
+        }
+        if state.door == Door::Closed {
+            return Poll::Ready(None);
+        }
+        if !state.asleep.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            state.asleep = Some(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Letters that wait or are being handled.
@@ -119,12 +132,25 @@ impl Letters {
         }
     }
 
-    /// Takes no more letters at all if none is there and `otherwise_idle`. Says whether it does not.
-    pub(super) fn close_if_idle(&self, otherwise_idle: impl FnOnce() -> bool) -> bool {
+    /// Takes no more letters at all; the actor ends behind those that are there.
+    pub(super) fn end(&self) {
+        let asleep = {
+            let mut state = self.0.lock();
+            state.door = Door::Closed;
+            state.asleep.take()
+        };
+        wake(asleep);
+    }
+
+    /// Ends the actor if no letter is there and `otherwise_idle`. Says whether it does.
+    pub(super) fn end_if_idle(&self, otherwise_idle: impl FnOnce() -> bool) -> bool {
         let mut state = self.0.lock();
         let idle = state.load() == 0 && otherwise_idle();
         if idle {
             state.door = Door::Closed;
+            let asleep = state.asleep.take();
+            drop(state);
+            wake(asleep);
         }
         idle
     }
@@ -134,7 +160,7 @@ impl Letters {
         let waiting = {
             let mut state = self.0.lock();
             state.door = Door::Closed;
-            (state.first.take(), std::mem::take(&mut state.rest))
+            (state.first.take(), std::mem::take(&mut state.rest), state.asleep.take())
         };
         drop(waiting);
     }
@@ -145,26 +171,34 @@ impl State {
         usize::from(self.first.is_some()) + self.rest.len() + usize::from(self.in_hand)
     }
 
-    /// Gives the letter back if the actor cannot be woken.
-    fn push(&mut self, letter: Letter, wake: impl FnOnce() -> bool) -> Option<Letter> {
-        if !self.awake {
-            if !wake() {
-                self.door = Door::Closed;
-                return Some(letter);
-            }
-            self.awake = true;
-        }
+    /// Whoever has to be woken for the letter, once the lock is free.
+    fn push(&mut self, letter: Letter) -> Option<Waker> {
         if self.first.is_none() && self.rest.is_empty() {
             self.first = Some(letter);
         } else {
             self.rest.push_back(letter);
         }
-        None
+        self.asleep.take()
+    }
+}
+
+fn wake(asleep: Option<Waker>) {
+    if let Some(waker) = asleep {
+        waker.wake();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+        time::Duration,
+    };
+
     use super::*;
     use crate::mailbox::Reply;
 
@@ -172,61 +206,102 @@ mod tests {
         Letter::Passivate(Reply::nobody())
     }
 
-    fn never() -> bool {
-        panic!("the actor is awake")
+    /// An actor that counts how often it is woken.
+    #[derive(Default)]
+    struct Actor(AtomicUsize);
+
+    impl Wake for Actor {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Actor {
+        fn next(self: &Arc<Self>, letters: &Letters) -> Poll<Option<Letter>> {
+            letters.poll_next(&mut Context::from_waker(&Arc::clone(self).into()), Instant::now())
+        }
+
+        fn takes(self: &Arc<Self>, letters: &Letters) -> bool {
+            matches!(self.next(letters), Poll::Ready(Some(_)))
+        }
+
+        fn woken(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
     }
 
     #[test]
     fn only_the_letter_after_a_quiet_spell_wakes_the_actor() {
-        let letters = Letters::new();
-        let mut woken = 0;
-        assert!(letters.post(letter(), || {
-            woken += 1;
-            true
-        }));
-        assert!(letters.post(letter(), never));
-        assert_eq!((woken, letters.load()), (1, 2));
-        assert!(letters.next().is_some());
+        let (letters, actor) = (Letters::new(), Arc::<Actor>::default());
+        assert!(actor.next(&letters).is_pending());
+        assert!(letters.post(letter()));
+        assert!(letters.post(letter()));
+        assert_eq!((actor.woken(), letters.load()), (1, 2));
+        assert!(actor.takes(&letters));
         assert_eq!(letters.load(), 2, "the one in hand counts");
-        assert!(letters.next().is_some() && letters.next().is_none());
+        assert!(actor.takes(&letters) && actor.next(&letters).is_pending());
         assert_eq!(letters.load(), 0);
-        assert!(letters.post(letter(), || {
-            woken += 1;
-            true
-        }));
-        assert_eq!(woken, 2);
+        assert!(letters.post(letter()));
+        assert_eq!(actor.woken(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mailbox_was_last_used_when_its_last_letter_was_handled() {
+        let (letters, actor) = (Letters::new(), Arc::<Actor>::default());
+        let begin = Instant::now();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(actor.next(&letters).is_pending());
+        assert_eq!(letters.last_used(), begin, "looking at it does not count");
+        assert!(letters.post(letter()) && actor.takes(&letters));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(actor.next(&letters).is_pending());
+        assert_eq!(letters.last_used(), begin + Duration::from_secs(2));
     }
 
     /// Guarantee 14.
     #[test]
     fn a_full_mailbox_gives_the_letter_back() {
         let letters = Letters::new();
-        assert!(matches!(letters.offer(letter(), 1, 2, || true), Offer::Taken));
-        assert!(matches!(letters.offer(letter(), 1, 2, never), Offer::Full(_)));
-        assert!(matches!(letters.offer(letter(), 0, 2, never), Offer::Taken));
+        assert!(matches!(letters.offer(letter(), 1, 2), Offer::Taken));
+        assert!(matches!(letters.offer(letter(), 1, 2), Offer::Full(_)));
+        assert!(matches!(letters.offer(letter(), 0, 2), Offer::Taken));
     }
 
     #[test]
     fn an_ending_mailbox_gives_the_letters_of_callers_back() {
-        let letters = Letters::new();
+        let (letters, actor) = (Letters::new(), Arc::<Actor>::default());
         letters.seal();
-        assert!(matches!(letters.offer(letter(), 0, 9, never), Offer::Ending(_)));
-        assert!(letters.post(letter(), || true), "but not those of its own");
-        assert!(!letters.close_if_idle(|| true));
-        assert!(letters.next().is_some() && letters.next().is_none());
-        assert!(!letters.close_if_idle(|| false) && letters.close_if_idle(|| true));
-        assert!(!letters.post(letter(), never));
+        assert!(matches!(letters.offer(letter(), 0, 9), Offer::Ending(_)));
+        assert!(letters.post(letter()), "but not those of its own");
+        assert!(!letters.end_if_idle(|| true));
+        assert!(actor.takes(&letters) && actor.next(&letters).is_pending());
+        assert!(!letters.end_if_idle(|| false) && letters.end_if_idle(|| true));
+        assert!(!letters.post(letter()));
+        assert_eq!(actor.woken(), 1, "it hears that it ends");
+        assert!(matches!(actor.next(&letters), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn an_actor_ends_behind_the_letters_it_has() {
+        let (letters, actor) = (Letters::new(), Arc::<Actor>::default());
+        assert!(letters.post(letter()));
+        letters.end();
+        assert!(!letters.post(letter()));
+        assert!(actor.takes(&letters));
+        assert!(matches!(actor.next(&letters), Poll::Ready(None)));
     }
 
     /// Guarantee 13.
     #[test]
     fn letters_to_a_dead_actor_come_back_or_say_so() {
         let letters = Letters::new();
-        assert!(matches!(letters.offer(letter(), 0, 9, || false), Offer::Ending(_)));
-        let letters = Letters::new();
         let (reply, mut outcome) = Reply::channel();
-        assert!(letters.post(Letter::Passivate(reply), || true));
+        assert!(letters.post(Letter::Passivate(reply)));
         letters.close();
+        assert!(outcome.try_recv().unwrap().is_err());
+        assert!(matches!(letters.offer(letter(), 0, 9), Offer::Ending(_)));
+        let (reply, mut outcome) = Reply::channel();
+        assert!(!letters.post(Letter::Passivate(reply)));
         assert!(outcome.try_recv().unwrap().is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::{
     ops::Bound,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     keyspace::{self, SendId},
-    shard::{Epoch, Op, Outcome, Proposal, Shard},
+    peers::NodeId,
+    shard::{Epoch, Leader, Op, Outcome, Proposal, Shard},
 };
 
 type Done = Box<dyn FnOnce(Outcome) + Send>;
@@ -38,48 +39,106 @@ pub struct Faults {
     pub refused: f64,
 }
 
-/// What survives a crash.
+/// What survives a crash. Several nodes may share it: then it says which of them owns a group.
 pub(crate) struct SimulatedDisk {
     /// The meta group first.
     groups: Vec<Arc<Rows>>,
     random: Mutex<StdRng>,
     faults: Mutex<Faults>,
     commits: AtomicU64,
+    /// Whether every node hears at once who owns a group, as one with a replica does.
+    replicas: bool,
 }
 
-#[derive(Default)]
 struct Rows {
     rows: RwLock<BTreeMap<Bytes, Bytes>>,
     /// Index of the last entry.
     index: AtomicU64,
-    /// A batch that a crash catches on its way to the disk.
-    writing: Mutex<Option<Vec<Op>>>,
+    appointed: watch::Sender<Appointed>,
+    /// The last owner that installed itself.
+    installed: watch::Sender<Option<Leader>>,
+}
+
+/// Who shall own a group.
+#[derive(Debug, Clone, Copy)]
+struct Appointed {
+    node: NodeId,
+    /// Who did not hear of it.
+    deaf: Option<NodeId>,
 }
 
 impl SimulatedDisk {
     pub(crate) fn new(seed: u64, shards: u16, faults: Faults) -> Arc<Self> {
         Arc::new(Self {
-            groups: (0..=shards).map(|_| Arc::default()).collect(),
+            groups: (0..=shards).map(|_| Arc::new(Rows::new(NodeId::FIRST))).collect(),
             random: Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed)),
             faults: Mutex::new(faults),
             commits: AtomicU64::new(0),
+            replicas: false,
         })
+    }
+
+    /// One that several nodes share, which own the groups in turn.
+    pub(crate) fn shared(seed: u64, shards: u16, faults: Faults, nodes: &[NodeId], replicas: bool) -> Arc<Self> {
+        let owners = nodes.iter().cycle();
+        Arc::new(Self {
+            groups: (0..=shards)
+                .zip(owners)
+                .map(|(_, owner)| Arc::new(Rows::new(*owner)))
+                .collect(),
+            random: Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed)),
+            faults: Mutex::new(faults),
+            commits: AtomicU64::new(0),
+            replicas,
+        })
+    }
+
+    /// Gives a group to a node; `deaf` does not hear of it, and goes on as if it owned the group.
+    pub(crate) fn appoint(&self, group: u16, node: NodeId, deaf: Option<NodeId>) {
+        self.rows(group).appointed.send_replace(Appointed { node, deaf });
+    }
+
+    /// Lets everybody hear of all appointments.
+    pub(crate) fn tell(&self) {
+        for rows in &self.groups {
+            rows.appointed
+                .send_if_modified(|appointed| appointed.deaf.take().is_some());
+        }
+    }
+
+    /// Gives the groups of a node that ended to others.
+    pub(crate) fn replace(&self, node: NodeId, others: &[NodeId]) {
+        for (rows, other) in self.groups.iter().zip(others.iter().cycle()) {
+            let appointed = *rows.appointed.borrow();
+            if appointed.node == node {
+                rows.appointed.send_replace(Appointed {
+                    node: *other,
+                    deaf: None,
+                });
+            }
+        }
+    }
+
+    /// Who shall own a group.
+    pub(crate) fn appointed(&self, group: u16) -> NodeId {
+        self.rows(group).appointed.borrow().node
+    }
+
+    /// Waits until a node owns a group.
+    pub(crate) async fn installed(&self, group: u16, node: NodeId) {
+        let mut installed = self.rows(group).installed.subscribe();
+        let is_node = |installed: &Option<Leader>| installed.is_some_and(|leader| leader.node == node);
+        // The sender lives as long as the disk.
+        let _ = installed.wait_for(is_node).await;
+    }
+
+    fn rows(&self, group: u16) -> &Rows {
+        &self.groups[usize::from(group.wrapping_add(1))]
     }
 
     /// Misbehaves in another way from now on.
     pub(crate) fn set_faults(&self, faults: Faults) {
         *self.faults.lock() = faults;
-    }
-
-    /// Decides what the disk holds of the batches that were on their way.
-    fn crash(&self) {
-        for group in &self.groups {
-            if let Some(ops) = group.writing.lock().take()
-                && self.chance(0.5)
-            {
-                group.apply(ops);
-            }
-        }
     }
 
     fn chance(&self, probability: f64) -> bool {
@@ -96,9 +155,32 @@ impl SimulatedDisk {
 }
 
 impl Rows {
-    /// Applies a batch as one entry. Returns its index.
-    fn apply(&self, ops: Vec<Op>) -> u64 {
+    fn new(owner: NodeId) -> Self {
+        Self {
+            rows: RwLock::default(),
+            index: AtomicU64::new(0),
+            appointed: watch::Sender::new(Appointed {
+                node: owner,
+                deaf: None,
+            }),
+            installed: watch::Sender::new(None),
+        }
+    }
+
+    /// Makes a node the owner, under a new epoch.
+    fn install(&self, node: NodeId) -> Epoch {
+        let _rows = self.rows.write();
+        let epoch = Epoch(self.index.fetch_add(1, Ordering::Relaxed) + 1);
+        self.installed.send_replace(Some(Leader { node, epoch }));
+        epoch
+    }
+
+    /// Applies a batch as one entry, unless there was another owner meanwhile. Returns its index.
+    fn apply(&self, epoch: Epoch, ops: Vec<Op>) -> Option<u64> {
         let mut rows = self.rows.write();
+        if self.installed.borrow().is_none_or(|leader| leader.epoch != epoch) {
+            return None;
+        }
         let index = self.index.fetch_add(1, Ordering::Relaxed) + 1;
         let mut ordinal = 0;
         for op in ops {
@@ -112,7 +194,7 @@ impl Rows {
                 }
             }
         }
-        index
+        Some(index)
     }
 }
 
@@ -124,7 +206,7 @@ pub(crate) struct SimulatedGroups {
 }
 
 impl SimulatedGroups {
-    pub(crate) fn open(disk: &Arc<SimulatedDisk>, runtime: &Handle) -> Self {
+    pub(crate) fn open(disk: &Arc<SimulatedDisk>, node: NodeId, runtime: &Handle) -> Self {
         let stop = CancellationToken::new();
         let groups = (0_u16..)
             .zip(&disk.groups)
@@ -132,7 +214,11 @@ impl SimulatedGroups {
                 let (queue, proposals) = mpsc::unbounded_channel();
                 let shard = Arc::new(SimulatedShard {
                     number: number.wrapping_sub(1),
+                    node,
+                    replica: disk.replicas,
                     rows: Arc::clone(rows),
+                    writing: Mutex::default(),
+                    has_owned: AtomicBool::new(false),
                     owned: watch::Sender::new(None),
                     queue,
                     broken: AtomicU64::new(0),
@@ -165,9 +251,16 @@ impl SimulatedGroups {
         self.stop.cancel();
     }
 
+    /// Ends, and decides what the disk holds of the batches that were on their way.
     pub(crate) fn crash(&self) {
         self.stop();
-        self.disk.crash();
+        for shard in &self.groups {
+            if let Some((epoch, ops)) = shard.writing.lock().take()
+                && self.disk.chance(0.5)
+            {
+                shard.rows.apply(epoch, ops);
+            }
+        }
     }
 
     pub(crate) fn commits(&self) -> u64 {
@@ -177,7 +270,13 @@ impl SimulatedGroups {
 
 struct SimulatedShard {
     number: u16,
+    node: NodeId,
+    replica: bool,
     rows: Arc<Rows>,
+    /// A batch that a crash catches on its way to the disk.
+    writing: Mutex<Option<(Epoch, Vec<Op>)>>,
+    /// A node that never owned a group knows nothing of its rows.
+    has_owned: AtomicBool,
     owned: watch::Sender<Option<Epoch>>,
     queue: mpsc::UnboundedSender<Proposal>,
     /// The last epoch with a failed commit: nothing more of it is committed, and its owner has to give it up.
@@ -188,16 +287,28 @@ struct SimulatedShard {
 /// Commits what is proposed, a round at a time.
 async fn serve(disk: Arc<SimulatedDisk>, shard: Arc<SimulatedShard>, mut proposals: mpsc::UnboundedReceiver<Proposal>) {
     let mut owned = shard.owned.subscribe();
+    let mut appointed = shard.rows.appointed.subscribe();
     loop {
-        if shard.owned.borrow().is_none() {
+        let Appointed { node, deaf } = *appointed.borrow_and_update();
+        let is_deaf = deaf == Some(shard.node);
+        if node != shard.node && !is_deaf && shard.owned.borrow().is_some() {
+            shard.owned.send_replace(None);
+            owned.mark_unchanged();
+        }
+        if node == shard.node && shard.owned.borrow().is_none() {
             tokio::time::sleep(disk.delay()).await;
-            let index = shard.rows.apply(Vec::new());
-            shard.owned.send_replace(Some(Epoch(index)));
+            if appointed.borrow().node != shard.node {
+                continue;
+            }
+            let epoch = shard.rows.install(shard.node);
+            shard.has_owned.store(true, Ordering::Relaxed);
+            shard.owned.send_replace(Some(epoch));
             owned.mark_unchanged();
         }
         let first = tokio::select! {
             biased;
             _ = owned.changed() => continue,
+            _ = appointed.changed() => continue,
             proposal = proposals.recv() => proposal,
         };
         let Some(first) = first else { return };
@@ -246,20 +357,22 @@ async fn round(
         waiting.into_iter().for_each(|(_, done)| done(Outcome::NotProposed));
         return;
     }
-    *shard.rows.writing.lock() = Some(ops);
+    *shard.writing.lock() = Some((epoch, ops));
     tokio::time::sleep(disk.delay()).await;
-    let Some(ops) = shard.rows.writing.lock().take() else {
+    let Some((_, ops)) = shard.writing.lock().take() else {
         return;
     };
-    if disk.chance(faults.unknown) {
-        if disk.chance(0.5) {
-            shard.rows.apply(ops);
-        }
+    let doubtful = disk.chance(faults.unknown);
+    let index = if doubtful && disk.chance(0.5) {
+        None
+    } else {
+        shard.rows.apply(epoch, ops)
+    };
+    let Some(index) = index.filter(|_| !doubtful) else {
         shard.broken.store(epoch.0, Ordering::Relaxed);
         waiting.into_iter().for_each(|(_, done)| done(Outcome::Unknown));
         return;
-    }
-    let index = shard.rows.apply(ops);
+    };
     disk.commits.fetch_add(1, Ordering::Relaxed);
     waiting
         .into_iter()
@@ -273,6 +386,10 @@ impl Shard for SimulatedShard {
 
     fn ownership(&self) -> watch::Receiver<Option<Epoch>> {
         self.owned.subscribe()
+    }
+
+    fn leader(&self) -> Option<Leader> {
+        self.replica.then(|| *self.rows.installed.borrow()).flatten()
     }
 
     fn propose(&self, proposal: Proposal) {
@@ -295,6 +412,9 @@ impl Shard for SimulatedShard {
     }
 
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+        if !self.has_owned.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         Ok(self.rows.rows.read().get(key).cloned())
     }
 
@@ -304,6 +424,9 @@ impl Shard for SimulatedShard {
         reverse: bool,
         limit: usize,
     ) -> io::Result<Vec<(Bytes, Bytes)>> {
+        if !self.has_owned.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
         let rows = self.rows.rows.read();
         let found = rows.range(range).map(|(key, value)| (key.clone(), value.clone()));
         Ok(if reverse {

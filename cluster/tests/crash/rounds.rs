@@ -124,7 +124,12 @@ fn round(fault: Fault, machine: &mut Machine, random: &mut StdRng, summary: &mut
             kill = Kill::Ready(Duration::from_secs(10));
         }
         Fault::Full => {
-            plan.space_bytes = Some(skewed(random, 4 << 20));
+            // What a node writes before it takes traffic is little: most of the space is for the traffic.
+            plan.space_bytes = Some(if random.random_bool(0.3) {
+                skewed(random, 1 << 20)
+            } else {
+                random.random_range(1 << 20..8 << 20)
+            });
             kill = Kill::Ready(Duration::from_secs(20));
         }
     }

@@ -19,6 +19,7 @@ mod idempotency;
 mod identity;
 mod inspection;
 mod migrations;
+mod nodes;
 mod passivation;
 mod purse;
 mod references;

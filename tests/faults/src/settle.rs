@@ -105,9 +105,12 @@ pub fn settle(plan: &Plan, loss: Loss, seed: u64) -> Result<Settled, SettleError
     history.undo_names(plan, &fates, &mut settled)?;
     let begin = || {
         plan.boot_again(seed)?;
+        let create = || File::options().create(true).append(true).open(plan.journal());
+        // A process that ended early has not even begun one.
+        create()?;
         // The old one stays for whoever wants to know what happened.
         fs::rename(plan.journal(), plan.settled_journal())?;
-        File::options().create(true).append(true).open(plan.journal())?;
+        create()?;
         fs::remove_dir_all(plan.stash())?;
         fs::create_dir(plan.stash())
     };
@@ -191,6 +194,10 @@ impl History {
     /// Compares the directory with what the journal says of it. The last change may not have been made, or in part:
     /// returns what a journal that goes on must say of that.
     fn check(&self, plan: &Plan) -> Result<Vec<Record>, SettleError> {
+        let Some((position, last)) = self.records.last() else {
+            // The process ended before it had the disk, so it has changed nothing; what is there is not known.
+            return Ok(Vec::new());
+        };
         let mut paths = BTreeSet::<&[u8]>::new();
         let mut sizes = HashMap::new();
         let mut doubtful = BTreeSet::<&[u8]>::new();
@@ -271,9 +278,6 @@ impl History {
                 sizes.get(&file.inode)
             )));
         }
-        let Some((position, last)) = self.records.last() else {
-            return Ok(Vec::new());
-        };
         let failed = Record::Failed { position: *position };
         let is_there = |path: &[u8]| plan.directory.join(OsStr::from_bytes(path)).symlink_metadata().is_ok();
         Ok(match last {

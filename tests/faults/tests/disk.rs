@@ -333,6 +333,16 @@ fn a_change_past_the_disk_is_noticed() {
 }
 
 #[test]
+fn a_process_that_ends_before_it_has_the_disk_changes_nothing() {
+    let bench = Bench::new();
+    fs::write(bench.path("f"), "old").unwrap();
+    for loss in [Loss::Unsynced, Loss::Torn, Loss::Scattered, Loss::Nothing] {
+        assert_eq!(settle(&bench.plan, loss, 1).unwrap().changes, 0);
+    }
+    assert_eq!(fs::read(bench.path("f")).unwrap(), b"old");
+}
+
+#[test]
 fn what_cannot_be_undone_is_refused() {
     let bench = Bench::new();
     fs::create_dir(bench.path("a")).unwrap();

@@ -1,0 +1,298 @@
+//! The nodes of a cluster as they stand in the meta group, and what may become of them: functions of values.
+
+use std::{collections::BTreeMap, path::Path};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::node::{Addresses, Member, MemberState, Role, Zone};
+use crate::{
+    keyspace,
+    node_name::NodeName,
+    peers::NodeId,
+    shard::{Op, Shard},
+    storage,
+    store::replace,
+    wire,
+};
+
+/// Most nodes a cluster has, removed ones included.
+const NODES_MAX: usize = 4096;
+
+/// The file of a data directory in which a node keeps the others over a restart.
+const FILE: &str = "members";
+
+/// What a node tells of itself when it asks to be taken in, and each time it starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Introduction {
+    pub(crate) name: NodeName,
+    pub(crate) addresses: Addresses,
+    pub(crate) role: Role,
+    pub(crate) zone: Option<Zone>,
+    pub(crate) format: u32,
+    /// Drawn once for each data directory.
+    pub(crate) token: Uuid,
+}
+
+/// Why something is not done to the table of nodes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub(crate) enum TableError {
+    #[error(
+        "the name {name} is taken by node {by}: a node that lost its directory is removed first, or has a new name"
+    )]
+    NameTaken { name: NodeName, by: NodeId },
+    #[error("node {0} was removed; it can only come back with an empty directory, as another node")]
+    Removed(NodeId),
+    #[error("there is no node {0}")]
+    Unknown(NodeId),
+    #[error("node {0} speaks forms up to {1}, the cluster uses form {2}: it needs a newer program")]
+    TooOld(NodeName, u32, u32),
+    #[error("node {0} is being removed, which is not taken back")]
+    Leaving(NodeId),
+    #[error("the cluster has had {NODES_MAX} nodes, and has no number for another one")]
+    Full,
+}
+
+/// The nodes a cluster has and had.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Table(BTreeMap<NodeId, Member>);
+
+impl Table {
+    /// Reads what the meta group has on this node.
+    pub(crate) fn read(meta: &dyn Shard) -> std::io::Result<Self> {
+        let rows = meta.scan(keyspace::all_members(), false, NODES_MAX)?;
+        let decode = |(_, row): (Bytes, Bytes)| {
+            let member = wire::decode::<Member>(&row).map_err(std::io::Error::other)?;
+            Ok((member.id, member))
+        };
+        rows.into_iter().map(decode).collect::<std::io::Result<_>>().map(Self)
+    }
+
+    /// Reads what [`save`](Self::save) kept in a data directory, or nothing.
+    pub(crate) fn load(directory: &Path) -> std::io::Result<Self> {
+        match std::fs::read(directory.join(FILE)) {
+            Ok(bytes) => wire::decode::<Vec<Member>>(&bytes)
+                .map(Self::of)
+                .map_err(std::io::Error::other),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps the nodes in a data directory, so that this one finds the others when all start at once.
+    pub(crate) fn save(&self, directory: &Path) -> std::io::Result<()> {
+        let members = self.iter().collect::<Vec<_>>();
+        replace(&directory.join(FILE), &storage::encoded(&members))
+    }
+
+    pub(crate) fn of(members: impl IntoIterator<Item = Member>) -> Self {
+        Self(members.into_iter().map(|member| (member.id, member)).collect())
+    }
+
+    pub(crate) fn get(&self, node: NodeId) -> Option<&Member> {
+        self.0.get(&node)
+    }
+
+    /// Every node there is or was, in order of their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.0.values()
+    }
+
+    /// The nodes that were not removed.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &Member> {
+        self.iter().filter(|member| member.is_present())
+    }
+
+    /// The newest form that all nodes know.
+    pub(crate) fn format(&self) -> Option<u32> {
+        self.present().map(|member| member.format).min()
+    }
+
+    /// The row of a node that introduces itself: a new one, or its own with what has changed. `in_use` is the newest form
+    /// that anything was written in.
+    pub(crate) fn admit(&self, node: Introduction, in_use: u32) -> Result<Member, TableError> {
+        if node.format < in_use {
+            return Err(TableError::TooOld(node.name, node.format, in_use));
+        }
+        if let Some(known) = self.iter().find(|member| member.token == node.token) {
+            if !known.is_present() {
+                return Err(TableError::Removed(known.id));
+            }
+            if let Some(other) = self.named(&node.name).filter(|other| other.id != known.id) {
+                return Err(taken(node.name, other));
+            }
+            return Ok(member(known.id, known.state, node));
+        }
+        if let Some(other) = self.named(&node.name) {
+            return Err(taken(node.name, other));
+        }
+        if self.0.len() >= NODES_MAX {
+            return Err(TableError::Full);
+        }
+        let last = self.0.keys().next_back().map_or(0, |last| last.get());
+        Ok(member(NodeId::new(last + 1), MemberState::Joining, node))
+    }
+
+    /// The row of a node in another state, or `None` if it is in that state already.
+    pub(crate) fn moved(&self, node: NodeId, to: MemberState) -> Result<Option<Member>, TableError> {
+        let known = self.get(node).ok_or(TableError::Unknown(node))?;
+        match (known.state, to) {
+            (now, to) if now == to => Ok(None),
+            (MemberState::Removed, _) => Err(TableError::Removed(node)),
+            (MemberState::Removing, MemberState::Joining | MemberState::Up | MemberState::Draining) => {
+                Err(TableError::Leaving(node))
+            }
+            (
+                MemberState::Joining | MemberState::Up | MemberState::Draining | MemberState::Removing,
+                MemberState::Joining
+                | MemberState::Up
+                | MemberState::Draining
+                | MemberState::Removing
+                | MemberState::Removed,
+            ) => Ok(Some(Member {
+                state: to,
+                ..known.clone()
+            })),
+        }
+    }
+
+    fn named(&self, name: &NodeName) -> Option<&Member> {
+        self.present().find(|member| member.name == *name)
+    }
+}
+
+/// The write that puts a node into the table.
+pub(crate) fn put(member: &Member) -> Op {
+    Op::Put {
+        key: keyspace::member(member.id),
+        value: storage::encoded(member),
+    }
+}
+
+/// The row of a node that has its number.
+pub(crate) fn member(id: NodeId, state: MemberState, node: Introduction) -> Member {
+    let Introduction {
+        name,
+        addresses,
+        role,
+        zone,
+        format,
+        token,
+    } = node;
+    Member {
+        id,
+        name,
+        addresses,
+        role,
+        zone,
+        state,
+        format,
+        token,
+    }
+}
+
+fn taken(name: NodeName, by: &Member) -> TableError {
+    TableError::NameTaken { name, by: by.id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::members::node::NodeAddress;
+
+    fn node(name: &str, token: u128) -> Introduction {
+        let address = NodeAddress::new("host:1").unwrap();
+        Introduction {
+            name: NodeName::new(name).unwrap(),
+            addresses: Addresses {
+                raft: address.clone(),
+                requests: address,
+                http: None,
+            },
+            role: Role::Replica,
+            zone: None,
+            format: 1,
+            token: Uuid::from_u128(token),
+        }
+    }
+
+    fn joined(table: &mut Table, introduction: Introduction) -> Result<NodeId, TableError> {
+        let member = table.admit(introduction, 1)?;
+        let id = member.id;
+        table.0.insert(id, member);
+        Ok(id)
+    }
+
+    fn set(table: &mut Table, node: NodeId, state: MemberState) {
+        let member = table.moved(node, state).unwrap().unwrap();
+        table.0.insert(node, member);
+    }
+
+    #[test]
+    fn a_node_that_asks_again_has_the_same_number() {
+        let mut table = Table::default();
+        assert_eq!(joined(&mut table, node("a", 1)), Ok(NodeId::FIRST));
+        assert_eq!(joined(&mut table, node("b", 2)), Ok(NodeId::new(2)));
+        set(&mut table, NodeId::new(2), MemberState::Up);
+        let mut moved = node("b", 2);
+        moved.addresses.raft = NodeAddress::new("elsewhere:9").unwrap();
+        assert_eq!(joined(&mut table, moved.clone()), Ok(NodeId::new(2)));
+        let member = table.get(NodeId::new(2)).unwrap();
+        assert_eq!(
+            (member.state, &member.addresses.raft),
+            (MemberState::Up, &moved.addresses.raft)
+        );
+    }
+
+    #[test]
+    fn a_name_is_taken_until_its_node_is_removed_and_a_number_for_ever() {
+        let mut table = Table::default();
+        let first = joined(&mut table, node("a", 1)).unwrap();
+        let taken = TableError::NameTaken {
+            name: NodeName::new("a").unwrap(),
+            by: first,
+        };
+        assert_eq!(joined(&mut table, node("a", 2)), Err(taken));
+        joined(&mut table, node("b", 3)).unwrap();
+        set(&mut table, NodeId::new(2), MemberState::Removed);
+        assert_eq!(
+            joined(&mut table, node("b", 3)),
+            Err(TableError::Removed(NodeId::new(2)))
+        );
+        assert_eq!(joined(&mut table, node("b", 4)), Ok(NodeId::new(3)));
+    }
+
+    #[test]
+    fn a_program_that_is_too_old_is_not_taken_in() {
+        let old = Introduction {
+            format: 1,
+            ..node("a", 1)
+        };
+        assert!(matches!(
+            Table::default().admit(old, 2),
+            Err(TableError::TooOld(_, 1, 2))
+        ));
+    }
+
+    #[test]
+    fn what_is_removed_stays_so() {
+        let mut table = Table::default();
+        let first = joined(&mut table, node("a", 1)).unwrap();
+        set(&mut table, first, MemberState::Draining);
+        set(&mut table, first, MemberState::Up);
+        assert_eq!(table.moved(first, MemberState::Up), Ok(None));
+        set(&mut table, first, MemberState::Removing);
+        assert_eq!(table.moved(first, MemberState::Up), Err(TableError::Leaving(first)));
+        set(&mut table, first, MemberState::Removed);
+        assert_eq!(
+            table.moved(first, MemberState::Draining),
+            Err(TableError::Removed(first))
+        );
+        let stranger = NodeId::new(9);
+        assert_eq!(
+            table.moved(stranger, MemberState::Up),
+            Err(TableError::Unknown(stranger))
+        );
+    }
+}

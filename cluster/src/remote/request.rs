@@ -1,0 +1,141 @@
+//! What nodes ask each other and answer, as bytes.
+//!
+//! Variants are numbered by their order: a new one comes last. A node that cannot read a request says so, and has done
+//! nothing.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ActorError, IdempotencyKey,
+    address::Stored,
+    id::ActorHash,
+    keyspace::SendId,
+    mailbox::Fault,
+    shard::{Epoch, Leader},
+    storage, wire,
+};
+
+/// Most bytes of a message or reply that goes to another node.
+pub(super) const CONTENT_BYTES: usize = 8 * 1024 * 1024;
+
+/// What one node asks another.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// A message to an actor; the content is the encoded message.
+    Call(Box<Call>),
+    /// A row of the meta group.
+    Meta(Meta),
+    /// Who owns what, as far as the node knows.
+    Leaders,
+}
+
+/// A message to an actor.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Call {
+    pub(super) target: Stored,
+    pub(super) message: String,
+    /// The ownership it is for.
+    pub(super) epoch: Epoch,
+    pub(super) sender: Sender,
+}
+
+/// Who sent a message.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Sender {
+    /// Somebody who waits for the reply.
+    Ask {
+        passage: Passage,
+        /// The actors that wait, from the asker back to the first.
+        chain: Vec<ActorHash>,
+        request: Option<String>,
+        key: Option<IdempotencyKey>,
+        /// How long the caller goes on waiting.
+        remaining: Duration,
+    },
+    /// The outbox of a shard.
+    Outbox { source: u16, id: SendId },
+}
+
+/// The place of a call among those from one run of a node to one owner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Passage {
+    /// The run of the node.
+    pub(crate) instance: u64,
+    /// Number of the call.
+    pub(crate) number: u64,
+    /// No call before this one is waited for.
+    pub(crate) floor: u64,
+    /// The call that it must not overtake.
+    pub(crate) after: Option<u64>,
+}
+
+/// What is asked of the owner of the meta group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Meta {
+    /// Reads a row.
+    Get { key: Vec<u8> },
+    /// Writes a row unless there is one, and reads the one that holds.
+    PutIfAbsent { key: Vec<u8>, value: Vec<u8> },
+}
+
+/// What a node answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// The content is the encoded reply.
+    Reply,
+    /// A durable message was taken.
+    Done,
+    /// It failed, or was refused.
+    Fault(Fault),
+    /// It was not handled: this node does not own the shard under the epoch that was named.
+    NotLeader(Option<Leader>),
+    /// It was not handled: the call before it has not arrived.
+    Early,
+    /// It came before, or after its time; nothing is said about what became of it.
+    Late,
+    /// It was not handled: this node cannot read it.
+    Unreadable,
+    /// A row of the meta group.
+    Row(Option<Vec<u8>>),
+    /// What was asked of a group failed.
+    Failed(ActorError),
+    /// Who owns what.
+    Leaders(Vec<(u16, Leader)>),
+}
+
+impl Request {
+    pub(super) fn encode(&self, content: &[u8]) -> Bytes {
+        wire::frame(&storage::encoded(self), content)
+    }
+
+    pub(super) fn decode(bytes: &Bytes) -> Option<(Self, Bytes)> {
+        wire::unframe(bytes)
+    }
+}
+
+impl Answer {
+    pub(super) fn encode(&self, content: &[u8]) -> Bytes {
+        wire::frame(&storage::encoded(self), content)
+    }
+
+    pub(super) fn decode(bytes: &Bytes) -> Option<(Self, Bytes)> {
+        wire::unframe(bytes)
+    }
+}
+
+/// Refuses what is too large for the way between nodes.
+pub(super) fn check(content: &Bytes) -> Result<(), ActorError> {
+    if content.len() <= CONTENT_BYTES {
+        return Ok(());
+    }
+    Err(ActorError::too_large(
+        "too-large",
+        format!(
+            "a message or reply of {} bytes exceeds the bound of {CONTENT_BYTES} between nodes",
+            content.len()
+        ),
+    ))
+}

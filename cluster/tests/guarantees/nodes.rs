@@ -1,0 +1,582 @@
+//! Calls between nodes. The groups are simulated: a test says which node owns a shard.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cluster::{
+    Bounds, IdempotencyKey, RequestId,
+    prelude::*,
+    testing::{Faults, TestNodes, TestNodesBuilder, Weather},
+};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use serde::{Deserialize, Serialize};
+
+use crate::fixture::{Account, Activations, Add, AddAndFail, AddAndPanic, AddSlowly, Seen, Total, slow, tenant};
+
+fn accounts(seed: u64) -> TestNodesBuilder {
+    TestNodes::builder(seed).actor::<Account>(Activations::default())
+}
+
+fn id(name: &str) -> ActorId {
+    ActorId::from_name::<Account>(&tenant(), name)
+}
+
+fn account(test: &TestNodes, node: usize, name: &str) -> ActorRef<Account> {
+    test.node(node).get(id(name))
+}
+
+/// An actor that a node owns.
+fn owned_by(test: &TestNodes, node: usize) -> String {
+    let names = (0..).map(|number| format!("account-{number}"));
+    let mut owned = names.filter(|name| test.owner(test.shard_of::<Account>(&id(name))) == node);
+    owned.next().unwrap()
+}
+
+fn rough(loss: f64, repeat: f64) -> Weather {
+    Weather {
+        delay: Duration::from_micros(50)..=Duration::from_millis(5),
+        loss,
+        repeat,
+    }
+}
+
+/// Guarantees 3 and 13.
+#[tokio::test(start_paused = true)]
+async fn a_call_from_any_node_reaches_the_one_owner() {
+    for replicas in [true, false] {
+        let activations = Activations::default();
+        let mut builder = TestNodes::builder(1).actor::<Account>(activations.clone());
+        if !replicas {
+            builder = builder.without_replicas();
+        }
+        let test = builder.start().await;
+        for name in ["a", "b", "c", "d", "e"] {
+            for node in 0..3 {
+                let total = account(&test, node, name).ask(Add(1)).await.unwrap();
+                assert_eq!(total, node as u64 + 1);
+            }
+        }
+        assert_eq!(activations.count(), 5, "each actor lives once");
+    }
+}
+
+/// Guarantees 9 and 13.
+#[tokio::test(start_paused = true)]
+async fn replies_errors_and_panics_are_the_same_from_another_node() {
+    let test = accounts(2).start().await;
+    let name = owned_by(&test, 1);
+    let near = account(&test, 1, &name);
+    let far = || account(&test, 0, &name);
+    assert_eq!(far().ask(Add(5)).await.unwrap(), 5);
+    assert_eq!(far().ask(Seen).await.unwrap(), [5]);
+    let refused = far().ask(AddAndFail(1)).await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.code(), refused.message()),
+        (ErrorKind::Conflict, "account.refused", "told to fail")
+    );
+    assert_eq!(near.ask(Total).await.unwrap(), 6, "an error keeps its writes");
+    let panicked = far();
+    assert_eq!(panicked.ask(AddAndPanic(1)).await.unwrap_err().code(), "panic");
+    assert_eq!(panicked.ask(Total).await.unwrap_err().code(), "reference.broken");
+    assert_eq!(far().ask(Total).await.unwrap(), 6);
+}
+
+/// Guarantees 13 and 14.
+#[tokio::test(start_paused = true)]
+async fn a_full_mailbox_and_a_passed_deadline_are_heard_on_another_node() {
+    let bounds = Bounds {
+        mailbox: 1,
+        ..Bounds::default()
+    };
+    let test = accounts(3).bounds(bounds).start().await;
+    let name = owned_by(&test, 2);
+    let busy = account(&test, 0, &name);
+    let other = account(&test, 1, &name);
+    let late = account(&test, 1, &name);
+    let (slow, full) = tokio::join!(busy.ask(AddSlowly(1, Duration::from_secs(3))), async {
+        test.advance(Duration::from_secs(1)).await;
+        other.ask(Add(10)).await
+    });
+    assert_eq!(slow.unwrap(), 1);
+    assert_eq!(full.unwrap_err().code(), "overloaded");
+    let begin = tokio::time::Instant::now();
+    let pause = AddSlowly(1, Duration::from_secs(3));
+    let passed = late.ask_within(Duration::from_secs(1), pause).await.unwrap_err();
+    assert_eq!((passed.code(), passed.kind()), ("deadline", ErrorKind::Unknown));
+    assert_eq!(begin.elapsed().as_millis(), 1000);
+    assert_eq!(late.ask(Add(1)).await.unwrap_err().code(), "reference.broken");
+}
+
+/// Guarantee 13.
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_caller_on_another_node_gave_up_before_its_turn_is_not_handled() {
+    let test = accounts(4).start().await;
+    let name = owned_by(&test, 2);
+    let (busy, late) = (account(&test, 0, &name), account(&test, 1, &name));
+    let (first, second) = tokio::join!(busy.ask(AddSlowly(1, Duration::from_secs(3))), async {
+        test.advance(Duration::from_millis(100)).await;
+        late.ask_within(Duration::from_secs(1), Add(10)).await
+    });
+    assert_eq!(first.unwrap(), 1);
+    assert_eq!(second.unwrap_err().code(), "deadline");
+    assert_eq!(account(&test, 0, &name).ask(Total).await.unwrap(), 1);
+}
+
+/// Guarantee 13.
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_an_owner_and_then_finds_it() {
+    for replicas in [true, false] {
+        let mut builder = accounts(5);
+        if !replicas {
+            builder = builder.without_replicas();
+        }
+        let mut test = builder.start().await;
+        let name = owned_by(&test, 2);
+        assert_eq!(account(&test, 0, &name).ask(Add(1)).await.unwrap(), 1);
+        test.crash(2).await;
+        // It is sent to an owner that is gone, so nobody knows what became of it.
+        let lost = account(&test, 0, &name).ask(Add(10)).await.unwrap_err();
+        assert_eq!(lost.kind(), ErrorKind::Unknown);
+        // Long enough for another owner, and for the news of it to get about.
+        test.advance(Duration::from_secs(4)).await;
+        assert_eq!(account(&test, 0, &name).ask(Add(100)).await.unwrap(), 101);
+        test.restart(2).await;
+        assert_eq!(account(&test, 2, &name).ask(Total).await.unwrap(), 101);
+    }
+}
+
+/// Guarantee 13.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_not_the_owner_has_not_handled_a_call() {
+    for seed in 0..20 {
+        let test = accounts(seed).without_replicas().weather(rough(0.0, 0.0)).start().await;
+        let shard = test.shard_of::<Account>(&id("a"));
+        let mut added = 0;
+        for round in 0..30 {
+            let caller = account(&test, round % 3, "a");
+            let to = (test.owner(shard) + 1) % 3;
+            // No reply is lost, so an error means that the call was not handled, unless it says that nobody knows.
+            let (outcome, ()) = tokio::join!(caller.ask(Add(1)), test.move_shard(shard, to));
+            let total = account(&test, 0, "a").ask(Total).await.unwrap();
+            match outcome {
+                Ok(_) => added += 1,
+                Err(error) if error.kind() == ErrorKind::Unknown => added = total,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Retryable, "seed {seed}: {error}"),
+            }
+            assert_eq!(total, added, "seed {seed}, round {round}");
+        }
+    }
+}
+
+/// Guarantee 3.
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_was_replaced_answers_nothing_that_wrote() {
+    let mut refused = 0;
+    for seed in 0..10 {
+        let test = accounts(seed).faults(slow(20)).start().await;
+        let name = owned_by(&test, 1);
+        let shard = test.shard_of::<Account>(&id(&name));
+        assert_eq!(account(&test, 1, &name).ask(Add(1)).await.unwrap(), 1);
+        let (mine, theirs) = (account(&test, 1, &name), account(&test, 2, &name));
+        let during = account(&test, 1, &name);
+        let (caught, ()) = tokio::join!(during.ask(Add(10)), test.supersede(shard, 0));
+        let new = account(&test, 0, &name).ask(Add(100)).await.unwrap();
+        assert_eq!(new, if caught.is_ok() { 111 } else { 101 }, "seed {seed}");
+        // Unless a lost write has told it already, it does not know yet that it is not the owner.
+        let new = match mine.ask(Add(1000)).await {
+            Ok(total) => {
+                assert_eq!(total, new + 1000, "seed {seed}");
+                total
+            }
+            Err(error) => {
+                assert!(
+                    matches!(error.kind(), ErrorKind::Unknown | ErrorKind::Retryable),
+                    "{error}"
+                );
+                refused += 1;
+                new
+            }
+        };
+        assert_eq!(theirs.ask(Total).await.unwrap(), new);
+        test.tell();
+        test.advance(Duration::from_millis(100)).await;
+        assert_eq!(account(&test, 1, &name).ask(Total).await.unwrap(), new);
+    }
+    assert!(refused > 0, "an owner that does not know never answered");
+}
+
+/// Guarantee 13.
+#[tokio::test(start_paused = true)]
+async fn a_key_is_used_once_from_any_node_and_after_its_owner_moved() {
+    let test = accounts(6).start().await;
+    let name = owned_by(&test, 1);
+    let shard = test.shard_of::<Account>(&id(&name));
+    let key = IdempotencyKey::new("transfer-1").unwrap();
+    for to in [1, 2, 0] {
+        test.move_shard(shard, to).await;
+        for node in 0..3 {
+            let again = account(&test, node, &name).ask_idempotent(&key, Add(5)).await.unwrap();
+            assert_eq!(again, 5);
+        }
+    }
+    let other = account(&test, 2, &name).ask_idempotent(&key, Add(6)).await.unwrap_err();
+    assert_eq!(other.code(), "idempotency.reused");
+    assert_eq!(account(&test, 0, &name).ask(Total).await.unwrap(), 5);
+}
+
+/// Guarantee 13.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_arrives_twice_is_handled_once() {
+    for seed in 0..20 {
+        let test = accounts(seed).weather(rough(0.0, 0.7)).start().await;
+        let name = owned_by(&test, 1);
+        for round in 1..=50 {
+            assert_eq!(
+                account(&test, 0, &name).ask(Add(1)).await.unwrap(),
+                round,
+                "seed {seed}"
+            );
+        }
+    }
+}
+
+/// Writes down what it is told.
+struct Scroll;
+
+const LINES: Keys<u32> = Keys::new("lines/");
+const LENGTH: Key<u32> = Key::new("length");
+
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "scroll.append")]
+struct Append(u32);
+
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "scroll.lines", reply = Vec<u32>)]
+struct Lines(u32);
+
+/// Sends lines to another scroll, durably.
+#[derive(Debug, Clone, Serialize, Deserialize, Message)]
+#[message(name = "scroll.dictate")]
+struct Dictate {
+    to: String,
+    from: u32,
+    lines: u32,
+}
+
+impl VirtualActor for Scroll {
+    const CLASS: &'static str = "scroll";
+    type Env = ();
+
+    fn interface(i: Interface<Self>) -> Interface<Self> {
+        i.on::<Append>().on::<Lines>().on::<Dictate>()
+    }
+
+    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Handler<Append> for Scroll {
+    async fn handle(&mut self, Append(line): Append, ctx: &mut Ctx<Self>) -> Result<()> {
+        let length = ctx.storage().get(&LENGTH).await?.unwrap_or_default();
+        ctx.storage().put(&LENGTH, &(length + 1))?;
+        ctx.storage().put(&LINES.key(&format!("{length:06}")), &line)
+    }
+}
+
+impl Handler<Lines> for Scroll {
+    async fn handle(&mut self, Lines(from): Lines, ctx: &mut Ctx<Self>) -> Result<Vec<u32>> {
+        let page = List {
+            start: Some(format!("{from:06}")),
+            ..List::default()
+        };
+        let lines = ctx.storage().list(&LINES, page).await?;
+        Ok(lines.into_iter().map(|(_, line)| line).collect())
+    }
+}
+
+impl Handler<Dictate> for Scroll {
+    async fn handle(&mut self, Dictate { to, from, lines }: Dictate, ctx: &mut Ctx<Self>) -> Result<()> {
+        let to = ctx.get::<Self>(&to);
+        (from..from + lines).try_for_each(|line| ctx.send(&to, Append(line)))
+    }
+}
+
+fn scroll_id(name: &str) -> ActorId {
+    ActorId::from_name::<Scroll>(&tenant(), name)
+}
+
+async fn lines(test: &TestNodes, node: usize, name: &str) -> Vec<u32> {
+    let mut lines: Vec<u32> = Vec::new();
+    for _ in 0..200 {
+        let from = u32::try_from(lines.len()).unwrap();
+        match test.node(node).get::<Scroll>(scroll_id(name)).ask(Lines(from)).await {
+            Ok(page) if page.is_empty() => return lines,
+            Ok(page) => lines.extend(page),
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::Retryable | ErrorKind::Unknown)),
+        }
+    }
+    panic!("the scroll never answers");
+}
+
+/// Guarantee 13.
+#[tokio::test(start_paused = true)]
+async fn calls_through_one_reference_keep_their_order_to_another_node() {
+    let (mut whole, mut broken, mut refused) = (0, 0, 0);
+    for seed in 0..40 {
+        let (loss, repeat, moves) = match seed % 4 {
+            0 => (0.0, 0.0, 0),
+            1 => (0.0, 0.2, 0),
+            2 => (0.0, 0.1, 3),
+            _ => (0.01, 0.1, 2),
+        };
+        let test = TestNodes::builder(seed)
+            .actor::<Scroll>(())
+            .weather(rough(loss, repeat))
+            .faults(slow(5))
+            .start()
+            .await;
+        let shard = test.shard_of::<Scroll>(&scroll_id("s"));
+        test.move_shard(shard, 1).await;
+        let scroll = test.node(0).get::<Scroll>(scroll_id("s"));
+        let calls = FuturesUnordered::new();
+        for line in 0..300 {
+            calls.push(scroll.ask(Append(line)).map(move |outcome| (line, outcome)));
+        }
+        let moving = async {
+            for round in 0..moves {
+                test.advance(Duration::from_millis(4)).await;
+                test.move_shard(shard, (round + 2) % 3).await;
+            }
+        };
+        let (outcomes, ()) = tokio::join!(calls.collect::<BTreeMap<_, _>>(), moving);
+        let lines = lines(&test, 2, "s").await;
+        assert!(lines.is_sorted_by(|a, b| a < b), "seed {seed}: {lines:?}");
+        for (line, outcome) in &outcomes {
+            let written = lines.binary_search(line).is_ok();
+            match outcome {
+                Ok(()) => assert!(written, "seed {seed}: line {line} was lost"),
+                Err(error) if error.kind() == ErrorKind::Unknown => {}
+                Err(error) => {
+                    assert!(!written, "seed {seed}: line {line} was written, and {error}");
+                    refused += 1;
+                }
+            }
+        }
+        if outcomes.values().all(Result::is_ok) {
+            whole += 1;
+            assert_eq!(lines.len(), 300, "seed {seed}");
+        } else {
+            broken += 1;
+        }
+    }
+    assert!(
+        whole >= 20 && broken >= 5 && refused > 0,
+        "{whole} whole, {broken} broken, {refused} refused"
+    );
+}
+
+/// Guarantee 6.
+#[tokio::test(start_paused = true)]
+async fn durable_messages_between_nodes_have_their_effect_once_and_in_order() {
+    for seed in 0..20 {
+        let test = TestNodes::builder(seed)
+            .actor::<Scroll>(())
+            .weather(rough(0.2, 0.2))
+            .faults(slow(5))
+            .start()
+            .await;
+        let (source, target) = (
+            test.shard_of::<Scroll>(&scroll_id("source")),
+            test.shard_of::<Scroll>(&scroll_id("target")),
+        );
+        test.move_shard(source, 0).await;
+        test.move_shard(target, 1).await;
+        for round in 0..10 {
+            let dictate = Dictate {
+                to: "target".into(),
+                from: round * 10,
+                lines: 10,
+            };
+            let key = IdempotencyKey::new(&format!("round-{round}")).unwrap();
+            let again = || test.node(2).get::<Scroll>(scroll_id("source"));
+            while again()
+                .ask_idempotent_within(Duration::from_secs(1), &key, dictate.clone())
+                .await
+                .is_err()
+            {}
+            match round % 3 {
+                0 => test.move_shard(target, (round as usize / 3) % 3).await,
+                1 => test.move_shard(source, (round as usize / 3 + 1) % 3).await,
+                _ => {}
+            }
+        }
+        test.advance(Duration::from_secs(120)).await;
+        let lines = lines(&test, 2, "target").await;
+        assert_eq!(lines, (0..100).collect::<Vec<_>>(), "seed {seed}");
+    }
+}
+
+/// Asks its way along a path of walkers, wherever they live.
+struct Walker;
+
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "walker.walk", reply = String)]
+struct Walk(Vec<String>);
+
+impl VirtualActor for Walker {
+    const CLASS: &'static str = "walker";
+    type Env = ();
+
+    fn interface(i: Interface<Self>) -> Interface<Self> {
+        i.on::<Walk>()
+    }
+
+    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Handler<Walk> for Walker {
+    async fn handle(&mut self, Walk(mut path): Walk, ctx: &mut Ctx<Self>) -> Result<String> {
+        if path.is_empty() {
+            let request = RequestId::current().map(|request| request.to_string());
+            return Ok(request.unwrap_or_default());
+        }
+        let next = ctx.get::<Self>(&path.remove(0));
+        ctx.ask(&next, Walk(path)).await
+    }
+}
+
+/// Guarantee 15.
+#[tokio::test(start_paused = true)]
+async fn a_cycle_over_nodes_is_an_error_at_once() {
+    let test = TestNodes::builder(7).actor::<Walker>(()).start().await;
+    let walker = |name: &str| ActorId::from_name::<Walker>(&tenant(), name);
+    let names: Vec<_> = (0..3)
+        .map(|node| {
+            let names = (0..).map(|number| format!("walker-{number}"));
+            let mut owned = names.filter(|name| test.owner(test.shard_of::<Walker>(&walker(name))) == node);
+            owned.next().unwrap()
+        })
+        .collect();
+    let path = |places: &[usize]| Walk(places.iter().map(|place| names[*place].clone()).collect());
+    let first = test.node(2).get::<Walker>(walker(&names[0]));
+    for cycle in [&[1, 0][..], &[1, 2, 0], &[2, 1, 2], &[1, 2, 1]] {
+        let begin = tokio::time::Instant::now();
+        let error = first.ask(path(cycle)).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "actor.cycle"));
+        assert!(begin.elapsed() < Duration::from_secs(1), "{cycle:?}");
+    }
+    let request = RequestId::new("0198-7c").scope(first.ask(path(&[1, 2]))).await;
+    assert_eq!(request.unwrap(), "0198-7c", "the id of a request goes along");
+}
+
+/// Rings once at a time.
+struct Bell;
+
+const RINGS: Key<u32> = Key::new("rings");
+
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "bell.wind")]
+struct Wind(Duration);
+
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "bell.rings", reply = u32)]
+struct Rings;
+
+impl VirtualActor for Bell {
+    const CLASS: &'static str = "bell";
+    type Env = ();
+
+    fn interface(i: Interface<Self>) -> Interface<Self> {
+        i.on::<Wind>().on::<Rings>()
+    }
+
+    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn alarm(&mut self, _: Alarm, ctx: &mut Ctx<Self>) -> Result<()> {
+        let rings = ctx.storage().get(&RINGS).await?.unwrap_or_default();
+        ctx.storage().put(&RINGS, &(rings + 1))
+    }
+}
+
+impl Handler<Wind> for Bell {
+    async fn handle(&mut self, Wind(pause): Wind, ctx: &mut Ctx<Self>) -> Result<()> {
+        let due = ctx.now().plus(pause);
+        ctx.set_alarm(due);
+        Ok(())
+    }
+}
+
+impl Handler<Rings> for Bell {
+    async fn handle(&mut self, _: Rings, ctx: &mut Ctx<Self>) -> Result<u32> {
+        Ok(ctx.storage().get(&RINGS).await?.unwrap_or_default())
+    }
+}
+
+/// Guarantee 10.
+#[tokio::test(start_paused = true)]
+async fn an_alarm_fires_on_the_node_that_owns_its_actor_by_then() {
+    let mut test = TestNodes::builder(8).actor::<Bell>(()).start().await;
+    let id = ActorId::from_name::<Bell>(&tenant(), "bell");
+    let shard = test.shard_of::<Bell>(&id);
+    let bell = |node: usize, test: &TestNodes| test.node(node).get::<Bell>(id.clone());
+    test.move_shard(shard, 1).await;
+    bell(0, &test).ask(Wind(Duration::from_secs(10))).await.unwrap();
+    test.move_shard(shard, 2).await;
+    test.advance(Duration::from_secs(11)).await;
+    assert_eq!(bell(0, &test).ask(Rings).await.unwrap(), 1);
+    bell(0, &test).ask(Wind(Duration::from_secs(10))).await.unwrap();
+    test.crash(2).await;
+    test.advance(Duration::from_secs(11)).await;
+    assert_eq!(bell(0, &test).ask(Rings).await.unwrap(), 2);
+}
+
+/// Guarantee 13.
+#[tokio::test(start_paused = true)]
+async fn settings_are_written_once_and_read_the_same_on_every_node() {
+    let test = accounts(9).weather(rough(0.1, 0.1)).start().await;
+    let mut held = Vec::new();
+    for meta in 0..3 {
+        test.move_meta(meta).await;
+        let name = format!("key-{meta}");
+        let settings: Vec<_> = (0..3).map(|node| test.node(node).settings()).collect();
+        let puts = (0_u8..).zip(&settings);
+        let puts = puts.map(|(node, settings)| settings.put_if_absent(&name, vec![node]));
+        let won = futures_util::future::join_all(puts).await;
+        let won: Vec<_> = won.into_iter().map(|won| won.unwrap()).collect();
+        assert!(won.windows(2).all(|pair| pair[0] == pair[1]), "{won:?}");
+        held.push((name, won[0].clone()));
+    }
+    for node in 0..3 {
+        for (name, value) in &held {
+            let read = test.node(node).settings().get(name).await.unwrap();
+            assert_eq!(read.as_ref(), Some(value));
+        }
+    }
+}
+
+/// Guarantee 16.
+#[tokio::test(start_paused = true)]
+async fn nodes_that_open_at_once_agree_on_their_classes() {
+    for seed in 0..20 {
+        let test = accounts(seed)
+            .nodes(5)
+            .without_replicas()
+            .weather(rough(0.1, 0.1))
+            .faults(Faults {
+                commit_delay: Duration::from_millis(20),
+                ..Faults::default()
+            })
+            .start()
+            .await;
+        let first = test.node(0).migrations().await.unwrap();
+        assert_eq!(first.len(), 1, "seed {seed}");
+        for node in 1..5 {
+            assert_eq!(test.node(node).migrations().await.unwrap(), first, "seed {seed}");
+            assert!(test.node(node).ready(), "seed {seed}");
+        }
+    }
+}
