@@ -88,26 +88,25 @@ async fn rebuild(tenant: Option<String>, client: &Client, output: &Output) -> Re
     for tenant in &tenants {
         client.post(&format!("{ROOT}/{tenant}/rebuild"), &json!({})).await?;
     }
-    let mut runs = 0;
     for tenant in &tenants {
-        runs += finished(tenant, client, output).await?;
+        finished(tenant, client, output).await?;
     }
-    output.result(&json!({ "tenants": tenants, "runs": runs }), || {
-        format!("the index of {} tenants has the texts of {runs} runs", tenants.len())
+    output.result(&json!({ "tenants": tenants }), || {
+        format!("made anew: the index of {}", tenants.join(", "))
     });
     Ok(())
 }
 
-/// Waits until the index of a tenant is rebuilt, and answers how many runs it has the texts of.
-async fn finished(tenant: &str, client: &Client, output: &Output) -> Result<u64, CliError> {
+/// Waits until the index of a tenant is rebuilt, and shows how far it is.
+async fn finished(tenant: &str, client: &Client, output: &Output) -> Result<(), CliError> {
     let progress = output.steps(0).with_prefix(format!("rebuild of {tenant}"));
-    let (mut runs, mut failures) = (0, 0);
+    let mut failures = 0;
     loop {
         let item = client.get(&format!("{ROOT}/{tenant}")).await?;
         let rebuild = &item["rebuild"];
         if rebuild.is_null() {
             progress.finish_and_clear();
-            return Ok(runs);
+            return Ok(());
         }
         failures = if item["failure"].is_null() { 0 } else { failures + 1 };
         if let Some(failure) = item["failure"].as_str().filter(|_| failures >= FAILURES_MAX) {
@@ -117,8 +116,7 @@ async fn finished(tenant: &str, client: &Client, output: &Output) -> Result<u64,
                 output::plain(failure)
             )));
         }
-        runs = rebuild["asked"].as_u64().unwrap_or_default();
-        progress.set_length(runs);
+        progress.set_length(rebuild["asked"].as_u64().unwrap_or_default());
         progress.set_position(rebuild["answered"].as_u64().unwrap_or_default());
         tokio::time::sleep(PAUSE).await;
     }
