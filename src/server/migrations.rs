@@ -59,7 +59,10 @@ mod tests {
             .collect();
         assert_eq!(
             checksums,
-            ["05c77e98cf3c177c3e79b5da850889564f2c72a2620a1ed2a72adc850794189f"]
+            [
+                "05c77e98cf3c177c3e79b5da850889564f2c72a2620a1ed2a72adc850794189f",
+                "6cb6153a601e4f8db229893be84db44a7f2da1db427c95cb83f423ddac35e652",
+            ]
         );
     }
 }
