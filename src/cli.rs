@@ -3,6 +3,7 @@
 mod actors;
 mod backup;
 mod client;
+mod cluster;
 mod command;
 mod config;
 mod doctor;
@@ -14,5 +15,6 @@ mod token;
 mod vectors;
 mod watch;
 
+pub use self::cluster::CertsError;
 pub use client::ClientError;
 pub use command::{Cli, CliError, Environment, run};

@@ -3,7 +3,7 @@
 //! The ractor actor outlives a panic of the actor it carries: the failed instance is dropped, and the next letter makes
 //! a new one, so that no letter behind the panic is lost.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{
     FutureExt,
@@ -406,7 +406,7 @@ impl Slot {
             self.metrics.slow_turn();
             self.node.watch.remember(SlowTurn {
                 actor: self.mailbox.address.id.clone(),
-                message: cause.name(self.class.messages()),
+                message: cause.name(self.class.messages()).map(Cow::Borrowed),
                 began: self.node.clock.now().minus(duration),
                 duration,
                 outcome,

@@ -31,7 +31,7 @@ pub(crate) struct Address {
 }
 
 /// The stored form: it names the class by uid, so that a rename leaves it valid.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Stored {
     class: [u8; 8],
     tenant: TenantId,

@@ -52,7 +52,7 @@ pub struct ClusterStatus {
     pub owned: usize,
     /// Live activations.
     pub activations: usize,
-    /// Deleted classes that still have rows, counted once for each shard.
+    /// Deleted classes that still have rows, counted once for each shard that this node owns.
     pub erasures: usize,
     /// The groups one by one, that of the cluster itself first.
     pub groups: Vec<GroupStatus>,
@@ -92,7 +92,7 @@ impl Cluster {
     ///
     /// # Errors
     /// `too-large` if the limit exceeds the bound of a page, `class.unregistered`, `retryable` while a shard has no
-    /// owner here.
+    /// owner.
     pub async fn list<A: VirtualActor>(&self, tenant: &TenantId, query: DirectoryQuery) -> Result<Vec<String>> {
         self.listing().names(A::CLASS, tenant, query).await
     }
@@ -105,9 +105,9 @@ impl Cluster {
     /// The classes there are, by name, and those that were deleted.
     ///
     /// # Errors
-    /// `directory.read` if the state cannot be read.
-    pub fn classes(&self) -> Result<Vec<ClassStatus>> {
-        classes(&self.0.node)
+    /// `directory.read` if the state cannot be read, `retryable` while a shard has no owner.
+    pub async fn classes(&self) -> Result<Vec<ClassStatus>> {
+        classes(&self.0.node).await
     }
 
     /// The class migrations that were applied, in order.

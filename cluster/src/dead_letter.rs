@@ -6,11 +6,14 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::rows::{DeadLetterRows, bury, class_of, expire};
-use self::rows::{Head, Removal};
+pub(crate) use self::rows::{DeadLetterRows, Head, Removal, bury, class_of, expire, remove};
 use crate::{
-    ActorError, ActorId, Message, Result, TenantId, Timestamp, host::Host, keyspace::SendId, router::Node, storage,
-    wire,
+    ActorError, ActorId, Message, Result, TenantId, Timestamp,
+    host::Host,
+    keyspace::SendId,
+    remote::{DeadLetterPage, ReadDeadLetter, RemoveDeadLetter},
+    router::Node,
+    storage, wire,
 };
 
 /// Name of a dead letter, as text `shard-index-ordinal`. One that is replayed and fails again gets a new name.
@@ -128,7 +131,7 @@ impl DeadLetterContent {
 }
 
 /// A page of dead letters, in the order of their names: per shard the oldest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct DeadLetterQuery {
     /// Only those to actors of this tenant.
     pub tenant: Option<TenantId>,
@@ -166,22 +169,24 @@ impl DeadLetters {
     /// Lists a page.
     ///
     /// # Errors
-    /// `too-large` if the limit exceeds the bound of a page, `retryable` while a shard has no owner here.
+    /// `too-large` if the limit exceeds the bound of a page, `retryable` while a shard has no owner.
     pub async fn list(&self, query: DeadLetterQuery) -> Result<Vec<DeadLetter>> {
         let limit = storage::page(query.limit, self.0.bounds.list_page)?;
-        let first = query.after.map_or(0, |after| usize::from(after.shard));
+        let first = query.after.map_or(0, |after| after.shard);
         let mut letters = Vec::new();
-        for host in self.0.hosts.iter().skip(first) {
-            self.ready(host).await?;
-            let shard = host.shard.number();
+        for shard in self.0.shards().skip(usize::from(first)) {
             let after = query.after.filter(|after| after.shard == shard);
-            let heads = rows::heads(host, after.map(|after| after.send))?;
-            let found = heads
+            let page = DeadLetterPage {
+                query: query.clone(),
+                after: after.map(|after| after.send),
+                limit: limit - letters.len(),
+            };
+            let found = self.0.operate(shard, page).await?;
+            let found = found
                 .into_iter()
-                .map(|(send, head)| self.letter(DeadLetterId { shard, send }, head))
-                .filter(|letter| query.takes(letter));
-            letters.extend(found.take(limit - letters.len()));
-            if letters.len() == limit {
+                .map(|(send, head)| letter(&self.0, DeadLetterId { shard, send }, head));
+            letters.extend(found);
+            if letters.len() >= limit {
                 break;
             }
         }
@@ -191,13 +196,14 @@ impl DeadLetters {
     /// Reads one with its content.
     ///
     /// # Errors
-    /// `dead-letter.not-found`, `retryable` while its shard has no owner here.
+    /// `dead-letter.not-found`, `retryable` while its shard has no owner.
     pub async fn read(&self, id: DeadLetterId) -> Result<DeadLetterContent> {
-        let host = self.host(id).await?;
-        let (head, envelope) = rows::read(host, id.send)?.ok_or_else(|| missing(id))?;
+        self.check(id)?;
+        let found = self.0.operate(id.shard, ReadDeadLetter(id.send)).await?;
+        let (head, payload) = found.ok_or_else(|| missing(id))?;
         Ok(DeadLetterContent {
-            letter: self.letter(id, head),
-            payload: envelope.map(|envelope| envelope.payload).unwrap_or_default(),
+            letter: letter(&self.0, id, head),
+            payload: payload.into(),
         })
     }
 
@@ -221,58 +227,73 @@ impl DeadLetters {
     }
 
     async fn remove(&self, id: DeadLetterId, removal: Removal) -> Result<()> {
-        let host = Arc::clone(self.host(id).await?);
-        let (node, runtime) = (Arc::clone(&self.0), host.runtime.clone());
-        // A task of its own, because a caller that goes away must not leave a batch behind that nobody waits for: the next
-        // one would not see it yet, and send the letter a second time.
-        let removed = runtime.spawn(async move { rows::remove(&host, &node, id.send, removal).await });
-        match removed.await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(missing(id)),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(ActorError::unknown(
-                "unknown",
-                "the node ended while a dead letter was decided about",
-            )),
+        self.check(id)?;
+        let remove = RemoveDeadLetter { id: id.send, removal };
+        if self.0.operate(id.shard, remove).await? {
+            Ok(())
+        } else {
+            Err(missing(id))
         }
     }
 
-    async fn host(&self, id: DeadLetterId) -> Result<&Arc<Host>> {
-        let host = self.0.hosts.get(usize::from(id.shard)).ok_or_else(|| missing(id))?;
-        self.ready(host).await?;
-        Ok(host)
+    /// Refuses what names no shard of this cluster.
+    fn check(&self, id: DeadLetterId) -> Result<()> {
+        let known = usize::from(id.shard) < self.0.hosts.len();
+        known.then_some(()).ok_or_else(|| missing(id))
     }
+}
 
-    async fn ready(&self, host: &Host) -> Result<()> {
-        tokio::time::timeout(self.0.bounds.ask, host.ready())
-            .await
-            .map_err(|_| ActorError::retryable("retryable", "a shard of the dead letters has no owner"))
-    }
+/// Letters of one shard, behind `after`, that a query takes.
+pub(crate) fn page(
+    node: &Node,
+    host: &Host,
+    query: &DeadLetterQuery,
+    after: Option<SendId>,
+    limit: usize,
+) -> Result<Vec<(SendId, Head)>> {
+    let shard = host.shard.number();
+    let heads = rows::heads(host, after)?;
+    let takes = |(send, head): &(SendId, Head)| {
+        let id = DeadLetterId { shard, send: *send };
+        query.takes(&letter(node, id, head.clone()))
+    };
+    Ok(heads.into_iter().filter(takes).take(limit).collect())
+}
 
-    fn letter(&self, id: DeadLetterId, head: Head) -> DeadLetter {
-        let Head {
-            target,
-            message,
-            reason,
-            at,
-            bytes,
-        } = head;
-        let receiver = target.map(|target| {
-            let (class, tenant, name) = target.into_parts();
-            Receiver {
-                class: self.0.classes.by_uid(class).map(|class| class.name().to_owned()),
-                tenant,
-                name,
-            }
-        });
-        DeadLetter {
-            id,
-            receiver,
-            message,
-            reason,
-            at,
-            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+/// One letter with its encoded message, which is empty if it is broken.
+pub(crate) fn read(host: &Host, id: SendId) -> Result<Option<(Head, Vec<u8>)>> {
+    let found = rows::read(host, id)?;
+    Ok(found.map(|(head, envelope)| {
+        (
+            head,
+            envelope.map(|envelope| envelope.payload.to_vec()).unwrap_or_default(),
+        )
+    }))
+}
+
+fn letter(node: &Node, id: DeadLetterId, head: Head) -> DeadLetter {
+    let Head {
+        target,
+        message,
+        reason,
+        at,
+        bytes,
+    } = head;
+    let receiver = target.map(|target| {
+        let (class, tenant, name) = target.into_parts();
+        Receiver {
+            class: node.classes.by_uid(class).map(|class| class.name().to_owned()),
+            tenant,
+            name,
         }
+    });
+    DeadLetter {
+        id,
+        receiver,
+        message,
+        reason,
+        at,
+        bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
     }
 }
 

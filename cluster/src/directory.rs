@@ -13,10 +13,10 @@ use crate::{
     shard::Shard,
     storage::FIRST_GENERATION,
 };
-use std::ops::Bound;
+use std::{collections::BTreeSet, ops::Bound};
 
 /// A page of the directory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct DirectoryQuery {
     /// Only names that begin so.
     pub prefix: String,
@@ -88,6 +88,34 @@ pub(crate) fn rows(shard: &dyn Shard, range: KeyRange, limit: usize) -> Result<V
     shard
         .scan(range, false, limit)
         .map_err(|error| unreadable(shard, &error))
+}
+
+/// Adds the tenants of a class in one shard, as far as they are among the first `limit` of all.
+pub(crate) fn tenants(
+    shard: &dyn Shard,
+    class: ClassUid,
+    after: Option<&TenantId>,
+    limit: usize,
+    tenants: &mut BTreeSet<TenantId>,
+) -> Result<()> {
+    let mut last = after.cloned();
+    loop {
+        // One seek for each tenant, however many actors it has.
+        let behind = keyspace::listed_behind(class, last.as_ref());
+        let Some((key, _)) = rows(shard, behind, 1)?.pop() else {
+            return Ok(());
+        };
+        let tenant = keyspace::parse_tenant(&key)
+            .ok_or_else(|| ActorError::internal("directory.read", "a tenant in the directory is broken"))?;
+        tenants.insert(tenant.clone());
+        if tenants.len() > limit {
+            tenants.pop_last();
+        }
+        if tenants.len() == limit && tenants.last().is_some_and(|last| *last <= tenant) {
+            return Ok(());
+        }
+        last = Some(tenant);
+    }
 }
 
 /// Logs why the directory cannot be read.

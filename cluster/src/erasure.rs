@@ -56,7 +56,7 @@ pub(crate) fn is_done(host: &Host, class: ClassUid) -> io::Result<bool> {
     Ok(host.shard.get(&keyspace::erased(class))?.is_some())
 }
 
-/// Deleted classes that may still have rows, counted once for each shard.
+/// Deleted classes that may still have rows, counted once for each shard that this node owns.
 pub(crate) fn pending(node: &Node) -> usize {
     let deleted = node.classes.registry().deleted();
     let of_shard = |host: &Arc<Host>| {
@@ -65,7 +65,8 @@ pub(crate) fn pending(node: &Node) -> usize {
             .filter(|(_, entry)| !is_done(host, entry.uid).unwrap_or(false));
         pending.count()
     };
-    node.hosts.iter().map(of_shard).sum()
+    let owned = node.hosts.iter().filter(|host| host.epoch().is_some());
+    owned.map(of_shard).sum()
 }
 
 /// Why the work did not come to its end.

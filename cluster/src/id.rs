@@ -157,7 +157,8 @@ impl fmt::Display for ActorId {
 }
 
 /// Lasting identity of a class: it stays when the class is renamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct ClassUid(pub(crate) [u8; 8]);
 
 impl ClassUid {

@@ -1,8 +1,9 @@
 //! What an operator sees of one actor.
 
-use std::{ops::Bound, time::Duration};
+use std::{borrow::Cow, ops::Bound, time::Duration};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ActorError, ActorId, Result, Timestamp,
@@ -22,16 +23,16 @@ use crate::{
 const ROWS: usize = 10_000;
 
 /// Rows read at a time. A row may have 2 MiB.
-const READ: usize = 16;
+pub(crate) const READ: usize = 16;
 
 /// What an operator sees of one actor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActorStatus {
     /// The actor.
     pub id: ActorId,
     /// Number of its shard.
     pub shard: u16,
-    /// Epoch under which this node owns the shard; empty while it does not.
+    /// Epoch under which its shard is owned.
     pub epoch: Option<u64>,
     /// Whether it has state or an alarm. One that does not may still be live.
     pub exists: bool,
@@ -41,12 +42,12 @@ pub struct ActorStatus {
     pub alarm: Option<AlarmStatus>,
     /// What is in memory; empty if it is passive.
     pub live: Option<LiveActor>,
-    /// Those of the node's slow turns that were its own, the latest first.
+    /// Those of its owner's slow turns that were its own, the latest first.
     pub slow_turns: Vec<SlowTurn>,
 }
 
 /// How much an actor has stored. Batches on their way to the disk are not counted yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateSize {
     /// Number of values.
     pub rows: u64,
@@ -57,7 +58,7 @@ pub struct StateSize {
 }
 
 /// The alarm of an actor as it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmStatus {
     /// When it fires next.
     pub due: Timestamp,
@@ -68,7 +69,7 @@ pub struct AlarmStatus {
 }
 
 /// An actor that is in memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveActor {
     /// Messages that wait or are being handled, and work beside the mailbox.
     pub mailbox: usize,
@@ -79,10 +80,10 @@ pub struct LiveActor {
 }
 
 /// The last turn of a live actor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastTurn {
     /// Name of the message; empty for the alarm.
-    pub message: Option<&'static str>,
+    pub message: Option<Cow<'static, str>>,
     /// When it began, by the clock of the node.
     pub began: Timestamp,
     /// How long it took, or takes already if it runs.
@@ -184,7 +185,9 @@ pub(crate) fn live(node: &Node, mailbox: &Mailbox) -> Option<LiveActor> {
     let last_turn = trace.map(|trace| {
         let class = node.classes.by_uid(mailbox.address.class);
         LastTurn {
-            message: class.and_then(|class| trace.cause.name(class.messages())),
+            message: class
+                .and_then(|class| trace.cause.name(class.messages()))
+                .map(Cow::Borrowed),
             began: node.clock.now().minus(trace.began.elapsed()),
             duration: trace.duration,
             outcome: trace.outcome,

@@ -6,6 +6,7 @@
 //! decides.
 
 mod control;
+mod groups;
 mod identity;
 mod join;
 mod messages;

@@ -55,6 +55,20 @@ pub const DEAD_LETTERS_DROPPED: &str = "cluster_dead_letters_dropped_total";
 pub const ERASURES: &str = "cluster_erasures";
 /// Rows of deleted classes that were removed.
 pub const ERASED_ROWS: &str = "cluster_erased_rows_total";
+/// Calls to other nodes, by outcome (`answered`, `not-sent`, `overloaded`, `no-answer`).
+pub const REQUEST_CALLS: &str = "cluster_request_calls_total";
+/// Time of a call to another node that was answered, in seconds.
+pub const REQUEST_CALL: &str = "cluster_request_call_seconds";
+/// Requests of other nodes, by outcome (`answered`, `overloaded`, `abandoned`, `failed`).
+pub const REQUEST_SERVED: &str = "cluster_request_served_total";
+/// Answers that came after their call was given up.
+pub const REQUEST_LATE_ANSWERS: &str = "cluster_request_late_answers_total";
+/// Peers that can be called now.
+pub const REQUEST_SESSIONS: &str = "cluster_request_sessions";
+/// Sessions with peers that ended, by reason (`closed`, `silent`, `unready`, `replaced`, `removed`, `shutdown`).
+pub const REQUEST_SESSIONS_ENDED: &str = "cluster_request_sessions_ended_total";
+/// Connections of other nodes that were refused, by reason (`cluster`, `version`, `certificate` and others).
+pub const REQUEST_REFUSALS: &str = "cluster_request_refusals_total";
 /// Frames between the groups of different nodes, by lane (`heartbeat`, `log`, `snapshot`) and direction (`in`, `out`).
 pub const RAFT_FRAMES: &str = "cluster_raft_frames_total";
 /// Bytes of such frames, by lane and direction.
@@ -323,6 +337,29 @@ fn describe() {
         "Deleted classes that still have rows, counted once for each shard"
     );
     describe_counter!(ERASED_ROWS, Unit::Count, "Rows of deleted classes that were removed");
+    describe_counter!(REQUEST_CALLS, Unit::Count, "Calls to other nodes, by outcome");
+    describe_histogram!(
+        REQUEST_CALL,
+        Unit::Seconds,
+        "Time of a call to another node that was answered"
+    );
+    describe_counter!(REQUEST_SERVED, Unit::Count, "Requests of other nodes, by outcome");
+    describe_counter!(
+        REQUEST_LATE_ANSWERS,
+        Unit::Count,
+        "Answers of other nodes that came after their call was given up"
+    );
+    describe_gauge!(REQUEST_SESSIONS, Unit::Count, "Peers that can be called now");
+    describe_counter!(
+        REQUEST_SESSIONS_ENDED,
+        Unit::Count,
+        "Sessions with peers that ended, by reason"
+    );
+    describe_counter!(
+        REQUEST_REFUSALS,
+        Unit::Count,
+        "Connections of other nodes that were refused, by reason"
+    );
     describe_counter!(
         RAFT_FRAMES,
         Unit::Count,

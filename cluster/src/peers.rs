@@ -7,7 +7,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
 use serde::{Deserialize, Serialize};
 
 /// A node of a cluster. An id is given once and never again, also after its node was removed.
@@ -83,17 +86,17 @@ pub(crate) trait Peers: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Bytes, CallError>>;
 }
 
-/// The other nodes of one that has none.
-#[derive(Debug)]
-pub(crate) struct Nobody;
+/// The way out of a node that is a cluster of its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NoPeers;
 
-impl Peers for Nobody {
+impl Peers for NoPeers {
     fn call(&self, to: NodeId, _: Lane, _: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, CallError>> {
         let error = CallError::NotSent {
             node: to,
-            reason: "this node has no others".to_owned(),
+            reason: "this node has no way to others".to_owned(),
         };
-        std::future::ready(Err(error)).boxed()
+        ready(Err(error)).boxed()
     }
 }
 
@@ -103,6 +106,8 @@ pub(crate) struct Neighbours {
     pub(crate) node: NodeId,
     /// The way to the others.
     pub(crate) peers: Arc<dyn Peers>,
+    /// Whether this node founds the cluster if its stores are new. Otherwise its groups rest until another node adds it.
+    pub(crate) found: bool,
     /// Those that are known; others are met when they call.
     pub(crate) others: Vec<NodeId>,
     /// Lets the others call this node.
@@ -114,7 +119,8 @@ impl Default for Neighbours {
     fn default() -> Self {
         Self {
             node: NodeId::FIRST,
-            peers: Arc::new(Nobody),
+            peers: Arc::new(NoPeers),
+            found: true,
             others: Vec::new(),
             attach: Box::new(drop),
         }
@@ -125,4 +131,10 @@ impl Default for Neighbours {
 pub(crate) trait Service: Send + Sync + 'static {
     /// Takes a request in, in the order of arrival, and answers it in time. The future runs in a task of its own.
     fn serve(&self, from: NodeId, lane: Lane, request: Bytes) -> BoxFuture<'static, Bytes>;
+
+    /// Takes in the request of a node that is about to join and has no id yet. `None`: it is not looked at.
+    fn admit(&self, request: Bytes) -> Option<BoxFuture<'static, Bytes>> {
+        drop(request);
+        None
+    }
 }

@@ -13,6 +13,7 @@ mod call;
 mod leaders;
 mod line;
 mod link;
+mod operation;
 mod reception;
 mod request;
 mod search;
@@ -36,6 +37,10 @@ use self::{
 pub(crate) use self::{
     leaders::META,
     line::Line,
+    operation::{
+        Count, DeadLetterPage, Inspect, IsErased, Live, Names, Passivate, ReadDeadLetter, RemoveDeadLetter, Tenants,
+        Values,
+    },
     reception::Reception,
     request::{Meta, Passage},
     search::{Owner, Search},

@@ -124,8 +124,17 @@ impl Node {
     }
 
     pub(crate) fn host(&self, hash: ActorHash) -> &Arc<Host> {
-        let shards = u16::try_from(self.hosts.len()).expect("a cluster has at most 256 shards");
-        &self.hosts[usize::from(hash.shard(shards))]
+        &self.hosts[usize::from(self.shard(hash))]
+    }
+
+    /// The numbers of all shards.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = u16> + use<> {
+        0..u16::try_from(self.hosts.len()).expect("a cluster has at most 256 shards")
+    }
+
+    /// The shard of an actor.
+    pub(crate) fn shard(&self, hash: ActorHash) -> u16 {
+        hash.shard(u16::try_from(self.hosts.len()).expect("a cluster has at most 256 shards"))
     }
 
     /// A random number in 0..1.

@@ -11,6 +11,7 @@ mod flusher;
 mod image;
 mod memory;
 mod overlay;
+mod part;
 mod shard;
 mod sums;
 mod tree;
@@ -24,6 +25,7 @@ pub(crate) use flusher::{Flusher, Limits as StateLimits};
 pub(crate) use image::{Image, ImageError, ImageReader, ImageWriter, Images};
 pub(crate) use memory::MemoryTree;
 pub(crate) use overlay::Change;
+pub(crate) use part::{ImageDraft, ImageSource};
 pub(crate) use shard::ShardState;
 pub(crate) use tree::Tree;
 

@@ -4,6 +4,7 @@
 //! Only a slow turn takes a lock.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     fmt,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -25,7 +26,7 @@ const MESSAGE_BITS: u32 = 16;
 const ALARM: u64 = (1 << MESSAGE_BITS) - 1;
 
 /// How a turn stands or ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TurnOutcome {
     /// It runs, and its duration is that so far.
@@ -151,12 +152,12 @@ fn unpack(turn: u64) -> Option<(TurnOutcome, Cause, Duration)> {
 }
 
 /// A turn that took at least [`Bounds::slow_turn`](crate::Bounds::slow_turn).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SlowTurn {
     /// The actor.
     pub actor: ActorId,
     /// Name of the message; empty for its alarm.
-    pub message: Option<&'static str>,
+    pub message: Option<Cow<'static, str>>,
     /// When the turn began, by the clock of the node.
     pub began: Timestamp,
     /// How long its handler took; neither the activation before it nor the commit after it counts.

@@ -73,6 +73,9 @@ enum Command {
     /// Look at the vector index and make it anew, as the operator of the server.
     #[command(subcommand)]
     Vectors(vectors::Command),
+    /// Manage what several nodes have in common.
+    #[command(subcommand)]
+    Cluster(super::cluster::Command),
     /// List the phases of a planning run.
     Phases,
 }
@@ -153,6 +156,9 @@ pub enum CliError {
     /// The server could not do what it was asked to do in the background.
     #[error("the server failed: {0}")]
     Job(String),
+    /// The certificates of a cluster could not be made.
+    #[error(transparent)]
+    Certs(#[from] super::cluster::CertsError),
     /// A check of `doctor` failed.
     #[error("{0} of the checks failed")]
     Unhealthy(usize),
@@ -172,6 +178,7 @@ impl CliError {
             | Self::RunEnded(_)
             | Self::Backup(_)
             | Self::Job(_)
+            | Self::Certs(_)
             | Self::Unhealthy(_) => 1,
         }
     }
@@ -231,6 +238,7 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
                 backup::restore_part(&arguments, &config, client, output).await
             })
         }
+        Command::Cluster(command) => super::cluster::run(&command, output),
         Command::Phases => {
             phases::run(output);
             Ok(())

@@ -102,10 +102,10 @@ pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) 
         return Err(cursor::foreign());
     }
     let (ids, next) = page(&gateway.cluster, &class, tenant, position, &prefix, limit).await?;
-    let items = ids
-        .iter()
-        .map(|id| Ok(ItemBody::new(id, gateway.cluster.live(id)?)))
-        .collect::<Result<Vec<_>>>()?;
+    let mut items = Vec::with_capacity(ids.len());
+    for id in &ids {
+        items.push(ItemBody::new(id, gateway.cluster.live(id).await?));
+    }
     Ok(answer(&Page {
         items,
         next_cursor: next.map(|next| next.write()),
@@ -237,7 +237,7 @@ pub(crate) async fn values(request: HttpRequest, caller: Caller, gateway: Shared
     let (mut items, mut bytes) = (Vec::new(), 0);
     let next = loop {
         let read = VALUES_READ.min(limit - items.len());
-        let values = gateway.cluster.stored_values(&id, after.as_deref(), read)?;
+        let values = gateway.cluster.stored_values(&id, after.as_deref(), read).await?;
         let is_last = values.len() < read;
         for StoredValue { key, value } in values {
             bytes += value.len();

@@ -144,7 +144,10 @@ mod tests {
         assert_eq!(standard("for=203.0.113.1;proto=https;by=10.0.0.1"), "203.0.113.1");
         assert_eq!(standard("proto=https; For=\"203.0.113.1:4711\""), "203.0.113.1");
         assert_eq!(standard("for=\"[2001:db8:9::1]:4711\""), "2001:db8:9::1");
-        assert_eq!(standard("for=1.1.1.1, for=\"[2001:db8:9::1]\", for=10.0.0.2"), "2001:db8:9::1");
+        assert_eq!(
+            standard("for=1.1.1.1, for=\"[2001:db8:9::1]\", for=10.0.0.2"),
+            "2001:db8:9::1"
+        );
         assert_eq!(standard("for=203.0.113.1, for=_hidden"), "10.0.0.1");
         assert_eq!(standard("for=unknown"), "10.0.0.1");
     }

@@ -100,7 +100,12 @@ pub(crate) async fn wrap(
 fn client(request: &ServiceRequest) -> Option<String> {
     let server = &request.app_data::<web::Data<Gateway>>()?.server;
     let peer = request.peer_addr()?.ip();
-    let client = client_address(peer, request.headers(), server.forwarded_header, &server.trusted_proxies);
+    let client = client_address(
+        peer,
+        request.headers(),
+        server.forwarded_header,
+        &server.trusted_proxies,
+    );
     Some(client.to_string())
 }
 

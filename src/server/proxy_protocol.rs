@@ -37,9 +37,7 @@ pub(super) fn serve(config: &ServerConfig, gateway: &Gateway) -> io::Result<Opti
     let Some(address) = config.proxy_address() else {
         return Ok(None);
     };
-    let mut server = Server::build()
-        .disable_signals()
-        .shutdown_timeout(config.drain_seconds);
+    let mut server = Server::build().disable_signals().shutdown_timeout(config.drain_seconds);
     if config.workers > 0 {
         server = server.workers(config.workers);
     }
@@ -85,7 +83,9 @@ async fn read_header(stream: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
     loop {
         let seen = taken + stream.peek(&mut header[taken..]).await?;
         if seen == taken {
-            return Err(refused("the connection ended within the PROXY protocol header".to_owned()));
+            return Err(refused(
+                "the connection ended within the PROXY protocol header".to_owned(),
+            ));
         }
         let parsed = HeaderResult::parse(&header[..seen]);
         if parsed.is_incomplete() {

@@ -8,7 +8,7 @@ use super::{
     manifest::{FORMAT, hex},
 };
 use crate::{
-    Cluster,
+    ActorError, Cluster,
     consensus::{self, Captured, Scope},
     id::ActorHash,
     keyspace,
@@ -22,13 +22,14 @@ impl Cluster {
     /// the actors go on working meanwhile. `told` hears of the steps: how many are done, of how many.
     ///
     /// # Errors
-    /// [`BackupError::NotEmpty`], [`BackupError::Nothing`] if tenant or actor have stored nothing, or what went wrong.
+    /// [`BackupError::Node`] with `backup.elsewhere` if another node owns a shard, [`BackupError::NotEmpty`], [`BackupError::Nothing`] if tenant or actor have stored nothing, or what went wrong.
     pub async fn backup(
         &self,
         contents: Contents,
         into: impl AsRef<Path>,
         told: impl Fn(usize, usize) + Send + Sync + 'static,
     ) -> Result<Manifest, BackupError> {
+        self.owns_all()?;
         let scope = self.scope(&contents)?;
         let id = self.settings().get(CLUSTER_ID).await?.unwrap_or_default();
         let into = into.as_ref().to_owned();
@@ -65,6 +66,23 @@ impl Cluster {
             .map_err(|error| BackupError::io(&into)(std::io::Error::other(error)))??;
         tracing::info!(contents = %manifest.contents, path = %into.display(), "backup taken");
         Ok(manifest)
+    }
+
+    /// A moment at which all shards rest exists only where one node owns them.
+    pub(super) fn owns_all(&self) -> Result<(), BackupError> {
+        let elsewhere = self.node().hosts.iter().find(|host| host.epoch().is_none());
+        let Some(host) = elsewhere else { return Ok(()) };
+        let shard = host.shard.number();
+        Err(BackupError::Node(match self.node().remote.leaders.of(shard) {
+            Some(leader) if leader.node != self.node().remote.node => ActorError::unsupported(
+                "backup.elsewhere",
+                format!(
+                    "node {} owns shard {shard}: only a node that owns every shard makes and restores backups",
+                    leader.node
+                ),
+            ),
+            Some(_) | None => ActorError::retryable("retryable", format!("shard {shard} has no owner")),
+        }))
     }
 
     fn scope(&self, contents: &Contents) -> Result<Scope, BackupError> {

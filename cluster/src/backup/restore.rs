@@ -74,13 +74,15 @@ impl Cluster {
     ///
     /// # Errors
     /// [`BackupError::Present`], [`BackupError::Missing`] if the backup does not have it, [`BackupError::UnknownClass`]:
-    /// then nothing was written. [`BackupError::Node`] if a batch was not committed.
+    /// then nothing was written. [`BackupError::Node`] if a batch was not committed, and with `backup.elsewhere` if another
+    /// node owns a shard.
     pub async fn restore(
         &self,
         backup: &Backup,
         contents: Contents,
         existing: Existing,
     ) -> Result<Restored, BackupError> {
+        self.owns_all()?;
         let (cluster, backup) = (self.clone(), backup.clone());
         let work = async move { Restore::plan(&cluster, backup, contents, existing).await?.run().await };
         // On a task of its own: a caller that leaves stops nothing half-way.

@@ -67,13 +67,17 @@ impl ClusterBuilder {
     /// another node.
     ///
     /// # Errors
-    /// If the stores cannot be used; if a shard has no owner within [`ClusterConfig::start_within`]; if two classes, or two messages of a class, share a name; or if the classes, the
-    /// migrations and what is stored do not fit together. Then nothing is changed.
+    /// If the stores cannot be used; if a shard has no owner within [`ClusterConfig::start_within`]; if two classes, or two
+    /// messages of a class, share a name; or if the classes, the migrations and what is stored do not fit together. Then
+    /// nothing is changed.
     pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
         let on_fatal = self.config.on_fatal.clone();
         let engine = Engine::open(EngineConfig {
             shards: self.config.shards,
             stores: stores.0,
+            node: self.neighbours.node,
+            peers: Arc::clone(&self.neighbours.peers),
+            found: self.neighbours.found,
             raft: self.config.raft.clone(),
             actors: self.config.actors.clone(),
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
@@ -106,6 +110,7 @@ impl ClusterBuilder {
         let Neighbours {
             node,
             peers,
+            found: _,
             others,
             attach,
         } = neighbours;
@@ -116,7 +121,7 @@ impl ClusterBuilder {
         let remote = Remote::new(node, peers, others, Arc::clone(&meta), &shards, fork);
         let settings = Settings::new(Arc::clone(&meta), Arc::clone(&remote), config.start_within);
         // Others may wait for what only the meta group of this node knows.
-        let reception = Reception::new(Arc::clone(&remote), settings.clone(), None);
+        let reception = Reception::new(Arc::clone(&remote), settings.clone(), groups.service());
         attach(Arc::<Reception>::clone(&reception));
         let closing = CancellationToken::new();
         let gossip = Arc::clone(&remote).gossip();

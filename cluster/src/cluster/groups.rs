@@ -7,6 +7,7 @@ use super::GroupStatus;
 use crate::testing::SimulatedGroups;
 use crate::{
     consensus::{self, Captured, Engine, Scope, Told},
+    peers::Service,
     shard::Shard,
 };
 
@@ -33,6 +34,15 @@ impl Groups {
             Self::Engine(engine) => engine.shards(),
             #[cfg(feature = "testing")]
             Self::Simulated(groups) => groups.shards(),
+        }
+    }
+
+    /// What answers the groups of other nodes.
+    pub(super) fn service(&self) -> Option<Arc<dyn Service>> {
+        match self {
+            Self::Engine(engine) => Some(engine.service()),
+            #[cfg(feature = "testing")]
+            Self::Simulated(_) => None,
         }
     }
 
@@ -96,6 +106,14 @@ fn of_engine(status: consensus::GroupStatus) -> GroupStatus {
 
 #[cfg(feature = "testing")]
 impl Groups {
+    /// The engine, if there is one.
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        match self {
+            Self::Engine(engine) => Some(engine),
+            Self::Simulated(_) => None,
+        }
+    }
+
     pub(super) async fn crash(&self) {
         match self {
             Self::Engine(engine) => engine.crash().await,

@@ -6,7 +6,7 @@ use super::Cluster;
 use crate::{
     ActorError, ActorId, ActorStatus, LiveActor, Result, SlowTurn, StoredValue, TenantId,
     address::Address,
-    inspect::{self, Stored},
+    remote::{Inspect, Live, Passivate, Values},
     router::Node,
     storage,
 };
@@ -34,22 +34,22 @@ impl Cluster {
     /// that never were are described too. Counting the state reads it, up to 10,000 rows.
     ///
     /// # Errors
-    /// As [`actor_id`](Self::actor_id), and `storage.read` if the state cannot be read.
+    /// As [`actor_id`](Self::actor_id), and `storage.read` if the state cannot be read, `retryable` while its shard has no
+    /// owner.
     pub async fn inspect(&self, id: &ActorId) -> Result<ActorStatus> {
         let node = &self.0.node;
         let address = address(node, id)?;
-        inspect::status(node, node.host(address.hash), &address).await
+        node.operate(node.shard(address.hash), Inspect(address.stored())).await
     }
 
     /// What of an actor is in memory; empty if it is passive. It reads nothing from the disk.
     ///
     /// # Errors
-    /// As [`actor_id`](Self::actor_id).
-    pub fn live(&self, id: &ActorId) -> Result<Option<LiveActor>> {
+    /// As [`actor_id`](Self::actor_id), and `retryable` while its shard has no owner.
+    pub async fn live(&self, id: &ActorId) -> Result<Option<LiveActor>> {
         let node = &self.0.node;
         let address = address(node, id)?;
-        let mailbox = node.host(address.hash).mailbox(address.hash);
-        Ok(mailbox.and_then(|mailbox| inspect::live(node, &mailbox)))
+        node.operate(node.shard(address.hash), Live(address.stored())).await
     }
 
     /// A page of what an actor has stored, in the order of the keys, behind the key `after`. A `limit` of 0 stands for
@@ -57,11 +57,30 @@ impl Cluster {
     ///
     /// # Errors
     /// `too-large` if the limit exceeds the bound of a page; otherwise as [`inspect`](Self::inspect).
-    pub fn stored_values(&self, id: &ActorId, after: Option<&str>, limit: usize) -> Result<Vec<StoredValue>> {
+    pub async fn stored_values(&self, id: &ActorId, after: Option<&str>, limit: usize) -> Result<Vec<StoredValue>> {
         let node = &self.0.node;
         let limit = storage::page(limit, node.bounds.list_page)?;
         let address = address(node, id)?;
-        Stored::open(&*node.host(address.hash).shard, &address)?.values(after, limit)
+        let mut values: Vec<StoredValue> = Vec::new();
+        loop {
+            let part = Values {
+                address: address.stored(),
+                after: values
+                    .last()
+                    .map(|value| value.key.as_str())
+                    .or(after)
+                    .map(str::to_owned),
+                limit: limit - values.len(),
+            };
+            let (part, is_end) = node.operate(node.shard(address.hash), part).await?;
+            values.extend(part.into_iter().map(|(key, value)| StoredValue {
+                key,
+                value: value.into(),
+            }));
+            if is_end {
+                return Ok(values);
+            }
+        }
     }
 
     /// Puts an actor away after the messages it has, and waits until what they did is durable. Says whether it was in
@@ -73,10 +92,8 @@ impl Cluster {
     pub async fn passivate(&self, id: &ActorId) -> Result<bool> {
         let node = &self.0.node;
         let address = address(node, id)?;
-        node.host(address.hash)
-            .passivate(address.hash)
+        node.operate(node.shard(address.hash), Passivate(address.stored()))
             .await
-            .map_err(ActorError::from)
     }
 
     /// The last turns of this node that took at least [`Bounds::slow_turn`](crate::Bounds::slow_turn), the latest first.

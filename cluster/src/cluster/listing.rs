@@ -1,14 +1,13 @@
 //! What an operator reads of the directory: classes, tenants, names, counts.
 
-use std::{collections::BTreeSet, fmt, ops::Bound, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use crate::{
-    ActorError, ClassState, ClassStatus, DirectoryQuery, Result, TenantId, directory, erasure, host::Host,
-    id::ClassUid, keyspace, router::Node, storage,
+    ClassState, ClassStatus, DirectoryQuery, Result, TenantId,
+    remote::{self, IsErased, Names, Tenants},
+    router::Node,
+    storage,
 };
-
-/// Rows of the directory that are counted at a time.
-const READ: usize = 1024;
 
 /// Reads the directory of the whole cluster, across all shards and in one order.
 #[derive(Clone)]
@@ -45,14 +44,19 @@ impl Listing {
     ///
     /// # Errors
     /// `too-large` if the limit exceeds the bound of a page, `class.unregistered`, `retryable` while a shard has no
-    /// owner here.
+    /// owner.
     pub async fn names(&self, class: &str, tenant: &TenantId, query: DirectoryQuery) -> Result<Vec<String>> {
         let limit = storage::page(query.limit, self.node.bounds.list_page)?;
         let class = self.node.class(class)?;
         let mut names = BTreeSet::new();
-        for host in &self.node.hosts {
-            self.ready(host).await?;
-            names.extend(directory::names(&*host.shard, class, tenant, &query, limit)?);
+        let page = Names {
+            class,
+            tenant: tenant.clone(),
+            query,
+            limit,
+        };
+        for shard in self.node.shards() {
+            names.extend(self.node.operate(shard, page.clone()).await?);
             while names.len() > limit {
                 names.pop_last();
             }
@@ -72,10 +76,15 @@ impl Listing {
             None => live.values().map(|entry| entry.uid).collect(),
         };
         let mut tenants = BTreeSet::new();
-        for host in &self.node.hosts {
-            self.ready(host).await?;
-            for class in &classes {
-                add_tenants(host, *class, query.after.as_ref(), limit, &mut tenants)?;
+        let page = Tenants {
+            classes,
+            after: query.after,
+            limit,
+        };
+        for shard in self.node.shards() {
+            tenants.extend(self.node.operate(shard, page.clone()).await?);
+            while tenants.len() > limit {
+                tenants.pop_last();
             }
         }
         Ok(tenants.into_iter().collect())
@@ -89,67 +98,26 @@ impl Listing {
         let class = self.node.class(class)?;
         let bound = self.node.bounds.count;
         let mut actors = 0;
-        for host in &self.node.hosts {
-            self.ready(host).await?;
-            let (mut start, end) = match tenant {
-                Some(tenant) => keyspace::under(keyspace::directory(class, tenant, "")),
-                None => keyspace::listed_of(class),
+        for shard in self.node.shards() {
+            let count = remote::Count {
+                class,
+                tenant: tenant.cloned(),
+                limit: bound - actors,
             };
-            loop {
-                let rows = directory::rows(&*host.shard, (start, end.clone()), READ)?;
-                actors += rows.len();
-                if actors > bound {
-                    return Ok(Count {
-                        actors: bound,
-                        exact: false,
-                    });
-                }
-                let Some((last, _)) = rows.into_iter().nth(READ - 1) else {
-                    break;
-                };
-                start = Bound::Excluded(last);
-                tokio::task::yield_now().await;
+            actors += self.node.operate(shard, count).await?;
+            if actors > bound {
+                return Ok(Count {
+                    actors: bound,
+                    exact: false,
+                });
             }
         }
         Ok(Count { actors, exact: true })
     }
-
-    async fn ready(&self, host: &Host) -> Result<()> {
-        let ready = tokio::time::timeout(self.node.bounds.ask, host.ready()).await;
-        ready.map_err(|_| ActorError::retryable("retryable", "a shard of the directory has no owner"))
-    }
-}
-
-/// Adds the tenants of a class in one shard, as far as they are among the first `limit` of all.
-fn add_tenants(
-    host: &Host,
-    class: ClassUid,
-    after: Option<&TenantId>,
-    limit: usize,
-    tenants: &mut BTreeSet<TenantId>,
-) -> Result<()> {
-    let mut last = after.cloned();
-    loop {
-        // One seek for each tenant, however many actors it has.
-        let behind = keyspace::listed_behind(class, last.as_ref());
-        let Some((key, _)) = directory::rows(&*host.shard, behind, 1)?.pop() else {
-            return Ok(());
-        };
-        let tenant = keyspace::parse_tenant(&key)
-            .ok_or_else(|| ActorError::internal("directory.read", "a tenant in the directory is broken"))?;
-        tenants.insert(tenant.clone());
-        if tenants.len() > limit {
-            tenants.pop_last();
-        }
-        if tenants.len() == limit && tenants.last().is_some_and(|last| *last <= tenant) {
-            return Ok(());
-        }
-        last = Some(tenant);
-    }
 }
 
 /// Every class there is or was.
-pub(super) fn classes(node: &Node) -> Result<Vec<ClassStatus>> {
+pub(super) async fn classes(node: &Arc<Node>) -> Result<Vec<ClassStatus>> {
     let registry = node.classes.registry();
     let status = |name: &String, entry: &crate::migration::Entry, state| ClassStatus {
         name: name.clone(),
@@ -164,9 +132,8 @@ pub(super) fn classes(node: &Node) -> Result<Vec<ClassStatus>> {
         .collect();
     for (name, entry) in registry.deleted() {
         let mut shards_left = 0;
-        for host in &node.hosts {
-            let done =
-                erasure::is_done(host, entry.uid).map_err(|error| directory::unreadable(&*host.shard, &error))?;
+        for shard in node.shards() {
+            let done = node.operate(shard, IsErased(entry.uid)).await?;
             shards_left += usize::from(!done);
         }
         let state = match shards_left {

@@ -223,25 +223,31 @@ pub(crate) fn read_ops(mut input: Bytes) -> Result<Vec<Op>, CodecError> {
     Ok(ops)
 }
 
-fn seal(mut out: Vec<u8>) -> Vec<u8> {
+pub(super) fn seal(mut out: Vec<u8>) -> Vec<u8> {
     let sum = crc32fast::hash(&out);
     out.extend(sum.to_be_bytes());
     out
 }
 
-fn open(mut record: Bytes) -> Result<Bytes, CodecError> {
+/// Checks a sum and takes it off.
+pub(super) fn unseal(mut record: Bytes) -> Result<Bytes, CodecError> {
     let body = record.len().checked_sub(4).ok_or(CodecError::Short)?;
     let sum = record.split_off(body).get_u32();
     if crc32fast::hash(&record) != sum {
         return Err(CodecError::Checksum);
     }
+    Ok(record)
+}
+
+fn open(record: Bytes) -> Result<Bytes, CodecError> {
+    let mut record = unseal(record)?;
     match take_u8(&mut record)? {
         VERSION => Ok(record),
         version => Err(CodecError::Version(version)),
     }
 }
 
-fn finish(input: &Bytes) -> Result<(), CodecError> {
+pub(super) fn finish(input: &Bytes) -> Result<(), CodecError> {
     if input.is_empty() {
         Ok(())
     } else {
@@ -249,29 +255,29 @@ fn finish(input: &Bytes) -> Result<(), CodecError> {
     }
 }
 
-fn put_count(out: &mut Vec<u8>, count: usize) {
+pub(super) fn put_count(out: &mut Vec<u8>, count: usize) {
     let count = u32::try_from(count).expect("a record is far smaller than 4 GiB: turns are bounded to megabytes");
     out.extend(count.to_be_bytes());
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_count(out, bytes.len());
     out.extend_from_slice(bytes);
 }
 
-fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
+pub(super) fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
     out.push(u8::from(value.is_some()));
     if let Some(value) = value {
         put(out, value);
     }
 }
 
-fn put_leader(out: &mut Vec<u8>, leader: &LeaderId) {
+pub(super) fn put_leader(out: &mut Vec<u8>, leader: &LeaderId) {
     out.extend(leader.term.to_be_bytes());
     out.extend(leader.node_id.to_be_bytes());
 }
 
-fn put_log_id(out: &mut Vec<u8>, id: &LogId) {
+pub(super) fn put_log_id(out: &mut Vec<u8>, id: &LogId) {
     put_leader(out, &id.leader_id);
     out.extend(id.index.to_be_bytes());
 }
@@ -287,19 +293,19 @@ fn put_membership(out: &mut Vec<u8>, membership: &Membership) {
     out.extend(nodes.iter().flat_map(|node| node.to_be_bytes()));
 }
 
-fn take_u8(input: &mut Bytes) -> Result<u8, CodecError> {
+pub(super) fn take_u8(input: &mut Bytes) -> Result<u8, CodecError> {
     input.try_get_u8().map_err(|_| CodecError::Short)
 }
 
-fn take_u32(input: &mut Bytes) -> Result<u32, CodecError> {
+pub(super) fn take_u32(input: &mut Bytes) -> Result<u32, CodecError> {
     input.try_get_u32().map_err(|_| CodecError::Short)
 }
 
-fn take_u64(input: &mut Bytes) -> Result<u64, CodecError> {
+pub(super) fn take_u64(input: &mut Bytes) -> Result<u64, CodecError> {
     input.try_get_u64().map_err(|_| CodecError::Short)
 }
 
-fn take_flag(input: &mut Bytes) -> Result<bool, CodecError> {
+pub(super) fn take_flag(input: &mut Bytes) -> Result<bool, CodecError> {
     match take_u8(input)? {
         0 => Ok(false),
         1 => Ok(true),
@@ -307,7 +313,7 @@ fn take_flag(input: &mut Bytes) -> Result<bool, CodecError> {
     }
 }
 
-fn take_bytes(input: &mut Bytes) -> Result<Bytes, CodecError> {
+pub(super) fn take_bytes(input: &mut Bytes) -> Result<Bytes, CodecError> {
     let length = take_u32(input)? as usize;
     if input.len() < length {
         return Err(CodecError::Short);
@@ -315,7 +321,7 @@ fn take_bytes(input: &mut Bytes) -> Result<Bytes, CodecError> {
     Ok(input.split_to(length))
 }
 
-fn take_option<T>(
+pub(super) fn take_option<T>(
     input: &mut Bytes,
     take: impl FnOnce(&mut Bytes) -> Result<T, CodecError>,
 ) -> Result<Option<T>, CodecError> {
@@ -326,14 +332,14 @@ fn take_option<T>(
     }
 }
 
-fn take_leader(input: &mut Bytes) -> Result<LeaderId, CodecError> {
+pub(super) fn take_leader(input: &mut Bytes) -> Result<LeaderId, CodecError> {
     Ok(LeaderId {
         term: take_u64(input)?,
         node_id: take_u64(input)?,
     })
 }
 
-fn take_log_id(input: &mut Bytes) -> Result<LogId, CodecError> {
+pub(super) fn take_log_id(input: &mut Bytes) -> Result<LogId, CodecError> {
     Ok(LogId {
         leader_id: take_leader(input)?,
         index: take_u64(input)?,

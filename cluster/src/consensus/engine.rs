@@ -16,7 +16,11 @@ use super::capture::{self, Captured, Scope, Told};
 use super::group::{Group, GroupStatus};
 use super::log::{MarkError, MemoryDisk};
 use super::node::{Node, Shared};
+use super::reception::Reception;
+use super::retention::RetentionLimits;
+use super::service::GroupService;
 use super::snapshotter::{self, LogLimits};
+use crate::peers::{NodeId, Peers, Service};
 use crate::shard::Shard;
 use crate::store::{OnFatal, StateLimits};
 
@@ -29,6 +33,13 @@ pub(crate) struct EngineConfig {
     pub(crate) shards: u16,
     /// Where everything is kept.
     pub(crate) stores: Stores,
+    /// Which node of the cluster this is.
+    pub(crate) node: NodeId,
+    /// The way to the others.
+    pub(crate) peers: Arc<dyn Peers>,
+    /// Whether this node founds the cluster, if its directory is new: each group then has it as its only voter. Otherwise
+    /// a new group has no members and rests until another node adds this one.
+    pub(crate) found: bool,
     /// The runtime on which the groups live.
     pub(crate) raft: Handle,
     /// The runtime of those who hear what became of their proposals.
@@ -56,6 +67,7 @@ pub(crate) enum Stores {
 pub(crate) struct Limits {
     pub(crate) state: StateLimits,
     pub(crate) log: LogLimits,
+    pub(crate) retention: RetentionLimits,
 }
 
 /// Why a node does not start.
@@ -107,6 +119,7 @@ impl OpenError {
 pub(crate) struct Engine {
     meta: Arc<Group>,
     shards: Vec<Arc<Group>>,
+    service: Arc<GroupService>,
     #[cfg(any(test, feature = "testing"))]
     disk: Option<MemoryDisk>,
     turn: Arc<Semaphore>,
@@ -142,6 +155,9 @@ impl Engine {
         let EngineConfig {
             shards,
             stores,
+            node: id,
+            peers,
+            found,
             raft,
             actors,
             on_fatal,
@@ -162,6 +178,10 @@ impl Engine {
         let node = Node::open(stores, shards, &raft, limits.state, &on_fatal).await?;
         let (running, ended) = mpsc::channel(1);
         let shared = Shared {
+            node: id,
+            peers,
+            found,
+            retention: limits.retention.share(u64::from(shards) + 1),
             pressure: Arc::default(),
             turn: Arc::new(Semaphore::new(1)),
             running,
@@ -175,12 +195,20 @@ impl Engine {
             turn,
             stop,
             running,
+            on_fatal,
             ..
         } = shared;
         drop(running);
         match started {
             Ok(groups) => {
                 let snapshotter = snapshotter::run(groups.clone(), pressure, limits.log, stop.child_token());
+                let service = GroupService {
+                    node: id,
+                    groups: groups.clone(),
+                    reception: Reception::new(node.images().clone(), raft, stop.clone(), Arc::clone(&on_fatal)),
+                    stop: stop.clone(),
+                    on_fatal,
+                };
                 let mut groups = groups.into_iter();
                 let meta = groups.next().expect("group 0 was started, or there would be an error");
                 let parts = Parts {
@@ -192,6 +220,7 @@ impl Engine {
                 Ok(Self {
                     meta,
                     shards: groups.collect(),
+                    service: Arc::new(service),
                     #[cfg(any(test, feature = "testing"))]
                     disk,
                     turn,
@@ -217,6 +246,20 @@ impl Engine {
     /// The group that holds what concerns the whole cluster.
     pub(crate) fn meta(&self) -> Arc<dyn Shard> {
         Arc::clone(&self.meta) as Arc<dyn Shard>
+    }
+
+    /// A group by its number: 0 is the meta group, shard n is n + 1.
+    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
+    pub(crate) fn group(&self, number: u32) -> Option<&Arc<Group>> {
+        match number.checked_sub(1) {
+            None => Some(&self.meta),
+            Some(shard) => self.shards.get(usize::try_from(shard).ok()?),
+        }
+    }
+
+    /// What answers the groups of the other nodes, on the lanes for heartbeats, log and snapshots.
+    pub(crate) fn service(&self) -> Arc<dyn Service> {
+        Arc::<GroupService>::clone(&self.service)
     }
 
     #[cfg(test)]
@@ -270,6 +313,12 @@ impl Engine {
 
     fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
         std::iter::once(&self.meta).chain(&self.shards)
+    }
+
+    /// Whether a snapshot is being received.
+    #[cfg(test)]
+    pub(crate) async fn is_receiving(&self) -> bool {
+        self.service.reception.is_receiving().await
     }
 
     #[cfg(test)]

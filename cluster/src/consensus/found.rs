@@ -9,9 +9,12 @@ use std::sync::mpsc;
 use super::codec::{self, Head};
 use super::directory::DataDirectory;
 use super::log::{FjallLog, Job, LogDisk, LogWrite};
-use super::node::NODE;
 use super::types::{LeaderId, LogId, Membership, StoredMembership, Vote};
+use crate::peers::NodeId;
 use crate::store::{Image, ImageReader, ImageWriter, replace, sync_all};
+
+/// The node that the directory is made for.
+const NODE: u64 = NodeId::FIRST.get();
 
 /// How far the logs begin behind the copy. What happened after the copy used up indexes that ids were made of; none of
 /// them must come back with another meaning.

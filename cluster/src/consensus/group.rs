@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use metrics::histogram;
 use openraft::Raft;
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{InitializeError, RaftError};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -17,15 +19,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::codec::{self, Head};
 use super::config;
+use super::guard::{self, Guard};
 use super::log::LogStore;
 use super::machine::{HEAD, Machine, SnapshotInfo};
-use super::network::NoPeers;
+use super::membership::Standing;
+use super::network::Network;
 use super::ownership::Ownership;
 use super::proposer::{Proposer, ROUNDS};
+use super::retention::{Retention, RetentionLimits};
 use super::steward::Steward;
-use super::types::Types;
+use super::types::{LogId, Types};
 use crate::metrics::ENTRY;
-use crate::shard::{Epoch, Outcome, Proposal, Shard};
+use crate::peers::{NodeId, Peers};
+use crate::shard::{Epoch, Leader, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
 
 pub(crate) type GroupRaft = Raft<Types, Machine>;
@@ -33,11 +39,14 @@ pub(crate) type GroupRaft = Raft<Types, Machine>;
 /// A group that is running.
 pub(crate) struct Group {
     group: u32,
+    node: NodeId,
     raft: GroupRaft,
     log: LogStore,
     state: Arc<ShardState>,
     ownership: Arc<Ownership>,
     snapshot: Arc<SnapshotInfo>,
+    guard: Guard,
+    standing: watch::Receiver<Standing>,
     permits: Arc<Semaphore>,
     /// `None` once the group takes no more proposals.
     queue: Mutex<Option<mpsc::UnboundedSender<Proposal>>>,
@@ -49,7 +58,10 @@ pub(crate) struct Group {
 /// What a group is made of.
 pub(crate) struct GroupParts {
     pub(crate) group: u32,
-    pub(crate) node: u64,
+    pub(crate) node: NodeId,
+    pub(crate) peers: Arc<dyn Peers>,
+    pub(crate) found: bool,
+    pub(crate) retention: RetentionLimits,
     pub(crate) log: LogStore,
     pub(crate) state: Arc<ShardState>,
     pub(crate) ownership: Arc<Ownership>,
@@ -80,11 +92,15 @@ pub(crate) struct GroupStatus {
 }
 
 impl Group {
-    /// Starts the group on the current runtime, and founds it, with this node as its only voter, if it is new.
+    /// Starts the group on the current runtime. A new one is founded with this node as its only voter, or rests until a
+    /// leader of the group adds this node.
     pub(crate) async fn start(parts: GroupParts) -> io::Result<Arc<Self>> {
         let GroupParts {
             group,
             node,
+            peers,
+            found,
+            retention,
             log,
             state,
             ownership,
@@ -95,13 +111,22 @@ impl Group {
             on_fatal,
         } = parts;
         let config = Arc::new(config::raft().validate().map_err(io::Error::other)?);
-        let raft = GroupRaft::new(node, config, NoPeers, log.clone(), machine)
+        let network = Network::new(node, group, peers);
+        let raft = GroupRaft::new(node.get(), config, network, log.clone(), machine)
             .await
             .map_err(io::Error::other)?;
-        match raft.initialize(BTreeMap::from([(node, ())])).await {
-            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-            Err(error) => return Err(io::Error::other(error)),
+        if found {
+            match raft.initialize(BTreeMap::from([(node.get(), ())])).await {
+                Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+                Err(error) => return Err(io::Error::other(error)),
+            }
         }
+        let is_sole_voter = raft.with_raft_state(move |state| {
+            let voters = state.membership_state.effective().voter_ids();
+            voters.eq([node.get()])
+        });
+        let guard = Guard::new(is_sole_voter.await.map_err(io::Error::other)?);
+        let (tell, standing) = watch::channel(Standing::default());
         let (queue, proposals) = mpsc::unbounded_channel();
         let permits = Arc::new(Semaphore::new(ROUNDS as usize));
         let proposer = Proposer {
@@ -114,19 +139,29 @@ impl Group {
         };
         let steward = Steward {
             group,
-            node,
+            node: node.get(),
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
+            guard,
+            standing: tell,
+            retention: Retention {
+                raft: raft.clone(),
+                log: log.clone(),
+                limits: retention,
+            },
             stop: stop.clone(),
             on_fatal,
         };
         Ok(Arc::new(Self {
             group,
+            node,
             raft,
             log,
             state,
             ownership,
             snapshot,
+            guard,
+            standing,
             permits,
             queue: Mutex::new(Some(queue)),
             proposer: Mutex::new(Some(tokio::spawn(proposer.run()))),
@@ -135,11 +170,27 @@ impl Group {
         }))
     }
 
-    /// Takes no more proposals and waits until those it has are answered.
-    pub(crate) async fn drain(&self) {
+    /// Takes no more proposals and waits until those it has are answered; only so long if that needs other nodes.
+    pub(crate) async fn drain(&self, within: Duration) {
         self.queue.lock().take();
         let proposer = self.proposer.lock().take();
-        join(proposer, "proposer").await;
+        let Some(mut proposer) = proposer else {
+            return;
+        };
+        let needs_others = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow_watched();
+            metrics
+                .membership_config
+                .voter_ids()
+                .any(|voter| voter != self.node.get())
+        };
+        if !needs_others {
+            join(Some(proposer), "proposer").await;
+        } else if tokio::time::timeout(within, &mut proposer).await.is_err() {
+            // They hear that the outcome is unknown when the core ends.
+            *self.proposer.lock() = Some(proposer);
+        }
     }
 
     /// Ends the group. Its state machine may go on for a moment.
@@ -150,6 +201,8 @@ impl Group {
         if self.raft.shutdown().await.is_err() {
             tracing::error!(group = self.group, "a raft core panicked");
         }
+        let proposer = self.proposer.lock().take();
+        join(proposer, "proposer").await;
     }
 
     #[cfg(test)]
@@ -175,7 +228,6 @@ impl Group {
     }
 
     pub(crate) fn status(&self) -> GroupStatus {
-        use openraft::async_runtime::watch::WatchReceiver;
         let applied = self
             .raft
             .metrics()
@@ -219,7 +271,27 @@ impl Group {
             .expect("the semaphore is never closed")
     }
 
-    #[cfg(test)]
+    /// This node.
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Who leads the group and who belongs to it, whenever that changes.
+    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
+    pub(crate) fn watch_standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+
+    /// The last entry that the last snapshot contains.
+    pub(crate) fn snapshot_applied(&self) -> Option<LogId> {
+        self.snapshot.applied()
+    }
+
+    /// Whether this node may help to elect a leader; `is_handed_over` if the present one wants it so.
+    pub(crate) fn may_vote(&self, is_handed_over: bool) -> bool {
+        (is_handed_over || !self.guard.is_up()) && guard::has_members(&self.raft)
+    }
+
     pub(crate) fn raft(&self) -> &GroupRaft {
         &self.raft
     }
@@ -243,6 +315,13 @@ impl Shard for Group {
 
     fn ownership(&self) -> watch::Receiver<Option<Epoch>> {
         self.ownership.watch()
+    }
+
+    /// A leader that was just elected is known before its epoch is: it refuses calls under the one before, and tells.
+    fn leader(&self) -> Option<Leader> {
+        let node = self.standing.borrow().leader?;
+        let epoch = self.ownership.applied()?;
+        Some(Leader { node, epoch })
     }
 
     fn propose(&self, proposal: Proposal) {

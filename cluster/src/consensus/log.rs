@@ -16,7 +16,7 @@ use std::io;
 use std::ops::Range;
 
 pub(crate) use fjall::FjallLog;
-pub(crate) use journal::Journal;
+pub(crate) use journal::{Journal, size};
 pub(crate) use marks::{MarkError, Marks, Progress};
 pub(crate) use memory::{MemoryDisk, MemorySession};
 pub(crate) use recent::Recent;

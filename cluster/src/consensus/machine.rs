@@ -21,8 +21,8 @@ use crate::metrics::SNAPSHOT;
 use crate::shard::Op;
 use crate::store::{Change, Image, Images, ShardState};
 
-type SnapshotMeta = openraft::SnapshotMeta<LeaderId, u64, ()>;
-type Snapshot = openraft::Snapshot<LeaderId, u64, (), Image>;
+pub(crate) type SnapshotMeta = openraft::SnapshotMeta<LeaderId, u64, ()>;
+pub(crate) type Snapshot = openraft::Snapshot<LeaderId, u64, (), Image>;
 
 /// The row that says how far the state is applied, and under which owner; the engine's own table is 0.
 pub(crate) const HEAD: &[u8] = &[0, 0];
@@ -78,6 +78,7 @@ impl SnapshotInfo {
 }
 
 /// The parts of a node that a state machine uses.
+#[derive(Clone)]
 pub(crate) struct MachineParts {
     pub(crate) group: u32,
     pub(crate) state: Arc<ShardState>,
@@ -125,6 +126,11 @@ impl Machine {
         };
         machine.publish();
         Ok(machine)
+    }
+
+    /// Whether more than one node votes, as of the last applied entry.
+    pub(crate) fn has_several_voters(&self) -> bool {
+        self.head.membership.voter_ids().count() > 1
     }
 
     /// The last applied entry.
@@ -201,7 +207,8 @@ pub(crate) fn outbox_key(index: u64, ordinal: u32) -> Bytes {
         .into()
 }
 
-fn meta(head: &Head) -> SnapshotMeta {
+/// What openraft wants to know of a snapshot.
+pub(crate) fn meta(head: &Head) -> SnapshotMeta {
     SnapshotMeta {
         last_log_id: head.applied,
         last_membership: head.membership.clone(),
@@ -267,7 +274,10 @@ impl RaftStateMachine<Types> for Machine {
             inner.snapshot.set(head.applied, &image)?;
             Ok::<_, io::Error>(head)
         };
-        self.head = self.inner.blocking(install).await?;
+        self.head = self.inner.images.blocking(install).await?;
+        if let Some(epoch) = self.head.epoch {
+            self.inner.ownership.superseded_by(epoch);
+        }
         self.publish();
         Ok(())
     }
@@ -278,20 +288,6 @@ impl RaftStateMachine<Types> for Machine {
             .current(self.inner.group)?
             .map(|image| self.snapshot_of(image))
             .transpose()
-    }
-}
-
-impl Inner {
-    /// Runs what waits for a disk on a thread for it, and what does not where it is, so that a test with a paused clock
-    /// stays on one thread.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
-        match self.images {
-            Images::Disk(_) => tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?,
-            Images::Memory(_) => work(),
-        }
     }
 }
 
@@ -315,7 +311,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
             inner.snapshot.set(applied, &image)?;
             Ok(image)
         };
-        let image = self.inner.blocking(build).await?;
+        let image = self.inner.images.blocking(build).await?;
         time.record(began.elapsed());
         tracing::info!(
             group = self.inner.group,

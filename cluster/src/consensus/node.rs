@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
@@ -17,10 +18,13 @@ use super::group::{Group, GroupParts};
 use super::log::{FjallLog, LogDisk, LogStore, MarkError, Marks, MemoryDisk, MemorySession, Pressure};
 use super::machine::{Machine, MachineParts, SnapshotInfo};
 use super::ownership::Ownership;
+use super::retention::RetentionLimits;
+use super::types::LogId;
+use crate::peers::{NodeId, Peers};
 use crate::store::{Flusher, Image, Images, OnFatal, ShardState, StateDisk, StateLimits, sync_parent};
 
-/// The node of a cluster of one.
-pub(crate) const NODE: u64 = 1;
+/// How long the groups of a node that stops wait for the majority that their last rounds need.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Everything under the groups.
 pub(crate) struct Node {
@@ -86,15 +90,22 @@ impl Node {
             .map_err(|error| OpenError::of(&directory.log(), error, OpenError::Log))?;
         // fjall syncs what is in its directory, not that it exists.
         sync_parent(&directory.log()).map_err(OpenError::Log)?;
+        let images = Images::Disk(directory.snapshots());
+        images.drop_drafts().map_err(OpenError::State)?;
         let boot = directory::boot();
         let state = StateDisk::open(path, cache_bytes, &boot, Arc::clone(on_fatal)).map_err(OpenError::State)?;
         Ok(Self {
             flusher: Flusher::thread(limits, Arc::clone(on_fatal)).map_err(OpenError::State)?,
             log: Log::Disk(Arc::new(log)),
             marks: Arc::new(marks),
-            images: Images::Disk(directory.snapshots()),
+            images,
             medium: Medium::Disk(state, directory),
         })
+    }
+
+    /// Where snapshots are kept.
+    pub(crate) fn images(&self) -> &Images {
+        &self.images
     }
 
     /// Prepares one group.
@@ -131,7 +142,12 @@ impl Node {
         mut running: mpsc::Receiver<()>,
         failed: &AtomicBool,
     ) {
-        join_all(groups.iter().map(|group| group.drain())).await;
+        let within = if stop.is_cancelled() {
+            Duration::ZERO
+        } else {
+            DRAIN_WITHIN
+        };
+        join_all(groups.iter().map(|group| group.drain(within))).await;
         stop.cancel();
         if let Some(snapshotter) = snapshotter
             && snapshotter.await.is_err()
@@ -183,6 +199,12 @@ fn same_shards(stored: u16, configured: u16) -> Result<(), OpenError> {
 /// What all groups of a node share beside its stores.
 #[derive(Clone)]
 pub(crate) struct Shared {
+    pub(crate) node: NodeId,
+    pub(crate) peers: Arc<dyn Peers>,
+    /// Whether a new group is founded, with this node as its only voter.
+    pub(crate) found: bool,
+    /// What a group of several members keeps of its log behind its snapshot.
+    pub(crate) retention: RetentionLimits,
     pub(crate) pressure: Arc<Pressure>,
     /// One snapshot is built at a time.
     pub(crate) turn: Arc<Semaphore>,
@@ -242,7 +264,7 @@ impl Opening {
             head.and_then(|head| Ok(codec::read_head(head)?))
                 .map_err(|error| OpenError::of(&image.path(), error, failed))?;
         }
-        let machine = Machine::open(MachineParts {
+        let parts = MachineParts {
             group,
             state: Arc::clone(&state),
             images,
@@ -252,14 +274,23 @@ impl Opening {
             snapshot: Arc::clone(&snapshot),
             turn: shared.turn,
             running: shared.running,
-        })
-        .map_err(failed)?;
+        };
+        let mut machine = Machine::open(parts.clone()).map_err(failed)?;
         // The state and the snapshot remember entries too. A snapshot alone may be ahead of the log: one that was received
         // and not yet followed by a purge. But not of a log that never voted.
-        let (applied, imaged) = (machine.applied(), snapshot.applied());
-        if let Some(applied) =
+        let is_ahead = |applied: Option<LogId>, imaged: Option<LogId>| {
             applied.filter(|applied| applied.index >= end && imaged.is_none_or(|imaged| imaged < *applied))
-        {
+        };
+        let imaged = snapshot.applied();
+        // A majority without this node suffices to commit an entry, which is then applied here although it is not durable
+        // here. After a crash the log may lack it, and gets it from the others again.
+        if is_ahead(machine.applied(), imaged).is_some() && machine.has_several_voters() {
+            tracing::info!(group, "the state is ahead of the log, it is rebuilt");
+            state.clear().map_err(failed)?;
+            machine = Machine::open(parts).map_err(failed)?;
+        }
+        let applied = machine.applied();
+        if let Some(applied) = is_ahead(applied, imaged) {
             return Err(MarkError::Short {
                 group,
                 expected: applied.index,
@@ -296,7 +327,10 @@ impl Opening {
         }
         Group::start(GroupParts {
             group,
-            node: NODE,
+            node: shared.node,
+            peers: shared.peers,
+            found: shared.found,
+            retention: shared.retention,
             log,
             state,
             ownership,

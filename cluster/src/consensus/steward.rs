@@ -1,16 +1,21 @@
-//! Keeps a group owned: installs an epoch whenever this node leads the group and none is installed.
+//! Keeps a group going: installs an epoch whenever this node leads the group and none is installed, lets its clock run
+//! only while somebody needs it, and lets it vote and purge its log in time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
+use openraft::metrics::RaftServerMetrics;
 use openraft::{RaftMetrics, ServerState};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::group::GroupRaft;
+use super::guard::Guard;
+use super::membership::Standing;
 use super::ownership::Ownership;
-use super::types::{Answer, Command, Reply, Types};
+use super::retention::Retention;
+use super::types::{Answer, Command, Reply, StoredMembership, Types};
 use crate::shard::Epoch;
 use crate::store::OnFatal;
 
@@ -22,6 +27,9 @@ pub(crate) struct Steward {
     pub(crate) node: u64,
     pub(crate) raft: GroupRaft,
     pub(crate) ownership: Arc<Ownership>,
+    pub(crate) guard: Guard,
+    pub(crate) standing: watch::Sender<Standing>,
+    pub(crate) retention: Retention,
     pub(crate) stop: CancellationToken,
     pub(crate) on_fatal: OnFatal,
 }
@@ -36,7 +44,9 @@ impl Steward {
             tokio::select! {
                 biased;
                 ended = self.ended() => ended,
+                ended = self.observe() => ended,
                 ended = self.keep() => ended,
+                ended = self.tend() => ended,
             }
         };
         let ended = self.stop.run_until_cancelled(watch).await;
@@ -59,6 +69,35 @@ impl Steward {
         Ended
     }
 
+    /// Sees who leads and who belongs to the group, and whether its clock has to run.
+    async fn observe(&self) -> Ended {
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            let (needs_clock, standing) = {
+                let metrics = metrics.borrow_watched();
+                (needs_clock(&metrics), Standing::of(&metrics))
+            };
+            self.raft.runtime_config().tick(needs_clock);
+            self.standing.send_if_modified(|told| {
+                let is_new = *told != standing;
+                *told = standing;
+                is_new
+            });
+            if metrics.changed().await.is_err() {
+                return Ended;
+            }
+        }
+    }
+
+    async fn tend(&self) -> Ended {
+        let vote = async {
+            self.guard.passed().await;
+            self.raft.runtime_config().elect(true);
+        };
+        tokio::join!(vote, self.retention.run());
+        Ended
+    }
+
     async fn keep(&self) -> Ended {
         let mut metrics = self.raft.server_metrics();
         let mut owned = self.ownership.watch();
@@ -78,9 +117,6 @@ impl Steward {
             self.ownership.grant(epoch);
             tracing::debug!(group = self.group, epoch = epoch.0, "epoch installed");
             loop {
-                // Nobody can depose a sole voter, so its clock may rest.
-                let voters = metrics.borrow_watched().membership_config.voter_ids().count();
-                self.raft.runtime_config().tick(voters > 1);
                 tokio::select! {
                     biased;
                     lost = owned.wait_for(|owned| *owned != Some(epoch)) => {
@@ -95,7 +131,6 @@ impl Steward {
                         }
                         if metrics.borrow_watched().state != ServerState::Leader {
                             self.ownership.revoke();
-                            self.raft.runtime_config().tick(true);
                             break;
                         }
                     }
@@ -118,6 +153,18 @@ impl Steward {
             Reply::Installed(epoch) => Some(epoch),
             Reply::Nothing | Reply::Applied | Reply::Rejected => None,
         }
+    }
+}
+
+/// Nobody can depose a leader without other members, and nobody without a vote elects anybody.
+fn needs_clock(metrics: &RaftServerMetrics<Types>) -> bool {
+    let votes = |membership: &StoredMembership| membership.voter_ids().any(|voter| voter == metrics.id);
+    match metrics.state {
+        ServerState::Leader => metrics.membership_config.nodes().count() > 1,
+        ServerState::Learner | ServerState::Follower | ServerState::Candidate => {
+            votes(&metrics.membership_config) || votes(&metrics.committed_membership_config)
+        }
+        ServerState::Shutdown => false,
     }
 }
 

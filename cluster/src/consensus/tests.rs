@@ -6,6 +6,15 @@ mod disk;
 mod golden;
 mod kill;
 mod memory;
+#[cfg(feature = "testing")]
+mod nodes;
+#[cfg(feature = "testing")]
+mod passage;
+mod rpc;
+#[cfg(feature = "testing")]
+mod schedules;
+#[cfg(feature = "testing")]
+mod several;
 mod suite;
 
 use std::sync::Arc;
@@ -16,6 +25,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::peers::{NoPeers, NodeId};
 use crate::shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet};
 use crate::store::OnFatal;
 
@@ -35,6 +45,9 @@ async fn open(stores: Stores, shards: u16) -> Result<Engine, OpenError> {
     Engine::open(EngineConfig {
         shards,
         stores,
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         actors: Handle::current(),
         on_fatal: unfailing(),

@@ -35,7 +35,7 @@ pub(crate) struct DeadLetterRows {
 }
 
 /// What is known of a dead letter without its message.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Head {
     pub(crate) target: Option<Stored>,
     pub(crate) message: String,
@@ -51,7 +51,7 @@ enum Row {
 }
 
 /// Why somebody takes a letter out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Removal {
     Replay,
     Discard,

@@ -1,5 +1,6 @@
-//! Clusters of which everything is real but the groups.
+//! Clusters of which everything is real but the groups; those of `engines` have real ones.
 
+mod engines;
 mod ground;
 
 use std::{sync::Arc, time::Duration};

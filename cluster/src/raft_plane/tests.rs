@@ -2,6 +2,7 @@
 
 mod calls;
 mod certificates;
+mod engines;
 mod failures;
 mod fake;
 mod refusals;

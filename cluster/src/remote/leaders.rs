@@ -42,8 +42,9 @@ impl Leaders {
             .borrow()
             .map(|epoch| Leader { node: self.node, epoch });
         let known = &mut self.heard.lock()[place];
-        // Kept, so that an owner before this node is not taken for one after it.
-        *known = [own, shard.leader(), *known]
+        // Kept, so that an owner before this node is not taken for one after it. Of two under one epoch the group of this
+        // node knows the newer: the epoch of the next owner is not applied yet.
+        *known = [*known, own, shard.leader()]
             .into_iter()
             .flatten()
             .max_by_key(|leader| leader.epoch);

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     Passage, Remote,
+    operation::Operation,
     request::{Answer, Call, Meta, Request, Sender, check},
 };
 use crate::{
@@ -178,6 +179,27 @@ impl Reception {
     }
 }
 
+impl Reception {
+    fn operation(&self, shard: u16, operation: Operation) -> BoxFuture<'static, Bytes> {
+        let node = self.node.get().and_then(Weak::upgrade);
+        let host = node
+            .as_ref()
+            .and_then(|node| node.hosts.get(usize::from(shard)).cloned());
+        let (Some(node), Some(host)) = (node, host) else {
+            return at_once(&Answer::NotLeader(None));
+        };
+        let remote = Arc::clone(&self.remote);
+        async move {
+            match operation.serve(node, host).await {
+                None => Answer::NotLeader(remote.leaders.of(shard)).encode(&[]),
+                Some(Ok(output)) => Answer::Output.encode(&output),
+                Some(Err(error)) => Answer::Failed(error).encode(&[]),
+            }
+        }
+        .boxed()
+    }
+}
+
 impl Service for Reception {
     fn serve(&self, from: NodeId, lane: Lane, request: Bytes) -> BoxFuture<'static, Bytes> {
         match (lane, &self.engine) {
@@ -189,6 +211,7 @@ impl Service for Reception {
         match Request::decode(&request) {
             Some((Request::Call(call), content)) => self.call(from, *call, content),
             Some((Request::Meta(meta), _)) => self.meta(meta),
+            Some((Request::Operation { shard, operation }, _)) => self.operation(shard, operation),
             Some((Request::Leaders, _)) => at_once(&Answer::Leaders(self.remote.leaders.table())),
             None => at_once(&Answer::Unreadable),
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::operation::Operation;
 use crate::{
     ActorError, IdempotencyKey,
     address::Stored,
@@ -30,6 +31,8 @@ pub(super) enum Request {
     Meta(Meta),
     /// Who owns what, as far as the node knows.
     Leaders,
+    /// Something that the owner of a shard looks up or does.
+    Operation { shard: u16, operation: Operation },
 }
 
 /// A message to an actor.
@@ -104,6 +107,8 @@ pub(super) enum Answer {
     Failed(ActorError),
     /// Who owns what.
     Leaders(Vec<(u16, Leader)>),
+    /// The content is what the owner of a shard found.
+    Output,
 }
 
 impl Request {

@@ -23,6 +23,8 @@ const MAGIC: &[u8; 8] = b"FNDIMG01";
 const BLOCK: usize = 256 * 1024;
 /// Rows read from the state at once while an image is built; a row may have megabytes.
 const PAGE: usize = 64;
+/// The end of an image without its prefix: a number of rows and a sum.
+pub(super) const END_BYTES: u64 = 12;
 /// A part larger than this is not ours: a block ends with the row that fills it, and rows are bounded to megabytes.
 const PART_MAX: u32 = 1 << 30;
 
@@ -156,7 +158,7 @@ impl Images {
     }
 }
 
-fn name(group: u32) -> String {
+pub(super) fn name(group: u32) -> String {
     format!("{group:05}")
 }
 
@@ -320,7 +322,7 @@ impl ImageReader {
     pub(crate) fn next_rows(&mut self) -> Result<Option<Vec<Row>>, ImageError> {
         let (length, sum) = take_prefix(&mut *self.input)?;
         if length == 0 {
-            let mut end = take(&mut *self.input, 12, sum)?;
+            let mut end = take(&mut *self.input, END_BYTES as u32, sum)?;
             if end.get_u64() != self.rows || end.get_u32() != self.sums.clone().finalize() {
                 return Err(ImageError::Damaged("rows are missing"));
             }

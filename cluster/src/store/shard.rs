@@ -132,6 +132,12 @@ impl ShardState {
         moved
     }
 
+    /// Removes everything. Nothing may have been written since the state was opened.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        let _moving = self.moving.lock();
+        self.tree()?.clear()
+    }
+
     /// Replaces everything by the rows of an image, and adds `last` when they are complete.
     pub(crate) fn install(&self, image: &Image, last: Change) -> Result<(), ImageError> {
         image.verify()?;

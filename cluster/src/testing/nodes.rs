@@ -1,6 +1,6 @@
 //! A cluster of several nodes for tests: on one simulated network and one paused clock.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
@@ -10,14 +10,31 @@ use super::{
     simulation::SimulatedDisk,
 };
 use crate::{
-    Bounds, Cluster, ClusterConfig, Migrations, NodeId, OnFatal, OpenError, VirtualActor,
+    Bounds, Cluster, ClusterConfig, Migrations, NodeId, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
+    consensus::{self, MemoryDisk},
     interface::{Class, Registered},
     peers::Neighbours,
+    remote::META,
+    shard::Shard,
 };
 
 /// How long the groups of a node that ended are without an owner.
 const FAILOVER: Duration = Duration::from_millis(1500);
+
+/// Pause between looks at what takes its time.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a group of an engine may take for a step.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the nodes keep over a crash.
+enum Disks {
+    /// Rows that they share.
+    Simulated(Arc<SimulatedDisk>),
+    /// A disk of its own for each.
+    Engines(Vec<MemoryDisk>),
+}
 
 /// Builder of [`TestNodes`].
 pub struct TestNodesBuilder {
@@ -28,11 +45,19 @@ pub struct TestNodesBuilder {
     faults: Faults,
     weather: Weather,
     replicas: bool,
+    engines: bool,
     classes: Vec<Arc<dyn Class>>,
     migrations: Vec<Migrations>,
 }
 
 impl TestNodesBuilder {
+    /// Gives each node an engine, with every node a voter of every group, instead of groups that are simulated.
+    #[must_use]
+    pub fn engines(mut self) -> Self {
+        self.engines = true;
+        self
+    }
+
     /// Changes the number of nodes (3).
     #[must_use]
     pub fn nodes(mut self, nodes: usize) -> Self {
@@ -95,12 +120,24 @@ impl TestNodesBuilder {
     /// If one does not open.
     pub async fn start(self) -> TestNodes {
         let ids: Vec<_> = (0..self.nodes).map(id).collect();
-        let disk = SimulatedDisk::shared(self.seed, self.shards, self.faults.clone(), &ids, self.replicas);
+        let disks = if self.engines {
+            let disk = |id: &NodeId| MemoryDisk::new(self.seed ^ (id.get() << 32));
+            Disks::Engines(ids.iter().map(disk).collect())
+        } else {
+            let faults = self.faults.clone();
+            Disks::Simulated(SimulatedDisk::shared(
+                self.seed,
+                self.shards,
+                faults,
+                &ids,
+                self.replicas,
+            ))
+        };
         let network = Network::new(self.seed);
         network.set_weather(self.weather.clone());
         let mut nodes = TestNodes {
             network,
-            disk,
+            disks,
             clock: Arc::default(),
             fatal: Fatal::default(),
             nodes: Vec::new(),
@@ -109,6 +146,9 @@ impl TestNodesBuilder {
         };
         let opened = join_all(ids.iter().map(|id| nodes.open(*id))).await;
         nodes.nodes = opened.into_iter().map(|opened| Some(opened.expect(OPENS))).collect();
+        if nodes.settings.engines {
+            nodes.grow().await;
+        }
         nodes
     }
 }
@@ -117,11 +157,20 @@ fn id(node: usize) -> NodeId {
     NodeId::new(node as u64 + 1)
 }
 
+fn place(node: NodeId) -> usize {
+    usize::try_from(node.get() - 1).unwrap_or(usize::MAX)
+}
+
+/// The number of a group, as the engine counts them.
+fn group(shard: u16) -> u32 {
+    u32::from(shard.wrapping_add(1))
+}
+
 /// A cluster of several nodes for tests. Nodes are counted from 0.
 pub struct TestNodes {
     settings: TestNodesBuilder,
     network: Network,
-    disk: Arc<SimulatedDisk>,
+    disks: Disks,
     clock: Arc<TestClock>,
     fatal: Fatal,
     nodes: Vec<Option<Cluster>>,
@@ -139,6 +188,7 @@ impl TestNodes {
             faults: Faults::default(),
             weather: Weather::default(),
             replicas: true,
+            engines: false,
             classes: Vec::new(),
             migrations: Vec::new(),
         }
@@ -163,11 +213,102 @@ impl TestNodes {
         let neighbours = Neighbours {
             node,
             peers: self.network.peers(node),
+            found: node == NodeId::FIRST,
             others: (0..self.settings.nodes).map(id).collect(),
             attach: Box::new(move |service| network.attach(node, service)),
         };
-        let groups = SimulatedGroups::open(&self.disk, node, &Handle::current());
-        builder.neighbours(neighbours).start(Groups::Simulated(groups)).await
+        let builder = builder.neighbours(neighbours);
+        match &self.disks {
+            Disks::Simulated(disk) => {
+                let groups = SimulatedGroups::open(disk, node, &Handle::current());
+                builder.start(Groups::Simulated(groups)).await
+            }
+            Disks::Engines(disks) => {
+                let disk = disks[place(node)].clone();
+                builder.open(Stores(consensus::Stores::Memory(disk))).await
+            }
+        }
+    }
+
+    /// Makes every node a voter of every group, and lets them lead the groups in turn.
+    async fn grow(&self) {
+        let voters: BTreeSet<_> = (0..self.nodes.len()).map(id).collect();
+        for group in 0..=u32::from(self.settings.shards) {
+            self.patiently(|| async {
+                let Some(leader) = self.leader(group) else { return false };
+                let cluster = self.node(leader);
+                let group = cluster.groups().engine().and_then(|engine| engine.group(group));
+                let group = group.expect("every node has every group");
+                let standing = group.standing();
+                if standing.voters == voters {
+                    return true;
+                }
+                let missing = voters.iter().filter(|voter| !standing.voters.contains(voter));
+                for voter in missing.filter(|voter| !standing.learners.contains(voter)) {
+                    // What fails now is tried again.
+                    let _ = group.add_learner(*voter).await;
+                }
+                let _ = group.change_voters(&voters).await;
+                false
+            })
+            .await;
+        }
+        for group in 0..=self.settings.shards {
+            let to = usize::from(group) % self.nodes.len();
+            self.transfer(u32::from(group), to).await;
+        }
+    }
+
+    /// The node that owns a group of the engines.
+    fn leader(&self, group: u32) -> Option<usize> {
+        let owns = |cluster: &Cluster| {
+            let group = cluster.groups().engine()?.group(group)?;
+            group.ownership().borrow().map(|epoch| epoch.0)
+        };
+        let owners = self.nodes.iter().enumerate();
+        let owners = owners.filter_map(|(node, cluster)| Some((owns(cluster.as_ref()?)?, node)));
+        // One that was replaced may not know it yet.
+        owners.max().map(|(_, node)| node)
+    }
+
+    /// Has a node lead a group of the engines.
+    async fn transfer(&self, group: u32, to: usize) {
+        self.patiently(|| async {
+            let Some(leader) = self.leader(group) else { return false };
+            if leader == to {
+                return true;
+            }
+            let cluster = self.node(leader);
+            let group = cluster.groups().engine().and_then(|engine| engine.group(group));
+            let group = group.expect("every node has every group");
+            // What fails now is tried again.
+            let _ = group.transfer_leader(id(to)).await;
+            false
+        })
+        .await;
+    }
+
+    /// Does something again and again until it is done.
+    async fn patiently<F: Future<Output = bool>>(&self, step: impl Fn() -> F) {
+        let done = async {
+            while !step().await {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let done = tokio::time::timeout(PATIENCE, done).await;
+        assert!(
+            done.is_ok(),
+            "seed {}: a group does not take a step: {:?}",
+            self.settings.seed,
+            self.fatal()
+        );
+    }
+
+    fn simulated(&self) -> &Arc<SimulatedDisk> {
+        match &self.disks {
+            Disks::Simulated(disk) => disk,
+            Disks::Engines(_) => panic!("only simulated groups do this"),
+        }
     }
 
     /// A node as it is since its last restart. References of an earlier one are dead.
@@ -190,9 +331,12 @@ impl TestNodes {
         self.network.set_weather(weather);
     }
 
-    /// Changes how the groups misbehave.
+    /// Changes how the groups misbehave, which must be simulated.
+    ///
+    /// # Panics
+    /// If they are not.
     pub fn set_faults(&self, faults: Faults) {
-        self.disk.set_faults(faults);
+        self.simulated().set_faults(faults);
     }
 
     /// Lets nothing through from one node to another.
@@ -206,8 +350,14 @@ impl TestNodes {
     }
 
     /// The node that owns a shard, or soon will.
+    ///
+    /// # Panics
+    /// If none does, which happens only with engines.
     pub fn owner(&self, shard: u16) -> usize {
-        usize::try_from(self.disk.appointed(shard).get() - 1).unwrap_or(usize::MAX)
+        match &self.disks {
+            Disks::Simulated(disk) => place(disk.appointed(shard)),
+            Disks::Engines(_) => self.leader(group(shard)).expect("a node owns the shard"),
+        }
     }
 
     /// The shard of an actor.
@@ -223,25 +373,45 @@ impl TestNodes {
 
     /// Gives a shard to another node, and waits until it owns it.
     pub async fn move_shard(&self, shard: u16, to: usize) {
-        self.disk.appoint(shard, id(to), None);
-        self.disk.installed(shard, id(to)).await;
+        match &self.disks {
+            Disks::Simulated(disk) => {
+                disk.appoint(shard, id(to), None);
+                disk.installed(shard, id(to)).await;
+            }
+            Disks::Engines(_) => self.transfer(group(shard), to).await,
+        }
     }
 
     /// Gives the group of the cluster itself to another node, and waits until it owns it.
     pub async fn move_meta(&self, to: usize) {
-        self.move_shard(u16::MAX, to).await;
+        self.move_shard(META, to).await;
     }
 
     /// Gives a shard to another node without the knowledge of its owner, which goes on until [`tell`](Self::tell), and
-    /// waits until the other owns it.
+    /// waits until the other owns it. Only for simulated groups.
+    ///
+    /// # Panics
+    /// If the groups are not simulated.
     pub async fn supersede(&self, shard: u16, to: usize) {
-        self.disk.appoint(shard, id(to), Some(id(self.owner(shard))));
-        self.disk.installed(shard, id(to)).await;
+        let disk = self.simulated();
+        disk.appoint(shard, id(to), Some(id(self.owner(shard))));
+        disk.installed(shard, id(to)).await;
     }
 
-    /// Lets every node hear which shards it has lost.
+    /// Lets every node hear which shards it has lost by [`supersede`](Self::supersede).
+    ///
+    /// # Panics
+    /// If the groups are not simulated.
     pub fn tell(&self) {
-        self.disk.tell();
+        self.simulated().tell();
+    }
+
+    /// Cuts a node off from all others, in both directions.
+    pub fn isolate(&self, node: usize) {
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            self.cut(node, other);
+            self.cut(other, node);
+        }
     }
 
     /// Ends a node as a killed process would; others own its shards after some time.
@@ -254,11 +424,13 @@ impl TestNodes {
             .filter(|other| self.nodes[*other].is_some())
             .map(id)
             .collect();
-        let disk = Arc::clone(&self.disk);
-        Handle::current().spawn(async move {
-            tokio::time::sleep(FAILOVER).await;
-            disk.replace(id(node), &others);
-        });
+        if let Disks::Simulated(disk) = &self.disks {
+            let disk = Arc::clone(disk);
+            Handle::current().spawn(async move {
+                tokio::time::sleep(FAILOVER).await;
+                disk.replace(id(node), &others);
+            });
+        }
     }
 
     /// Opens a node again that was ended.

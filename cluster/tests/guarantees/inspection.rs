@@ -30,12 +30,12 @@ async fn state_is_counted_and_survives_in_the_count() {
     let before = test.cluster().inspect(&id("a")).await.unwrap();
     assert!(before.exists && !before.state.truncated);
     assert_eq!(before.state.rows, 2);
-    let values = test.cluster().stored_values(&id("a"), None, 0).unwrap();
+    let values = test.cluster().stored_values(&id("a"), None, 0).await.unwrap();
     let keys: Vec<_> = values.iter().map(|value| value.key.as_str()).collect();
     assert_eq!(keys, ["first", "second"]);
     let bytes: usize = values.iter().map(|value| value.key.len() + value.value.len()).sum();
     assert_eq!(before.state.bytes, bytes as u64);
-    let rest = test.cluster().stored_values(&id("a"), Some("first"), 1).unwrap();
+    let rest = test.cluster().stored_values(&id("a"), Some("first"), 1).await.unwrap();
     assert_eq!(rest[0].key, "second");
 
     test.advance(Duration::from_secs(60)).await;
@@ -64,28 +64,28 @@ async fn a_large_state_is_counted_up_to_the_bound_only() {
 async fn the_last_turn_and_the_mailbox_are_shown() {
     let (test, _) = engine_accounts(4).await;
     let account = account(&test, "a");
-    let live = || test.cluster().live(&id("a")).unwrap();
-    assert_eq!(live(), None);
+    let live = async || test.cluster().live(&id("a")).await.unwrap();
+    assert_eq!(live().await, None);
     account.ask(AddSlowly(1, Duration::from_millis(30))).await.unwrap();
-    let turn = live().unwrap().last_turn.unwrap();
+    let turn = live().await.unwrap().last_turn.unwrap();
     assert_eq!(
-        (turn.message, turn.outcome),
+        (turn.message.as_deref(), turn.outcome),
         (Some("account.add-slowly"), TurnOutcome::Ok)
     );
     assert_eq!(turn.duration, Duration::from_millis(30));
 
     account.ask(AddAndFail(1)).await.unwrap_err();
-    assert_eq!(live().unwrap().last_turn.unwrap().outcome, TurnOutcome::Error);
+    assert_eq!(live().await.unwrap().last_turn.unwrap().outcome, TurnOutcome::Error);
 
     let (_, _, ()) = tokio::join!(
         account.ask(AddSlowly(1, Duration::from_secs(5))),
         account.ask(Add(1)),
         async {
             test.advance(Duration::from_secs(2)).await;
-            let live = live().unwrap();
+            let live = live().await.unwrap();
             let turn = live.last_turn.unwrap();
             assert_eq!(
-                (turn.message, turn.outcome),
+                (turn.message.as_deref(), turn.outcome),
                 (Some("account.add-slowly"), TurnOutcome::Running)
             );
             assert_eq!(turn.duration, Duration::from_secs(2));
@@ -93,9 +93,9 @@ async fn the_last_turn_and_the_mailbox_are_shown() {
         }
     );
     test.advance(Duration::from_secs(7)).await;
-    let live_now = live().unwrap();
+    let live_now = live().await.unwrap();
     assert_eq!((live_now.mailbox, live_now.idle.as_secs()), (0, 7));
-    assert_eq!(live_now.last_turn.unwrap().message, Some("account.add"));
+    assert_eq!(live_now.last_turn.unwrap().message.as_deref(), Some("account.add"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +122,7 @@ async fn slow_turns_are_remembered_up_to_the_bound() {
         .map(|turn| (turn.actor.name(), turn.duration.as_millis()))
         .collect();
     assert_eq!(seen, [("c", 70), ("b", 60)], "the latest first, the oldest forgotten");
-    assert_eq!(slow[0].message, Some("account.add-slowly"));
+    assert_eq!(slow[0].message.as_deref(), Some("account.add-slowly"));
     assert_eq!(slow[0].outcome, TurnOutcome::Ok);
     assert!(slow[1].began < slow[0].began);
     let own = test.cluster().inspect(&id("b")).await.unwrap().slow_turns;
@@ -182,8 +182,8 @@ async fn an_alarm_is_shown_with_its_retries() {
     let failed = alarm().await.unwrap();
     assert_eq!((failed.scheduled.as_millis(), failed.retries), (due, 1));
     assert!(failed.due > failed.scheduled);
-    let turn = test.cluster().live(&hoard).unwrap().unwrap().last_turn.unwrap();
-    assert_eq!((turn.message, turn.outcome), (None, TurnOutcome::Error));
+    let turn = test.cluster().live(&hoard).await.unwrap().unwrap().last_turn.unwrap();
+    assert_eq!((turn.message.as_deref(), turn.outcome), (None, TurnOutcome::Error));
 }
 
 #[tokio::test(start_paused = true)]

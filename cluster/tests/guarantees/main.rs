@@ -6,6 +6,7 @@
 )]
 
 mod alarms;
+mod anywhere;
 mod backups;
 mod bounds;
 mod chains;

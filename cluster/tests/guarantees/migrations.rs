@@ -324,8 +324,8 @@ async fn a_deleted_class_leaves_nothing_behind_whenever_the_node_crashes() {
         test.crash_and_restart_as(without_notes::<'a'>(seed, &migrations))
             .await
             .unwrap();
-        let deleted = |test: &TestCluster| {
-            let classes = test.cluster().classes().unwrap();
+        let deleted = async |test: &TestCluster| {
+            let classes = test.cluster().classes().await.unwrap();
             let [note] = &classes.iter().filter(|class| class.name == "note").collect::<Vec<_>>()[..] else {
                 panic!("one class was deleted")
             };
@@ -333,7 +333,7 @@ async fn a_deleted_class_leaves_nothing_behind_whenever_the_node_crashes() {
         };
         assert_eq!(test.cluster().status().erasures, 4);
         let mut before = test.rows();
-        while deleted(&test) != ClassState::Deleted {
+        while deleted(&test).await != ClassState::Deleted {
             test.advance(Duration::from_millis(seed + 1)).await;
             test.crash_and_restart().await;
             let after = test.rows();
@@ -370,16 +370,16 @@ async fn a_namesake_of_a_deleted_class_never_sees_its_rows() {
     test.crash_and_restart_as(program::<'a'>(2, &desk, &[first(), again]))
         .await
         .unwrap();
-    let state = |test: &TestCluster| {
-        let classes = test.cluster().classes().unwrap();
+    let state = async |test: &TestCluster| {
+        let classes = test.cluster().classes().await.unwrap();
         classes.iter().map(|class| class.state).collect::<Vec<_>>()
     };
-    assert!(matches!(state(&test)[..], [.., ClassState::Deleting { .. }]));
+    assert!(matches!(state(&test).await[..], [.., ClassState::Deleting { .. }]));
     assert_eq!(note::<'a'>(&test, "x").ask(Read).await.unwrap(), None);
     note::<'a'>(&test, "x").ask(Write("new".into())).await.unwrap();
     assert_eq!(listed::<'a'>(&test).await, ["x"]);
     test.advance(Duration::from_secs(600)).await;
-    assert!(matches!(state(&test)[..], [.., ClassState::Live, ClassState::Deleted]));
+    assert!(matches!(state(&test).await[..], [.., ClassState::Live, ClassState::Deleted]));
     assert_eq!(note::<'a'>(&test, "x").ask(Read).await.unwrap().as_deref(), Some("new"));
     assert!(desk.lines.lock().is_empty());
 }
@@ -412,7 +412,7 @@ async fn a_class_is_transferred_from_one_application_to_another() {
         note::<'b'>(&test, "x").ask(Read).await.unwrap().as_deref(),
         Some("kept")
     );
-    let classes = test.cluster().classes().unwrap();
+    let classes = test.cluster().classes().await.unwrap();
     let memo = classes.iter().find(|class| class.name == "memo").unwrap();
     assert_eq!(
         (memo.application.as_str(), memo.migration.as_str()),

@@ -580,3 +580,42 @@ async fn nodes_that_open_at_once_agree_on_their_classes() {
         }
     }
 }
+
+/// Guarantees 13 and 17.
+#[tokio::test(start_paused = true)]
+async fn calls_find_their_owner_among_real_groups_also_after_it_moved_or_died() {
+    let mut test = accounts(10).engines().shards(2).start().await;
+    for node in 0..3 {
+        for name in ["a", "b", "c", "d"] {
+            let total = account(&test, node, name).ask(Add(1)).await.unwrap();
+            assert_eq!(total, node as u64 + 1);
+        }
+    }
+    let shard = test.shard_of::<Account>(&id("a"));
+    let to = (test.owner(shard) + 1) % 3;
+    test.move_shard(shard, to).await;
+    for node in 0..3 {
+        assert_eq!(account(&test, node, "a").ask(Add(1)).await.unwrap(), node as u64 + 4);
+    }
+    test.crash(to).await;
+    let died = tokio::time::Instant::now();
+    let (near, key) = ((to + 1) % 3, IdempotencyKey::new("after").unwrap());
+    let again = || account(&test, near, "a");
+    let total = loop {
+        match again()
+            .ask_idempotent_within(Duration::from_secs(1), &key, Add(10))
+            .await
+        {
+            Ok(total) => break total,
+            Err(error) => assert!(
+                matches!(error.kind(), ErrorKind::Unknown | ErrorKind::Retryable),
+                "{error}"
+            ),
+        }
+    };
+    assert_eq!(total, 16);
+    assert!(died.elapsed() < Duration::from_secs(5), "{:?}", died.elapsed());
+    test.restart(to).await;
+    assert_eq!(account(&test, to, "a").ask(Total).await.unwrap(), 16);
+    assert_eq!(test.fatal(), Vec::<String>::new());
+}

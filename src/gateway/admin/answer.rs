@@ -1,6 +1,6 @@
 //! The shapes of the admin API's answers. Moments are Unix milliseconds; durations are milliseconds.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use cluster::{
     ActorStatus, AlarmStatus, LastTurn, LiveActor, SlowTurn, StateSize, TurnOutcome,
@@ -117,7 +117,7 @@ impl From<LiveActor> for LiveBody {
 /// A turn; without a message it ran the alarm.
 #[derive(Debug, Serialize)]
 struct TurnBody {
-    message: Option<&'static str>,
+    message: Option<Cow<'static, str>>,
     began_at_ms: i64,
     duration_ms: f64,
     outcome: TurnOutcome,

@@ -73,6 +73,18 @@ impl Journal {
         self.appended - self.forgotten
     }
 
+    /// Index from which on the entries take no more than so many bytes, which are known in steps of a megabyte.
+    pub(crate) fn start_of(&self, bytes: u64) -> u64 {
+        if self.bytes() <= bytes {
+            return self.first;
+        }
+        let before = self.appended - bytes;
+        let step = self.steps.partition_point(|(_, appended)| *appended < before);
+        self.steps
+            .get(step)
+            .map_or_else(|| self.range().end, |(index, _)| index + 1)
+    }
+
     /// Numbers a write, so that `written` can tell what it made durable.
     pub(crate) fn next_write(&mut self) -> u64 {
         self.writes += 1;
@@ -252,6 +264,21 @@ mod tests {
         assert_eq!(recent(&journal), (0..8).collect::<Vec<_>>());
         assert_eq!(journal.truncate(None), 0..8);
         assert_eq!((journal.last(), journal.bytes()), (None, 0));
+    }
+
+    #[test]
+    fn the_last_bytes_begin_at_an_entry() {
+        let mut journal = Journal::default();
+        append(&mut journal, 0..100, 100_000);
+        assert_eq!(journal.start_of(20_000_000), 0);
+        for bytes in [2 << 20, 5 << 20] {
+            let start = journal.start_of(bytes);
+            let kept = (100 - start) * 100_080;
+            assert!(kept <= bytes && kept + SIZE_STEP + 100_080 > bytes, "{kept} of {bytes}");
+        }
+        assert_eq!(journal.start_of(0), 100);
+        journal.purge(id(49));
+        assert_eq!(journal.start_of(20_000_000), 50);
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl LogStore {
         self.0.journal.lock().bytes()
     }
 
+    /// Index from which on the entries take no more than so many bytes.
+    pub(crate) fn start_of(&self, bytes: u64) -> u64 {
+        self.0.journal.lock().start_of(bytes)
+    }
+
     /// Up to where the log was dropped.
     pub(crate) fn purged(&self) -> Option<LogId> {
         self.0.journal.lock().purged()

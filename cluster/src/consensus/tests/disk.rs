@@ -169,6 +169,9 @@ async fn a_damaged_snapshot_is_not_installed() {
     let config = EngineConfig {
         shards: 2,
         stores: stores(&directory),
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         actors: Handle::current(),
         on_fatal,
@@ -260,6 +263,9 @@ async fn a_group_that_ends_stops_the_node() {
         shards: 2,
         stores: stores(&directory),
         actors: Handle::current(),
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         on_fatal: Arc::new(move |reason| {
             let _ = tell.send(reason);

@@ -62,6 +62,9 @@ async fn open_small(path: PathBuf) -> Engine {
     let config = EngineConfig {
         shards: 1,
         stores,
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         actors: Handle::current(),
         on_fatal: unfailing(),

@@ -242,6 +242,9 @@ async fn a_failed_sync_stops_the_node_and_leaves_the_outcome_unknown() {
     let engine = Engine::open(EngineConfig {
         shards: 1,
         stores,
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         actors: Handle::current(),
         on_fatal,
@@ -384,6 +387,9 @@ async fn long_logs_are_cut_without_being_asked() {
     let config = EngineConfig {
         shards: 1,
         stores,
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         actors: Handle::current(),
         on_fatal: unfailing(),
@@ -427,6 +433,9 @@ async fn a_long_log_is_replayed_in_pieces() {
     let config = EngineConfig {
         shards: 1,
         stores,
+        node: NodeId::FIRST,
+        peers: Arc::new(NoPeers),
+        found: true,
         raft: Handle::current(),
         actors: Handle::current(),
         on_fatal: unfailing(),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::tls::authority::Authority;
 
-fn certified(authority: &Authority, id: NodeId) -> RaftPlaneConfig {
+pub(super) fn certified(authority: &Authority, id: NodeId) -> RaftPlaneConfig {
     RaftPlaneConfig {
         security: authority.security(&name(id)),
         ..config(id)
