@@ -289,7 +289,12 @@ impl Slot {
         if self.drop_instance() {
             self.metrics.passivated();
         }
-        self.release(reply, Ok(Box::new(())));
+        // It tells that what was done is durable, and nothing that was read.
+        let gate = &self.mailbox.gate;
+        gate.hold(gate.last(), move |verdict| match verdict {
+            Ok(()) => reply.send(Ok(Box::new(()))),
+            Err(broken) => reply.send(Err(broken.into())),
+        });
     }
 
     /// The instance, activated if need be, on behalf of those who wait.
@@ -340,7 +345,7 @@ impl Slot {
         }
         let effect = turn.has_effect();
         turn.conclude(&outcome, effect);
-        let Commit { number, .. } = turn.commit();
+        let Commit { number, proposed, .. } = turn.commit();
         let split = std::mem::take(&mut turn.split);
         let outcome = match outcome {
             Err(Fault::Handler(error)) if effect => Err(Fault::Handler(error.with_effect())),
@@ -355,6 +360,11 @@ impl Slot {
             token: turn.token.clone(),
             incarnation: self.incarnation,
         });
+        let number = if proposed || !(reply.is_expected() || started.is_some()) {
+            number
+        } else {
+            self.host.read(&self.mailbox)
+        };
         self.mailbox.gate.hold(number, move |verdict| match verdict {
             Ok(()) => {
                 reply.send(outcome);
@@ -373,8 +383,8 @@ impl Slot {
 
     /// Lets an outcome without writes out, behind all earlier turns.
     fn release(&self, reply: Reply, outcome: Result<Value, Fault>) {
-        let gate = &self.mailbox.gate;
-        gate.hold(gate.last(), move |verdict| match verdict {
+        let number = self.host.read(&self.mailbox);
+        self.mailbox.gate.hold(number, move |verdict| match verdict {
             Ok(()) => reply.send(outcome),
             Err(broken) => reply.send(Err(broken.into())),
         });

@@ -54,10 +54,14 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Source of wall-clock time. Waiting is done on the timers of the runtime the cluster was given.
+/// Source of time. Waiting is done on the timers of the runtime the cluster was given.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// Time since some fixed moment. It never goes back, is never set, and goes on while the machine sleeps: the lease of
+    /// an owner ends by it.
+    fn elapsed(&self) -> Duration;
 }
 
 /// The clock of the operating system.
@@ -74,5 +78,17 @@ impl Clock for SystemClock {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp::default().plus(since_epoch)
+    }
+
+    fn elapsed(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        let clock = rustix::time::ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let clock = rustix::time::ClockId::Monotonic;
+        let now = rustix::time::clock_gettime(clock);
+        Duration::new(
+            u64::try_from(now.tv_sec).unwrap_or(0),
+            u32::try_from(now.tv_nsec).unwrap_or(0),
+        )
     }
 }

@@ -6,8 +6,12 @@ mod groups;
 mod history;
 mod inspection;
 mod listing;
+mod network;
+mod nodes;
 mod open_error;
+mod place;
 mod settings;
+mod switchboard;
 
 use std::{fmt, sync::Arc};
 
@@ -15,14 +19,15 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use self::listing::classes;
 pub use self::{
     builder::ClusterBuilder,
     config::{ClusterConfig, OnFatal, Stores},
     listing::{Count, Listing, TenantQuery},
+    network::{Endpoint, NetworkConfig},
     open_error::OpenError,
     settings::Settings,
 };
+use self::{listing::classes, place::Place};
 use crate::{
     ActorId, ActorRef, AppliedMigration, ClassStatus, DeadLetters, DirectoryQuery, Result, TenantId, VirtualActor,
     erasure, router::Node, shard::Shard,
@@ -37,6 +42,8 @@ pub(crate) struct Inner {
     node: Arc<Node>,
     meta: Arc<dyn Shard>,
     groups: Groups,
+    /// What connects it to other nodes, if it has any.
+    place: Option<Place>,
     closing: CancellationToken,
     hosts: Mutex<Vec<JoinHandle<()>>>,
     /// One restoring at a time.
@@ -136,9 +143,15 @@ impl Cluster {
 
     /// Drains and closes the node. Later calls are answered with `retryable`.
     pub async fn shutdown(&self) {
+        if let Some(place) = &self.0.place {
+            place.hand_over().await;
+        }
         self.drain().await;
         self.stop().await;
         self.0.groups.shutdown().await;
+        if let Some(place) = &self.0.place {
+            place.close().await;
+        }
     }
 
     /// Ends all activations and services at once.
@@ -164,6 +177,10 @@ impl Cluster {
     /// Waits until nobody else restores anything.
     pub(crate) async fn restoring(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.restoring.lock().await
+    }
+
+    fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
     }
 
     pub(crate) fn groups(&self) -> &Groups {

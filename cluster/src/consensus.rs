@@ -5,6 +5,7 @@
 mod capture;
 mod codec;
 mod config;
+mod confirmer;
 mod directory;
 mod engine;
 mod found;
@@ -26,6 +27,7 @@ mod service;
 mod snapshotter;
 mod steward;
 mod tail;
+mod tenure;
 mod types;
 mod verify;
 

@@ -125,7 +125,12 @@ impl<A: VirtualActor> Ctx<A> {
         self.turn.touch();
         // Until the contrary is known, also if this call is dropped half-way.
         let before = std::mem::replace(&mut self.turn.split, true);
-        let Commit { number, wrote } = self.turn.commit();
+        let Commit {
+            number,
+            wrote,
+            proposed,
+        } = self.turn.commit();
+        let number = if proposed { number } else { self.turn.read() };
         if let Err(broken) = self.turn.gate().wait(number).await {
             if broken == Broken::NotProposed {
                 self.turn.split = before;

@@ -2,6 +2,9 @@
 //!
 //! Turns are numbered in the order of their proposals. What a turn wants to let out is held until its own batch and all
 //! earlier ones are durable; their writes are kept readable for the turns that run meanwhile.
+//!
+//! A turn that wrote nothing, and whose reads have to be confirmed, takes a number as well: its batch is empty, and settled
+//! by the confirmation.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,13 +21,15 @@ use crate::{keyspace::KeyRange, shard::Outcome};
 /// Why held output must not leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Broken {
-    /// A batch had no effect.
+    /// A batch had no effect, or what was read is not confirmed.
     NotProposed,
     /// A batch may or may not have taken effect.
     Unknown,
 }
 
-type Held = Box<dyn FnOnce(Result<(), Broken>) + Send>;
+type Verdict = Result<(), Broken>;
+
+type Held = Box<dyn FnOnce(Verdict) + Send>;
 
 /// The output gate of one actor.
 #[derive(Default)]
@@ -41,7 +46,7 @@ struct State {
     /// All proposals up to this one have an outcome.
     settled: u64,
     /// Outcomes behind a gap.
-    early: BTreeMap<u64, Outcome>,
+    early: BTreeMap<u64, Verdict>,
     /// The worst of the outcomes so far.
     broken: Option<Broken>,
     /// Writes whose batch has no outcome yet, with the number of the batch.
@@ -66,6 +71,11 @@ impl Gate {
         self.proposed.load(Ordering::Acquire)
     }
 
+    /// Whether output behind a batch may leave at once.
+    pub(crate) fn is_durable(&self, number: u64) -> bool {
+        number <= self.durable.load(Ordering::Acquire)
+    }
+
     /// Whether nothing is on its way.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.state.lock();
@@ -74,7 +84,7 @@ impl Gate {
 
     /// Calls `output` once batch `number` and all earlier ones have an outcome, at once if they have.
     pub(crate) fn hold(&self, number: u64, output: impl FnOnce(Result<(), Broken>) + Send + 'static) {
-        if number <= self.durable.load(Ordering::Acquire) {
+        if self.is_durable(number) {
             return output(Ok(()));
         }
         let verdict = {
@@ -100,6 +110,20 @@ impl Gate {
 
     /// Takes the outcome of a batch, and lets out what it held back.
     pub(crate) fn settle(&self, number: u64, keys: &[Bytes], outcome: Outcome) {
+        let verdict = match outcome {
+            Outcome::Committed { .. } => Ok(()),
+            Outcome::NotProposed => Err(Broken::NotProposed),
+            Outcome::Unknown => Err(Broken::Unknown),
+        };
+        self.conclude(number, keys, verdict);
+    }
+
+    /// Takes whether what was read was the state of the shard, and lets out what waited for that.
+    pub(crate) fn confirm(&self, number: u64, confirmed: bool) {
+        self.conclude(number, &[], if confirmed { Ok(()) } else { Err(Broken::NotProposed) });
+    }
+
+    fn conclude(&self, number: u64, keys: &[Bytes], verdict: Verdict) {
         // Nearly always there is one output.
         let (mut first, mut others) = (None, Vec::new());
         {
@@ -110,18 +134,13 @@ impl Gate {
                 }
             }
             if number != state.settled + 1 {
-                state.early.insert(number, outcome);
+                state.early.insert(number, verdict);
                 return;
             }
-            let mut settled = Some((number, outcome));
-            while let Some((next, outcome)) = settled {
+            let mut settled = Some((number, verdict));
+            while let Some((next, verdict)) = settled {
                 state.settled = next;
-                let fault = match outcome {
-                    Outcome::Committed { .. } => None,
-                    Outcome::NotProposed => Some(Broken::NotProposed),
-                    Outcome::Unknown => Some(Broken::Unknown),
-                };
-                state.broken = state.broken.max(fault);
+                state.broken = state.broken.max(verdict.err());
                 let verdict = state.verdict();
                 if verdict.is_ok() {
                     self.durable.store(next, Ordering::Release);
@@ -165,12 +184,12 @@ impl Gate {
 
 impl State {
     /// The outcome behind the last one, if it came early.
-    fn next_early(&mut self) -> Option<(u64, Outcome)> {
+    fn next_early(&mut self) -> Option<(u64, Verdict)> {
         let next = self.settled + 1;
         Some((next, self.early.remove(&next)?))
     }
 
-    fn verdict(&self) -> Result<(), Broken> {
+    fn verdict(&self) -> Verdict {
         self.broken.map_or(Ok(()), Err)
     }
 }
@@ -226,6 +245,21 @@ mod tests {
         gate.settle(second, &[], Outcome::Unknown);
         assert_eq!(*output.lock(), Some(Err(Broken::Unknown)));
         assert_eq!(*watch(&gate, second).lock(), Some(Err(Broken::Unknown)));
+    }
+
+    /// Guarantees 3 and 7.
+    #[test]
+    fn output_behind_reads_waits_until_they_are_confirmed() {
+        for confirmed in [true, false] {
+            let gate = Gate::default();
+            let (read, written) = (gate.begin(std::iter::empty()), gate.begin(std::iter::empty()));
+            let outputs = [watch(&gate, read), watch(&gate, written)];
+            gate.settle(written, &[], COMMITTED);
+            assert!(!gate.is_idle() && outputs.iter().all(|output| output.lock().is_none()));
+            gate.confirm(read, confirmed);
+            let verdict = if confirmed { Ok(()) } else { Err(Broken::NotProposed) };
+            assert!(outputs.iter().all(|output| *output.lock() == Some(verdict)));
+        }
     }
 
     #[test]

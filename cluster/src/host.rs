@@ -26,15 +26,21 @@ use crate::{
     erasure, garbage,
     hold::Held,
     id::ActorHash,
+    lease::Lease,
     mailbox::{Fault, Letter, Mailbox, Offer, Reply},
     metrics::Rejection,
     outbox::{self, Length},
     peers::NodeId,
     remote::{Passage, Standing, Windows},
     router::Node,
-    shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet},
+    shard::{Confirmation, Epoch, Op, Outcome, Proposal, Shard, WriteSet},
     timer::{self, Firings},
 };
+
+/// Why a shard is given up.
+const DOUBTFUL: &str = "a commit has no definite success";
+const UNCONFIRMED: &str = "a majority does not confirm that this node still owns the shard";
+const ABNORMAL: &str = "an activation ended abnormally";
 
 /// Services of the host that a batch concerns once it is durable.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,6 +54,8 @@ pub(crate) struct Effects {
 /// The host of one shard.
 pub(crate) struct Host {
     pub(crate) shard: Arc<dyn Shard>,
+    /// Until when nobody else can own the shard.
+    lease: Arc<Lease>,
     pub(crate) runtime: Handle,
     pub(crate) bounds: Arc<Bounds>,
     /// Wakes the timer: the alarm index changed.
@@ -114,6 +122,7 @@ impl Host {
         backlog: Arc<AtomicUsize>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            lease: shard.lease(),
             shard,
             runtime,
             bounds,
@@ -177,15 +186,17 @@ impl Host {
         self.owned.send_replace(epoch);
     }
 
-    /// Gives ownership up: a batch of `epoch` has no definite success, so nothing that is live can be trusted.
-    fn fail(&self, epoch: Epoch) {
+    /// Gives ownership up: a batch of `epoch` has no definite success, or nobody confirms what was read under it, so nothing
+    /// that is live can be trusted.
+    fn fail(&self, epoch: Epoch, why: &'static str) {
         let mut state = self.state.lock();
         if state.epoch != Some(epoch) {
             return;
         }
         tracing::warn!(
             shard = self.shard.number(),
-            "a commit has no definite success, every activation is discarded"
+            why,
+            "every activation of a shard is discarded"
         );
         self.discard(&mut state);
         state.lost = Some(epoch);
@@ -250,18 +261,54 @@ impl Host {
         let host = Arc::clone(self);
         let bytes = ops.iter().map(Op::size).sum();
         self.backlog.fetch_add(bytes, Ordering::Relaxed);
-        let settle = Settle(Some(Box::new(move |outcome| {
+        let settle = Settle::new(Outcome::Unknown, move |outcome| {
             host.backlog.fetch_sub(bytes, Ordering::Relaxed);
             match outcome {
                 Outcome::Committed { .. } => host.wake(effects),
-                Outcome::NotProposed | Outcome::Unknown => host.fail(epoch),
+                Outcome::NotProposed | Outcome::Unknown => host.fail(epoch, DOUBTFUL),
             }
             settled(outcome);
-        })));
+        });
         self.shard.propose(Proposal {
             epoch,
             writes: WriteSet { ops },
             done: Box::new(move |outcome| settle.with(outcome)),
+        });
+    }
+
+    /// Number in the gate of an actor that output waits for which rests on what was read, and on no batch: that of the
+    /// last batch as long as nobody else can own the shard, and otherwise one that is settled when this node has asked.
+    pub(crate) fn read(self: &Arc<Self>, mailbox: &Mailbox) -> u64 {
+        let (gate, epoch) = (&mailbox.gate, mailbox.epoch);
+        let last = gate.last();
+        if self.lease.is_sole() || (gate.is_durable(last) && self.lease.holds(epoch)) {
+            return last;
+        }
+        let number = gate.begin(std::iter::empty());
+        let (host, settled) = (Arc::clone(self), Arc::clone(gate));
+        gate.hold(last, move |verdict| match verdict {
+            Ok(()) => host.confirm(epoch, move |confirmed| settled.confirm(number, confirmed)),
+            Err(_) => settled.confirm(number, false),
+        });
+        number
+    }
+
+    /// Tells whether what was read under `epoch` until now was the state of the shard: at once while the lease holds, and
+    /// otherwise after a majority was asked. If it was not, ownership is given up.
+    pub(crate) fn confirm(self: &Arc<Self>, epoch: Epoch, told: impl FnOnce(bool) + Send + 'static) {
+        if self.lease.holds(epoch) {
+            return told(true);
+        }
+        let host = Arc::clone(self);
+        let settle = Settle::new(false, move |confirmed| {
+            if !confirmed {
+                host.fail(epoch, UNCONFIRMED);
+            }
+            told(confirmed);
+        });
+        self.shard.confirm(Confirmation {
+            epoch,
+            done: Box::new(move |confirmed| settle.with(confirmed)),
         });
     }
 
@@ -370,7 +417,7 @@ impl Host {
                     // on its way, so a successor must wait for the next epoch.
                     tracing::error!(actor = %address, "an activation ended abnormally");
                     drop(state);
-                    self.fail(epoch);
+                    self.fail(epoch, ABNORMAL);
                     letter.reply().send(Err(Fault::Unavailable));
                 }
             }
@@ -543,21 +590,31 @@ fn evict(state: &mut State, room: usize) -> bool {
     state.mailboxes.len() < room
 }
 
-/// The callback of a proposal; dropping it means the outcome is unknown.
-struct Settle(Option<Box<dyn FnOnce(Outcome) + Send>>);
+/// The callback of a proposal or a question, and what it hears if it is dropped.
+struct Settle<T: Copy> {
+    settled: Option<Box<dyn FnOnce(T) + Send>>,
+    lost: T,
+}
 
-impl Settle {
-    fn with(mut self, outcome: Outcome) {
-        if let Some(settled) = self.0.take() {
+impl<T: Copy> Settle<T> {
+    fn new(lost: T, settled: impl FnOnce(T) + Send + 'static) -> Self {
+        Self {
+            settled: Some(Box::new(settled)),
+            lost,
+        }
+    }
+
+    fn with(mut self, outcome: T) {
+        if let Some(settled) = self.settled.take() {
             settled(outcome);
         }
     }
 }
 
-impl Drop for Settle {
+impl<T: Copy> Drop for Settle<T> {
     fn drop(&mut self) {
-        if let Some(settled) = self.0.take() {
-            settled(Outcome::Unknown);
+        if let Some(settled) = self.settled.take() {
+            settled(self.lost);
         }
     }
 }

@@ -29,8 +29,8 @@ mod inbox;
 mod inspect;
 mod interface;
 mod keyspace;
+mod lease;
 mod mailbox;
-#[allow(dead_code, reason = "nodes join with the planes")]
 mod members;
 mod message;
 pub mod metrics;
@@ -38,15 +38,12 @@ mod migration;
 mod node_name;
 mod outbox;
 mod paging;
-#[allow(dead_code, reason = "the planes and the groups are built on it next")]
 mod peers;
 pub mod prelude;
-#[allow(dead_code, unused_imports, reason = "the groups are put on it next")]
 mod raft_plane;
 mod reference;
 mod remote;
 mod request;
-#[allow(dead_code, unused_imports, reason = "a node with peers is built on it next")]
 mod request_plane;
 mod router;
 mod shard;
@@ -55,7 +52,6 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timer;
-#[allow(dead_code, reason = "the request plane is built on it next")]
 mod tls;
 mod turn;
 mod verification;
@@ -68,8 +64,8 @@ pub use backup::{Backup, BackupError, BackupFile, Contents, Existing, Manifest, 
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
-    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, GroupStatus, Listing, OnFatal, OpenError, Settings,
-    Stores, TenantQuery,
+    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, Endpoint, GroupStatus, Listing, NetworkConfig,
+    OnFatal, OpenError, Settings, Stores, TenantQuery,
 };
 pub use cluster_derive::Message;
 pub use cluster_id::ClusterId;

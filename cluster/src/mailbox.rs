@@ -102,6 +102,11 @@ impl Reply {
         self.started = true;
     }
 
+    /// Whether there is anybody to tell.
+    pub(crate) fn is_expected(&self) -> bool {
+        self.sender.is_some()
+    }
+
     /// Whether the caller has gone away.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.sender.as_ref().is_some_and(oneshot::Sender::is_closed)

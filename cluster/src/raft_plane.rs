@@ -35,4 +35,4 @@ mod table;
 mod tests;
 
 pub(crate) use config::{RaftPlaneConfig, RaftPlaneLimits};
-pub(crate) use plane::{BindError, RaftPlane};
+pub(crate) use plane::RaftPlane;

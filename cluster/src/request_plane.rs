@@ -32,5 +32,5 @@ mod stranger;
 mod tests;
 
 pub(crate) use config::{RequestBounds, RequestPlaneConfig};
-pub(crate) use plane::{BindError, RequestPlane};
-pub(crate) use stranger::{AddressError, call_address};
+pub(crate) use plane::RequestPlane;
+pub(crate) use stranger::call_address;

@@ -1,11 +1,12 @@
 //! The seam between the host of activations and the group that makes their writes durable.
 
-use std::{io, ops::Bound};
+use std::{io, ops::Bound, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::lease::Lease;
 use crate::peers::NodeId;
 
 /// One shard of the keyspace, as the host of its actors uses it.
@@ -29,6 +30,13 @@ pub(crate) trait Shard: Send + Sync + 'static {
 
     /// Drops ownership (a commit had no definite success): a new epoch is installed before `ownership` is `Some` again.
     fn relinquish(&self, epoch: Epoch);
+
+    /// Until when nobody else can own the shard: while it holds, what was read may leave.
+    fn lease(&self) -> Arc<Lease>;
+
+    /// Asks a majority whether this node still owns the shard under an epoch. One round of questions serves all who wait.
+    /// Never blocks. `done` is called exactly once, from any thread.
+    fn confirm(&self, confirmation: Confirmation);
 
     /// Reads one applied value.
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>>;
@@ -60,6 +68,14 @@ pub(crate) struct Proposal {
     pub(crate) writes: WriteSet,
     /// Hears the outcome.
     pub(crate) done: Box<dyn FnOnce(Outcome) + Send>,
+}
+
+/// A question to the majority.
+pub(crate) struct Confirmation {
+    /// The ownership under which something was read.
+    pub(crate) epoch: Epoch,
+    /// Hears whether it was in force after the question was asked.
+    pub(crate) done: Box<dyn FnOnce(bool) + Send>,
 }
 
 /// What became of a proposal.

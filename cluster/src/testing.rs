@@ -165,6 +165,7 @@ async fn open(
         bounds: settings.bounds.clone(),
         shards: settings.shards,
         seed: Some(settings.seed.wrapping_add(restart)),
+        network: None,
         start_within: Duration::from_secs(60),
         on_fatal: OnFatal::new({
             let fatal = Arc::clone(fatal);
@@ -183,6 +184,7 @@ async fn open(
                     disk,
                     NodeId::FIRST,
                     &Handle::current(),
+                    clock,
                 )))
                 .await
         }

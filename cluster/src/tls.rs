@@ -27,7 +27,5 @@ pub use error::CertificateError;
 pub(crate) use error::ChannelError;
 pub use files::CertificateFiles;
 pub use plaintext::Plaintext;
-#[allow(unused_imports, reason = "the planes are built on it next")]
-pub(crate) use security::Channel;
 pub use security::Security;
 pub(crate) use stream::Stream;

@@ -252,6 +252,11 @@ impl Turn {
             && self.sends.is_empty()
     }
 
+    /// Number in the gate that output waits for which rests on what the turn has read, and on no batch of its own.
+    pub(crate) fn read(&self) -> u64 {
+        self.host.read(&self.mailbox)
+    }
+
     /// Proposes what is buffered as one batch. Returns the batch to wait for: this one, or, if the turn wrote nothing,
     /// the last one before it.
     pub(crate) fn commit(&mut self) -> Commit {
@@ -265,6 +270,7 @@ impl Turn {
             return Commit {
                 number: self.gate().last(),
                 wrote: false,
+                proposed: false,
             };
         }
         let address = Arc::clone(self.address());
@@ -342,6 +348,7 @@ impl Turn {
             return Commit {
                 number: self.gate().last(),
                 wrote: false,
+                proposed: false,
             };
         }
 
@@ -352,7 +359,11 @@ impl Turn {
         self.host.propose(self.mailbox.epoch, ops, effects, move |outcome| {
             gate.settle(number, &keys, outcome)
         });
-        Commit { number, wrote: own }
+        Commit {
+            number,
+            wrote: own,
+            proposed: true,
+        }
     }
 }
 
@@ -363,6 +374,9 @@ pub(crate) struct Commit {
     pub(crate) number: u64,
     /// Whether it is one of this turn, with more in it than that a call under an idempotency key has begun.
     pub(crate) wrote: bool,
+    /// Whether it is one of this turn: it commits only if this node still owns the shard, so nothing else needs to be
+    /// asked before output leaves that rests on what was read.
+    pub(crate) proposed: bool,
 }
 
 impl fmt::Debug for Turn {

@@ -10,11 +10,14 @@ use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
-use super::{Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores, history};
+use super::{
+    Cluster, ClusterConfig, Groups, Inner, OpenError, Settings, Stores, history,
+    place::{self, Place},
+};
 use crate::{
     Migrations, VirtualActor,
     backup::CLUSTER_ID,
-    consensus::{Engine, EngineConfig},
+    consensus::{self, Engine, EngineConfig},
     deadlines::Deadlines,
     host::Host,
     interface::{Class, Registered},
@@ -71,6 +74,14 @@ impl ClusterBuilder {
     /// messages of a class, share a name; or if the classes, the migrations and what is stored do not fit together. Then
     /// nothing is changed.
     pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
+        if let Some(network) = self.config.network.clone() {
+            let place = Place::open(&self.config, network, stores.0).await?;
+            let (neighbours, groups) = (place.neighbours(), Groups::Engine(Arc::clone(place.engine())));
+            return Self { neighbours, ..self }.start_in(groups, Some(place)).await;
+        }
+        if let consensus::Stores::Disk { path, .. } = &stores.0 {
+            place::refuse_member(path)?;
+        }
         let on_fatal = self.config.on_fatal.clone();
         let engine = Engine::open(EngineConfig {
             shards: self.config.shards,
@@ -80,10 +91,11 @@ impl ClusterBuilder {
             found: self.neighbours.found,
             raft: self.config.raft.clone(),
             actors: self.config.actors.clone(),
+            clock: Arc::clone(&self.config.clock),
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
         })
         .await?;
-        self.start(Groups::Engine(Box::new(engine))).await
+        self.start(Groups::Engine(Arc::new(engine))).await
     }
 
     #[cfg(feature = "testing")]
@@ -101,6 +113,10 @@ impl ClusterBuilder {
 
     /// Starts the node on its groups.
     pub(crate) async fn start(self, groups: Groups) -> Result<Cluster, OpenError> {
+        self.start_in(groups, None).await
+    }
+
+    async fn start_in(self, groups: Groups, place: Option<Place>) -> Result<Cluster, OpenError> {
         let Self {
             config,
             classes,
@@ -141,6 +157,9 @@ impl ClusterBuilder {
             Err(error) => {
                 closing.cancel();
                 groups.shutdown().await;
+                if let Some(place) = place {
+                    place.close().await;
+                }
                 return Err(error);
             }
         };
@@ -179,6 +198,7 @@ impl ClusterBuilder {
             node,
             meta,
             groups,
+            place,
             closing,
             hosts: Mutex::new(hosts),
             restoring: tokio::sync::Mutex::default(),

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
-use super::OpenError;
+use super::{NetworkConfig, OpenError};
 use crate::{Bounds, Clock, SystemClock, consensus};
 
 /// Memory that the state may use as a cache.
@@ -33,6 +33,8 @@ pub struct ClusterConfig {
     pub seed: Option<u64>,
     /// How long the node waits, when it opens, until every shard has an owner somewhere.
     pub start_within: Duration,
+    /// The node's place among others; without one it is a cluster of its own.
+    pub network: Option<NetworkConfig>,
     /// What ends the process when the node cannot go on.
     pub on_fatal: OnFatal,
 }
@@ -48,6 +50,7 @@ impl ClusterConfig {
             shards: 16,
             seed: None,
             start_within: START_WITHIN,
+            network: None,
             on_fatal: OnFatal::default(),
         }
     }

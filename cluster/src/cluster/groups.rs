@@ -14,7 +14,7 @@ use crate::{
 /// The groups of a node.
 pub(crate) enum Groups {
     /// Raft groups.
-    Engine(Box<Engine>),
+    Engine(Arc<Engine>),
     /// Simulated ones, for tests of the hosts alone.
     #[cfg(feature = "testing")]
     Simulated(SimulatedGroups),

@@ -61,6 +61,9 @@ pub enum OpenError {
     /// other.
     #[error("{} in time: too few of the nodes that keep copies of it run, or can reach each other", unowned(.0))]
     NoOwner(Vec<u16>),
+    /// The node cannot take its place among others; the text says why, and what to do.
+    #[error("{0}")]
+    Network(String),
     /// The cluster could not be given an id.
     #[error("failed to give the cluster an id: {0}")]
     ClusterId(#[source] ActorError),

@@ -20,6 +20,7 @@ use super::reception::Reception;
 use super::retention::RetentionLimits;
 use super::service::GroupService;
 use super::snapshotter::{self, LogLimits};
+use crate::Clock;
 use crate::peers::{NodeId, Peers, Service};
 use crate::shard::Shard;
 use crate::store::{OnFatal, StateLimits};
@@ -44,6 +45,8 @@ pub(crate) struct EngineConfig {
     pub(crate) raft: Handle,
     /// The runtime of those who hear what became of their proposals.
     pub(crate) actors: Handle,
+    /// What leases run by.
+    pub(crate) clock: Arc<dyn Clock>,
     /// Hears, from any thread and perhaps more than once, that the node must stop.
     pub(crate) on_fatal: OnFatal,
 }
@@ -160,6 +163,7 @@ impl Engine {
             found,
             raft,
             actors,
+            clock,
             on_fatal,
         } = config;
         if !shards.is_power_of_two() || shards > SHARDS_MAX {
@@ -187,6 +191,7 @@ impl Engine {
             running,
             stop: CancellationToken::new(),
             actors,
+            clock,
             on_fatal,
         };
         let started = start_groups(&node, shards, &shared).await;
@@ -249,7 +254,6 @@ impl Engine {
     }
 
     /// A group by its number: 0 is the meta group, shard n is n + 1.
-    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
     pub(crate) fn group(&self, number: u32) -> Option<&Arc<Group>> {
         match number.checked_sub(1) {
             None => Some(&self.meta),

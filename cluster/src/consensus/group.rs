@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::codec::{self, Head};
 use super::config;
+use super::confirmer::Confirmer;
 use super::guard::{self, Guard};
 use super::log::LogStore;
 use super::machine::{HEAD, Machine, SnapshotInfo};
@@ -29,9 +30,10 @@ use super::proposer::{Proposer, ROUNDS};
 use super::retention::{Retention, RetentionLimits};
 use super::steward::Steward;
 use super::types::{LogId, Types};
+use crate::lease::Lease;
 use crate::metrics::ENTRY;
 use crate::peers::{NodeId, Peers};
-use crate::shard::{Epoch, Leader, Outcome, Proposal, Shard};
+use crate::shard::{Confirmation, Epoch, Leader, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
 
 pub(crate) type GroupRaft = Raft<Types, Machine>;
@@ -44,6 +46,7 @@ pub(crate) struct Group {
     log: LogStore,
     state: Arc<ShardState>,
     ownership: Arc<Ownership>,
+    lease: Arc<Lease>,
     snapshot: Arc<SnapshotInfo>,
     guard: Guard,
     standing: watch::Receiver<Standing>,
@@ -51,6 +54,9 @@ pub(crate) struct Group {
     /// `None` once the group takes no more proposals.
     queue: Mutex<Option<mpsc::UnboundedSender<Proposal>>>,
     proposer: Mutex<Option<JoinHandle<()>>>,
+    /// `None` once the group answers no more questions.
+    questions: Mutex<Option<mpsc::UnboundedSender<Confirmation>>>,
+    confirmer: Mutex<Option<JoinHandle<()>>>,
     steward: Mutex<Option<JoinHandle<()>>>,
     stop: CancellationToken,
 }
@@ -65,6 +71,7 @@ pub(crate) struct GroupParts {
     pub(crate) log: LogStore,
     pub(crate) state: Arc<ShardState>,
     pub(crate) ownership: Arc<Ownership>,
+    pub(crate) lease: Arc<Lease>,
     pub(crate) snapshot: Arc<SnapshotInfo>,
     pub(crate) machine: Machine,
     pub(crate) stop: CancellationToken,
@@ -104,6 +111,7 @@ impl Group {
             log,
             state,
             ownership,
+            lease,
             snapshot,
             machine,
             stop,
@@ -133,15 +141,24 @@ impl Group {
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
             queue: proposals,
-            actors,
+            actors: actors.clone(),
             permits: Arc::clone(&permits),
             sizes: histogram!(ENTRY),
+        };
+        let (questions, asked) = mpsc::unbounded_channel();
+        let confirmer = Confirmer {
+            raft: raft.clone(),
+            ownership: Arc::clone(&ownership),
+            lease: Arc::clone(&lease),
+            queue: asked,
+            actors,
         };
         let steward = Steward {
             group,
             node: node.get(),
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
+            lease: Arc::clone(&lease),
             guard,
             standing: tell,
             retention: Retention {
@@ -159,20 +176,25 @@ impl Group {
             log,
             state,
             ownership,
+            lease,
             snapshot,
             guard,
             standing,
             permits,
             queue: Mutex::new(Some(queue)),
             proposer: Mutex::new(Some(tokio::spawn(proposer.run()))),
+            questions: Mutex::new(Some(questions)),
+            confirmer: Mutex::new(Some(tokio::spawn(confirmer.run()))),
             steward: Mutex::new(Some(tokio::spawn(steward.run()))),
             stop,
         }))
     }
 
-    /// Takes no more proposals and waits until those it has are answered; only so long if that needs other nodes.
+    /// Takes no more proposals and questions, and waits until those it has are answered; only so long if that needs other
+    /// nodes.
     pub(crate) async fn drain(&self, within: Duration) {
         self.queue.lock().take();
+        self.questions.lock().take();
         let proposer = self.proposer.lock().take();
         let Some(mut proposer) = proposer else {
             return;
@@ -201,8 +223,9 @@ impl Group {
         if self.raft.shutdown().await.is_err() {
             tracing::error!(group = self.group, "a raft core panicked");
         }
-        let proposer = self.proposer.lock().take();
+        let (proposer, confirmer) = (self.proposer.lock().take(), self.confirmer.lock().take());
         join(proposer, "proposer").await;
+        join(confirmer, "confirmer").await;
     }
 
     #[cfg(test)]
@@ -276,12 +299,6 @@ impl Group {
         self.node
     }
 
-    /// Who leads the group and who belongs to it, whenever that changes.
-    #[allow(dead_code, reason = "what joins nodes to a cluster calls it next")]
-    pub(crate) fn watch_standing(&self) -> watch::Receiver<Standing> {
-        self.standing.clone()
-    }
-
     /// The last entry that the last snapshot contains.
     pub(crate) fn snapshot_applied(&self) -> Option<LogId> {
         self.snapshot.applied()
@@ -336,6 +353,20 @@ impl Shard for Group {
 
     fn relinquish(&self, epoch: Epoch) {
         self.ownership.relinquish(epoch);
+    }
+
+    fn lease(&self) -> Arc<Lease> {
+        Arc::clone(&self.lease)
+    }
+
+    fn confirm(&self, confirmation: Confirmation) {
+        let refused = match &*self.questions.lock() {
+            Some(questions) => questions.send(confirmation).err().map(|refused| refused.0),
+            None => Some(confirmation),
+        };
+        if let Some(confirmation) = refused {
+            (confirmation.done)(false);
+        }
     }
 
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {

@@ -12,6 +12,7 @@ use openraft::{ChangeMembers, RaftMetrics, ServerState};
 use super::group::Group;
 use super::types::Types;
 use crate::peers::NodeId;
+use crate::shard::Shard;
 
 /// How many entries a voter may lack that is to lead.
 const TRANSFER_LAG: u64 = 1_000;
@@ -146,6 +147,8 @@ impl Group {
             return Err(ChangeError::Behind(to));
         }
         let mut metrics = self.raft().server_metrics();
+        // The others are told that they may follow another one at once.
+        self.lease().end();
         stopped(self.raft().trigger().transfer_leader(to.get()).await)?;
         let taken = async {
             while metrics.borrow_watched().current_leader != Some(to.get()) {

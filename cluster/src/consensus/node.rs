@@ -20,6 +20,8 @@ use super::machine::{Machine, MachineParts, SnapshotInfo};
 use super::ownership::Ownership;
 use super::retention::RetentionLimits;
 use super::types::LogId;
+use crate::Clock;
+use crate::lease::Lease;
 use crate::peers::{NodeId, Peers};
 use crate::store::{Flusher, Image, Images, OnFatal, ShardState, StateDisk, StateLimits, sync_parent};
 
@@ -212,6 +214,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// The runtime of those who hear what became of their proposals.
     pub(crate) actors: Handle,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) on_fatal: OnFatal,
 }
 
@@ -240,9 +243,11 @@ impl Opening {
             shared,
         } = self;
         let progress = marks.track(group);
+        let lease = Arc::new(Lease::new(shared.clock));
         let open = {
             let (progress, pressure) = (Arc::clone(&progress), Arc::clone(&shared.pressure));
-            move || LogStore::open(group, disk, pressure, progress)
+            let (node, lease) = (shared.node.get(), Arc::clone(&lease));
+            move || LogStore::open(group, disk, pressure, progress, node, lease)
         };
         let log = match images {
             Images::Disk(_) => tokio::task::spawn_blocking(open)
@@ -334,6 +339,7 @@ impl Opening {
             log,
             state,
             ownership,
+            lease,
             snapshot,
             machine,
             stop: shared.stop,

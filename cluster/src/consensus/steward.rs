@@ -1,6 +1,7 @@
 //! Keeps a group going: installs an epoch whenever this node leads the group and none is installed, lets its clock run
 //! only while somebody needs it, and lets it vote and purge its log in time.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ use super::guard::Guard;
 use super::membership::Standing;
 use super::ownership::Ownership;
 use super::retention::Retention;
+use super::tenure::Tenure;
 use super::types::{Answer, Command, Reply, StoredMembership, Types};
+use crate::lease::Lease;
 use crate::shard::Epoch;
 use crate::store::OnFatal;
 
@@ -27,6 +30,7 @@ pub(crate) struct Steward {
     pub(crate) node: u64,
     pub(crate) raft: GroupRaft,
     pub(crate) ownership: Arc<Ownership>,
+    pub(crate) lease: Arc<Lease>,
     pub(crate) guard: Guard,
     pub(crate) standing: watch::Sender<Standing>,
     pub(crate) retention: Retention,
@@ -50,6 +54,7 @@ impl Steward {
             }
         };
         let ended = self.stop.run_until_cancelled(watch).await;
+        self.lease.end();
         self.ownership.revoke();
         if let Some(Ended) = ended {
             let metrics = self.raft.metrics().borrow_watched().clone();
@@ -107,13 +112,21 @@ impl Steward {
                     return Ended;
                 }
             }
-            let Some(epoch) = self.install().await else {
+            let Some((epoch, term)) = self.install().await else {
                 if metrics.borrow_watched().state == ServerState::Shutdown {
                     return Ended;
                 }
                 tokio::time::sleep(RETRY).await;
                 continue;
             };
+            let tenure = Tenure {
+                node: self.node,
+                raft: &self.raft,
+                lease: &self.lease,
+                term,
+            };
+            tenure.begin(epoch);
+            let mut tenure = pin!(tenure.keep());
             self.ownership.grant(epoch);
             tracing::debug!(group = self.group, epoch = epoch.0, "epoch installed");
             loop {
@@ -123,6 +136,10 @@ impl Steward {
                         if lost.is_err() {
                             return Ended;
                         }
+                        break;
+                    }
+                    () = &mut tenure => {
+                        self.ownership.revoke();
                         break;
                     }
                     changed = metrics.changed() => {
@@ -136,10 +153,12 @@ impl Steward {
                     }
                 }
             }
+            self.lease.end();
         }
     }
 
-    async fn install(&self) -> Option<Epoch> {
+    /// The new epoch, and the term it belongs to.
+    async fn install(&self) -> Option<(Epoch, u64)> {
         let (tell, heard) = oneshot::channel();
         let answer = Answer::new(move |result| {
             // Nobody listens any more if the node is stopping.
@@ -149,8 +168,9 @@ impl Steward {
             .client_write_ff(Command::Own { node: self.node }, Some(answer))
             .await
             .ok()?;
-        match heard.await.ok()??.ok()?.data {
-            Reply::Installed(epoch) => Some(epoch),
+        let response = heard.await.ok()??.ok()?;
+        match response.data {
+            Reply::Installed(epoch) => Some((epoch, response.log_id.leader_id.term)),
             Reply::Nothing | Reply::Applied | Reply::Rejected => None,
         }
     }

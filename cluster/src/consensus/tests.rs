@@ -25,6 +25,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::SystemClock;
 use crate::peers::{NoPeers, NodeId};
 use crate::shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet};
 use crate::store::OnFatal;
@@ -50,6 +51,7 @@ async fn open(stores: Stores, shards: u16) -> Result<Engine, OpenError> {
         found: true,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal: unfailing(),
     })
     .await

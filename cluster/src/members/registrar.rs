@@ -125,6 +125,11 @@ impl Registrar {
         })
     }
 
+    /// This node.
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
+    }
+
     /// The nodes there are, whenever that changes.
     pub(crate) fn table(&self) -> watch::Receiver<Table> {
         self.table.subscribe()

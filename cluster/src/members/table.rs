@@ -104,11 +104,6 @@ impl Table {
         self.iter().filter(|member| member.is_present())
     }
 
-    /// The newest form that all nodes know.
-    pub(crate) fn format(&self) -> Option<u32> {
-        self.present().map(|member| member.format).min()
-    }
-
     /// The row of a node that introduces itself: a new one, or its own with what has changed. `in_use` is the newest form
     /// that anything was written in.
     pub(crate) fn admit(&self, node: Introduction, in_use: u32) -> Result<Member, TableError> {

@@ -75,6 +75,7 @@ impl RaftPlane {
     }
 
     /// Where it listens; the port is the one it was given if it asked for any.
+    #[cfg(test)]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -22,7 +22,7 @@ use super::*;
 use crate::{
     cluster_id::ClusterId,
     node_name::NodeName,
-    peers::{CallError, Lane, NodeId, Peers, Service},
+    peers::{CallError, Lane, NodeId, Service},
     tls::Security,
 };
 

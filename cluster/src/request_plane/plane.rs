@@ -17,6 +17,7 @@ use parking_lot::RwLock;
 use ractor::{ActorRef, SpawnErr};
 use tokio::{
     net::TcpListener,
+    runtime::Handle,
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -103,14 +104,16 @@ impl RequestPlane {
             peers: RwLock::default(),
             closed: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            runtime: Handle::current(),
             opened: AtomicU64::new(0),
         });
         let doorway = Doorway::new(Arc::clone(&plane));
-        plane.tasks.spawn(doorway.listen(listener));
+        plane.spawn(doorway.listen(listener));
         Ok(Self { plane, address })
     }
 
     /// Where it listens.
+    #[cfg(test)]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -134,7 +137,7 @@ impl RequestPlane {
         let removed = plane.closed.child_token();
         let peer = Arc::new(Peer::new(plane.config.node, node, address, name, removed));
         peers.insert(node, Arc::clone(&peer));
-        plane.tasks.spawn(dialler::keep(Arc::clone(plane), peer));
+        plane.spawn(dialler::keep(Arc::clone(plane), peer));
     }
 
     /// Ends the session with a node, and refuses it from now on.
@@ -149,6 +152,7 @@ impl RequestPlane {
     }
 
     /// Every peer, and why it cannot be called, if it cannot.
+    #[cfg(test)]
     pub(crate) fn reach(&self) -> BTreeMap<NodeId, Result<(), String>> {
         let peers = self.plane.peers.read();
         let reach = peers.values().map(|peer| (peer.node, peer.live().map(drop)));
@@ -156,7 +160,7 @@ impl RequestPlane {
     }
 
     /// Ends all sessions, and waits until nothing of the plane runs any more.
-    pub(crate) async fn shutdown(self) {
+    pub(crate) async fn shutdown(&self) {
         let plane = &self.plane;
         plane.close();
         plane.mesh.stop().await;
@@ -199,7 +203,8 @@ pub(crate) struct Plane {
     pub(crate) meter: Arc<Meter>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) closed: CancellationToken,
-    pub(crate) tasks: TaskTracker,
+    tasks: TaskTracker,
+    runtime: Handle,
     pub(crate) mesh: Mesh,
     calls: ActorRef<Envelope>,
     answers: ActorRef<Envelope>,
@@ -270,8 +275,13 @@ impl Plane {
             return Err(end);
         }
         tracing::debug!(peer = %session.peer, session = %session.label, "a session is up");
-        self.tasks.spawn(Arc::clone(session).watch());
+        self.spawn(Arc::clone(session).watch());
         Ok(())
+    }
+
+    /// Runs a task of the plane, on the runtime of the plane.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
     }
 
     /// Drops a session that ractor_cluster does not know.

@@ -1,4 +1,6 @@
-//! A wall clock that follows the paused time of the runtime.
+//! A clock that follows the paused time of the runtime.
+
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -7,7 +9,7 @@ use crate::{Clock, Timestamp};
 /// Where the clock begins: some day in 2026.
 const BEGIN: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
-/// A wall clock that follows the paused time of the runtime.
+/// A clock that follows the paused time of the runtime.
 #[derive(Debug)]
 pub(crate) struct TestClock(Instant);
 
@@ -20,5 +22,9 @@ impl Default for TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         BEGIN.plus(self.0.elapsed())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }

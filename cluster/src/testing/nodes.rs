@@ -220,7 +220,7 @@ impl TestNodes {
         let builder = builder.neighbours(neighbours);
         match &self.disks {
             Disks::Simulated(disk) => {
-                let groups = SimulatedGroups::open(disk, node, &Handle::current());
+                let groups = SimulatedGroups::open(disk, node, &Handle::current(), &self.clock);
                 builder.start(Groups::Simulated(groups)).await
             }
             Disks::Engines(disks) => {

@@ -5,7 +5,7 @@ use std::{
     io,
     ops::Bound,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,16 +17,22 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    Clock,
     keyspace::{self, SendId},
+    lease::Lease,
     peers::NodeId,
-    shard::{Epoch, Leader, Op, Outcome, Proposal, Shard},
+    shard::{Confirmation, Epoch, Leader, Op, Outcome, Proposal, Shard},
 };
 
 type Done = Box<dyn FnOnce(Outcome) + Send>;
+
+/// For how long nobody takes a group over from an owner that does not hear of it.
+const LEASE: Duration = Duration::from_millis(900);
 
 /// How a simulated group misbehaves.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +43,10 @@ pub struct Faults {
     pub unknown: f64,
     /// Probability that a batch is refused before it reaches the log.
     pub refused: f64,
+    /// Whether the lease of every owner has run out: what was read has to be confirmed, which takes as long as a commit.
+    pub lapsed: bool,
+    /// Probability that a majority does not confirm what was read.
+    pub unconfirmed: f64,
 }
 
 /// What survives a crash. Several nodes may share it: then it says which of them owns a group.
@@ -46,6 +56,7 @@ pub(crate) struct SimulatedDisk {
     random: Mutex<StdRng>,
     faults: Mutex<Faults>,
     commits: AtomicU64,
+    shards: Mutex<Vec<Weak<SimulatedShard>>>,
     /// Whether every node hears at once who owns a group, as one with a replica does.
     replicas: bool,
 }
@@ -65,6 +76,8 @@ struct Appointed {
     node: NodeId,
     /// Who did not hear of it.
     deaf: Option<NodeId>,
+    /// When.
+    at: Instant,
 }
 
 impl SimulatedDisk {
@@ -74,6 +87,7 @@ impl SimulatedDisk {
             random: Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed)),
             faults: Mutex::new(faults),
             commits: AtomicU64::new(0),
+            shards: Mutex::default(),
             replicas: false,
         })
     }
@@ -89,13 +103,18 @@ impl SimulatedDisk {
             random: Mutex::new(StdRng::seed_from_u64(seed ^ 0x5eed)),
             faults: Mutex::new(faults),
             commits: AtomicU64::new(0),
+            shards: Mutex::default(),
             replicas,
         })
     }
 
     /// Gives a group to a node; `deaf` does not hear of it, and goes on as if it owned the group.
     pub(crate) fn appoint(&self, group: u16, node: NodeId, deaf: Option<NodeId>) {
-        self.rows(group).appointed.send_replace(Appointed { node, deaf });
+        self.rows(group).appointed.send_replace(Appointed {
+            node,
+            deaf,
+            at: Instant::now(),
+        });
     }
 
     /// Lets everybody hear of all appointments.
@@ -114,6 +133,7 @@ impl SimulatedDisk {
                 rows.appointed.send_replace(Appointed {
                     node: *other,
                     deaf: None,
+                    at: Instant::now(),
                 });
             }
         }
@@ -139,6 +159,12 @@ impl SimulatedDisk {
     /// Misbehaves in another way from now on.
     pub(crate) fn set_faults(&self, faults: Faults) {
         *self.faults.lock() = faults;
+        let shards = self.shards.lock();
+        for shard in shards.iter().filter_map(Weak::upgrade) {
+            if let Some(epoch) = *shard.owned.borrow() {
+                shard.renew(epoch);
+            }
+        }
     }
 
     fn chance(&self, probability: f64) -> bool {
@@ -162,6 +188,7 @@ impl Rows {
             appointed: watch::Sender::new(Appointed {
                 node: owner,
                 deaf: None,
+                at: Instant::now(),
             }),
             installed: watch::Sender::new(None),
         }
@@ -206,13 +233,14 @@ pub(crate) struct SimulatedGroups {
 }
 
 impl SimulatedGroups {
-    pub(crate) fn open(disk: &Arc<SimulatedDisk>, node: NodeId, runtime: &Handle) -> Self {
+    pub(crate) fn open(disk: &Arc<SimulatedDisk>, node: NodeId, runtime: &Handle, clock: &Arc<impl Clock>) -> Self {
         let stop = CancellationToken::new();
         let groups = (0_u16..)
             .zip(&disk.groups)
             .map(|(number, rows)| {
                 let (queue, proposals) = mpsc::unbounded_channel();
-                let shard = Arc::new(SimulatedShard {
+                let shard = Arc::new_cyclic(|this| SimulatedShard {
+                    this: Weak::clone(this),
                     number: number.wrapping_sub(1),
                     node,
                     replica: disk.replicas,
@@ -222,8 +250,12 @@ impl SimulatedGroups {
                     owned: watch::Sender::new(None),
                     queue,
                     broken: AtomicU64::new(0),
+                    lease: Arc::new(Lease::new(clock.clone())),
+                    disk: Arc::clone(disk),
+                    runtime: runtime.clone(),
                     stop: stop.clone(),
                 });
+                disk.shards.lock().push(Arc::downgrade(&shard));
                 let serve = serve(Arc::clone(disk), Arc::clone(&shard), proposals);
                 runtime.spawn(stop.clone().run_until_cancelled_owned(serve));
                 shard
@@ -269,6 +301,7 @@ impl SimulatedGroups {
 }
 
 struct SimulatedShard {
+    this: Weak<Self>,
     number: u16,
     node: NodeId,
     replica: bool,
@@ -281,7 +314,28 @@ struct SimulatedShard {
     queue: mpsc::UnboundedSender<Proposal>,
     /// The last epoch with a failed commit: nothing more of it is committed, and its owner has to give it up.
     broken: AtomicU64,
+    lease: Arc<Lease>,
+    disk: Arc<SimulatedDisk>,
+    runtime: Handle,
     stop: CancellationToken,
+}
+
+impl SimulatedShard {
+    /// Begins the lease of an epoch.
+    fn renew(&self, epoch: Epoch) {
+        self.lease.begin(epoch, 0);
+        if !self.disk.faults.lock().lapsed {
+            self.lease.extend_always(0);
+        }
+    }
+
+    /// Whether a majority says that this node owns the group.
+    async fn is_confirmed(&self, epoch: Epoch) -> bool {
+        tokio::time::sleep(self.disk.delay()).await;
+        let unconfirmed = self.disk.faults.lock().unconfirmed;
+        let is_last = self.rows.installed.borrow().is_some_and(|last| last.epoch == epoch);
+        is_last && *self.owned.borrow() == Some(epoch) && !self.disk.chance(unconfirmed)
+    }
 }
 
 /// Commits what is proposed, a round at a time.
@@ -289,19 +343,25 @@ async fn serve(disk: Arc<SimulatedDisk>, shard: Arc<SimulatedShard>, mut proposa
     let mut owned = shard.owned.subscribe();
     let mut appointed = shard.rows.appointed.subscribe();
     loop {
-        let Appointed { node, deaf } = *appointed.borrow_and_update();
+        let Appointed { node, deaf, at } = *appointed.borrow_and_update();
         let is_deaf = deaf == Some(shard.node);
+        if is_deaf && shard.lease.is_sole() {
+            let left = LEASE.saturating_sub(at.elapsed());
+            shard.lease.extend(shard.lease.clock().elapsed() + left);
+        }
         if node != shard.node && !is_deaf && shard.owned.borrow().is_some() {
             shard.owned.send_replace(None);
             owned.mark_unchanged();
         }
         if node == shard.node && shard.owned.borrow().is_none() {
-            tokio::time::sleep(disk.delay()).await;
+            let lease = deaf.map_or(Duration::ZERO, |_| LEASE.saturating_sub(at.elapsed()));
+            tokio::time::sleep(lease + disk.delay()).await;
             if appointed.borrow().node != shard.node {
                 continue;
             }
             let epoch = shard.rows.install(shard.node);
             shard.has_owned.store(true, Ordering::Relaxed);
+            shard.renew(epoch);
             shard.owned.send_replace(Some(epoch));
             owned.mark_unchanged();
         }
@@ -409,6 +469,19 @@ impl Shard for SimulatedShard {
             }
             ours
         });
+    }
+
+    fn lease(&self) -> Arc<Lease> {
+        Arc::clone(&self.lease)
+    }
+
+    fn confirm(&self, confirmation: Confirmation) {
+        let Confirmation { epoch, done } = confirmation;
+        let Some(shard) = self.this.upgrade() else {
+            return done(false);
+        };
+        let asked = async move { done(shard.is_confirmed(epoch).await) };
+        self.runtime.spawn(self.stop.clone().run_until_cancelled_owned(asked));
     }
 
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {

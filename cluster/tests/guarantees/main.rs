@@ -21,6 +21,7 @@ mod identity;
 mod inspection;
 mod migrations;
 mod nodes;
+mod owners;
 mod passivation;
 mod purse;
 mod references;

@@ -379,7 +379,10 @@ async fn a_namesake_of_a_deleted_class_never_sees_its_rows() {
     note::<'a'>(&test, "x").ask(Write("new".into())).await.unwrap();
     assert_eq!(listed::<'a'>(&test).await, ["x"]);
     test.advance(Duration::from_secs(600)).await;
-    assert!(matches!(state(&test).await[..], [.., ClassState::Live, ClassState::Deleted]));
+    assert!(matches!(
+        state(&test).await[..],
+        [.., ClassState::Live, ClassState::Deleted]
+    ));
     assert_eq!(note::<'a'>(&test, "x").ask(Read).await.unwrap().as_deref(), Some("new"));
     assert!(desk.lines.lock().is_empty());
 }

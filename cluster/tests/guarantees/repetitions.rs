@@ -46,6 +46,7 @@ async fn schedule(seed: u64, simulated: bool, tally: &mut Tally) {
             commit_delay,
             unknown: rate,
             refused: rate,
+            ..Faults::default()
         });
     }
     let mut test = builder.start().await;

@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use openraft::errors::LeaderChanged;
 use openraft::storage::{IOFlushed, LeaderBoundedStreamError, LeaderBoundedStreamResult, RaftLogStorage};
-use openraft::{LogState, OptionalSend, RaftLogReader};
+use openraft::{EntryPayload, LogState, OptionalSend, RaftLogReader};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::{Job, Journal, LogDisk, LogWrite, Progress, broken};
+use crate::consensus::tenure;
 use crate::consensus::types::{Entry, LeaderId, LogId, Types, Vote};
+use crate::lease::Lease;
 
 /// How many bytes of entries are read, and replicated, at once.
 const READ_BYTES: usize = 1 << 20;
@@ -49,6 +51,9 @@ struct Inner {
     journal: Mutex<Journal>,
     pressure: Arc<Pressure>,
     progress: Arc<Progress>,
+    node: u64,
+    /// Hears of new voters before any other node does.
+    lease: Arc<Lease>,
 }
 
 impl LogStore {
@@ -57,6 +62,8 @@ impl LogStore {
         disk: Arc<dyn LogDisk>,
         pressure: Arc<Pressure>,
         progress: Arc<Progress>,
+        node: u64,
+        lease: Arc<Lease>,
     ) -> io::Result<Self> {
         let journal = Journal::new(disk.load(group)?);
         progress.durable(journal.range().end);
@@ -66,6 +73,8 @@ impl LogStore {
             journal: Mutex::new(journal),
             pressure,
             progress,
+            node,
+            lease,
         })))
     }
 
@@ -292,6 +301,12 @@ impl RaftLogStorage<Types> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let entries = entries.into_iter().collect::<Vec<_>>();
+        for entry in &entries {
+            if let EntryPayload::Membership(membership) = &entry.payload {
+                let voters = tenure::voters(membership, self.0.node);
+                self.0.lease.revote(entry.log_id.index, voters);
+            }
+        }
         let (number, bytes, replaced) = {
             let mut journal = self.0.journal.lock();
             let replaced = entries
@@ -315,6 +330,7 @@ impl RaftLogStorage<Types> for LogStore {
             let mut journal = self.0.journal.lock();
             (journal.next_write(), journal.truncate(last_log_id))
         };
+        self.0.lease.unvote(last_log_id.map(|last| last.index));
         if range.is_empty() {
             return Ok(());
         }

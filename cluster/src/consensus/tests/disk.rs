@@ -174,6 +174,7 @@ async fn a_damaged_snapshot_is_not_installed() {
         found: true,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal,
     };
     let error = Engine::open(config).await.unwrap_err();
@@ -263,6 +264,7 @@ async fn a_group_that_ends_stops_the_node() {
         shards: 2,
         stores: stores(&directory),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         node: NodeId::FIRST,
         peers: Arc::new(NoPeers),
         found: true,

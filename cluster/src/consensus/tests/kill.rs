@@ -67,6 +67,7 @@ async fn open_small(path: PathBuf) -> Engine {
         found: true,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal: unfailing(),
     };
     let engine = Engine::open_within(config, limits).await.unwrap();

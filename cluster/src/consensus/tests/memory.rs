@@ -247,6 +247,7 @@ async fn a_failed_sync_stops_the_node_and_leaves_the_outcome_unknown() {
         found: true,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal,
     })
     .await
@@ -392,6 +393,7 @@ async fn long_logs_are_cut_without_being_asked() {
         found: true,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal: unfailing(),
     };
     let engine = Engine::open_within(config, limits).await.unwrap();
@@ -438,6 +440,7 @@ async fn a_long_log_is_replayed_in_pieces() {
         found: true,
         raft: Handle::current(),
         actors: Handle::current(),
+        clock: Arc::new(SystemClock),
         on_fatal: unfailing(),
     };
     let engine = Engine::open_within(config, limits).await.unwrap();

@@ -13,7 +13,7 @@ use crate::consensus::group::Group;
 use crate::consensus::membership::ChangeError;
 use crate::consensus::retention::RetentionLimits;
 use crate::store::{Image, Row};
-use crate::testing::Network;
+use crate::testing::{Network, TestClock};
 
 /// How long anything may take that is waited for.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -37,6 +37,7 @@ pub(super) struct Nodes {
     seed: u64,
     shards: u16,
     limits: Limits,
+    clock: Arc<TestClock>,
     running: BTreeMap<NodeId, Arc<Engine>>,
     disks: BTreeMap<NodeId, MemoryDisk>,
     fatal: Arc<Mutex<Vec<(NodeId, String)>>>,
@@ -69,6 +70,7 @@ impl Nodes {
             seed,
             shards,
             limits,
+            clock: Arc::default(),
             running: BTreeMap::new(),
             disks: BTreeMap::new(),
             fatal: Arc::default(),
@@ -128,6 +130,7 @@ impl Nodes {
             found,
             raft: Handle::current(),
             actors: Handle::current(),
+            clock: Arc::<TestClock>::clone(&self.clock),
             on_fatal: Arc::new(move |reason| fatal.lock().push((id, reason))),
         };
         let engine = Arc::new(Engine::open_within(config, self.limits).await?);

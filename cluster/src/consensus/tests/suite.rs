@@ -9,10 +9,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::unfailing;
+use crate::SystemClock;
 use crate::consensus::log::{FjallLog, LogDisk, LogStore, Marks, MemoryDisk};
 use crate::consensus::machine::{Machine, MachineParts};
 use crate::consensus::ownership::Ownership;
 use crate::consensus::types::Types;
+use crate::lease::Lease;
 use crate::store::{Flusher, Images, StateDisk, StateLimits, Tree};
 
 /// What a store needs to live as long as the test that uses it.
@@ -31,7 +33,8 @@ fn build(
 ) -> (LogStore, Machine) {
     let marks = Arc::new(marks);
     let progress = marks.track(7);
-    let store = LogStore::open(7, log, Arc::default(), Arc::clone(&progress)).unwrap();
+    let lease = Arc::new(Lease::new(Arc::new(SystemClock)));
+    let store = LogStore::open(7, log, Arc::default(), Arc::clone(&progress), 1, lease).unwrap();
     let parts = MachineParts {
         group: 7,
         state: flusher.adopt(7, tree),

@@ -109,6 +109,7 @@ impl World {
             found: number == 1,
             raft: Handle::current(),
             actors: Handle::current(),
+            clock: Arc::new(TestClock::default()),
             on_fatal: Arc::new(move |reason| fatal.lock().push(reason)),
         };
         let engine = Arc::new(Engine::open(config).await.unwrap());

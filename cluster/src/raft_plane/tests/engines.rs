@@ -31,6 +31,7 @@ impl Member {
             found: id == A,
             raft: Handle::current(),
             actors: Handle::current(),
+            clock: Arc::new(crate::SystemClock),
             on_fatal: Arc::new(|reason| panic!("the node was stopped: {reason}")),
         })
         .await

@@ -29,7 +29,7 @@ async fn a_certificate_of_another_node_is_refused_on_both_sides() {
     introduce(&a, B, b.address());
     introduce(&b, A, a.address());
     trouble(&a, B, "expects another certificate").await;
-    trouble(&b, A, "that of node").await;
+    trouble(&b, A, "certificate").await;
 }
 
 #[tokio::test]

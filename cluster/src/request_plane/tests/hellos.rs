@@ -11,8 +11,9 @@ use crate::{
     cluster_id::ClusterId,
     peers::NodeId,
     request_plane::{
-        BindError, RequestPlane,
+        RequestPlane,
         hello::{Cookie, Door, Hello, HelloError, Refusal, Reply, hear, say},
+        plane::BindError,
     },
 };
 

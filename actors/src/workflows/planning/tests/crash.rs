@@ -105,6 +105,7 @@ async fn a_run_gets_through_commits_without_a_definite_outcome() {
             commit_delay: Duration::from_millis(10),
             unknown: 0.02,
             refused: 0.02,
+            ..Faults::default()
         };
         let bench = Bench::faulty(seed, model(scores), faults).await;
         bench.start("r1", RunConfig::default()).await;

@@ -1,0 +1,169 @@
+//! Hosts on a bridge, each with a disk and at most one process.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    bridge::Bridge,
+    client::Connection,
+    process::{CLIENTS, SETTINGS, Settings},
+};
+
+/// Longest time until a process takes calls.
+const STARTS: Duration = Duration::from_secs(60);
+
+/// Longest time that a process takes to stop when it is asked to.
+const STOPS: Duration = Duration::from_secs(60);
+
+/// A host.
+pub(crate) struct Host {
+    pub(crate) number: u8,
+    pub(crate) address: IpAddr,
+    seeds: Vec<IpAddr>,
+    certificates: PathBuf,
+    disk: TempDir,
+    process: Option<Child>,
+}
+
+impl Host {
+    /// A host without a process, with an empty disk.
+    pub(crate) fn new(bridge: &mut Bridge, number: u8, seeds: Vec<IpAddr>, certificates: PathBuf) -> Self {
+        bridge.add(number);
+        Self {
+            number,
+            address: bridge.address(number),
+            seeds,
+            certificates,
+            disk: TempDir::new().unwrap(),
+            process: None,
+        }
+    }
+
+    /// Where clients call.
+    pub(crate) fn clients(&self) -> SocketAddr {
+        SocketAddr::new(self.address, CLIENTS)
+    }
+
+    /// Starts the process, and does not wait for it.
+    pub(crate) fn start(&mut self, bridge: &Bridge) {
+        assert!(self.process.is_none(), "host {} has a process", self.number);
+        let settings = Settings {
+            name: format!("n{}", self.number),
+            address: self.address,
+            directory: self.disk.path().join("data"),
+            seeds: self.seeds.clone(),
+            certificates: self.certificates.clone(),
+        };
+        let log = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.disk.path().join("log"))
+            .unwrap();
+        let process = bridge
+            .command(self.number, std::env::current_exe().unwrap().as_os_str())
+            .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
+            .env(SETTINGS, serde_json::to_string(&settings).unwrap())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+    }
+
+    /// Waits until the process takes calls.
+    pub(crate) async fn ready(&mut self) {
+        let deadline = Instant::now() + STARTS;
+        loop {
+            if let Ok(mut connection) = Connection::open(self.clients()).await
+                && connection.call("hello").await.is_ok_and(|answer| answer == "hello")
+            {
+                return;
+            }
+            let process = self.process.as_mut().unwrap();
+            if let Some(status) = process.try_wait().unwrap() {
+                panic!(
+                    "the process of host {} ended with {status}:\n{}",
+                    self.number,
+                    self.log()
+                );
+            }
+            assert!(
+                Instant::now() < deadline,
+                "host {} is not ready:\n{}",
+                self.number,
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Kills the process.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Freezes the process, or lets it go on.
+    pub(crate) fn freeze(&self, is_frozen: bool) {
+        self.signal(if is_frozen { "STOP" } else { "CONT" });
+    }
+
+    /// Asks the process to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        drop(process.stdin.take());
+        let deadline = Instant::now() + STOPS;
+        while process.try_wait().unwrap().is_none() {
+            assert!(
+                Instant::now() < deadline,
+                "host {} does not stop:\n{}",
+                self.number,
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The end of what its processes wrote.
+    pub(crate) fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.disk.path().join("log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    /// Keeps what is on the disk, for a person to look at.
+    pub(crate) fn keep(&mut self) -> PathBuf {
+        self.disk.disable_cleanup(true);
+        self.disk.path().to_owned()
+    }
+
+    fn signal(&self, signal: &str) {
+        if let Some(process) = &self.process {
+            // `ip netns exec` becomes the process that it runs.
+            let sent = Command::new("kill")
+                .args(["-s", signal, &process.id().to_string()])
+                .status();
+            assert!(
+                sent.unwrap().success(),
+                "host {} has no process any more:\n{}",
+                self.number,
+                self.log()
+            );
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

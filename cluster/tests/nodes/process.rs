@@ -1,0 +1,206 @@
+//! The child: one node of the cluster, and the lines on which clients call its actors.
+
+use std::{
+    fmt::Display,
+    io::Read as _,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use cluster::{
+    CertificateFiles, Certificates, ClusterConfig, Endpoint, MemberState, NetworkConfig, NodeAddress, NodeId, NodeName,
+    Role, Security, Stores, prelude::*,
+};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    runtime::Handle,
+};
+
+use crate::lists::{All, Append, Growing, Read, Witness};
+
+/// The variable of the environment that makes a process a node.
+pub(crate) const SETTINGS: &str = "NODES_SETTINGS";
+
+/// The port on which clients call.
+pub(crate) const CLIENTS: u16 = 7000;
+
+/// The ports on which nodes call each other.
+const RAFT: u16 = 7001;
+const REQUESTS: u16 = 7002;
+
+/// What a node is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) address: IpAddr,
+    pub(crate) directory: PathBuf,
+    pub(crate) seeds: Vec<IpAddr>,
+    pub(crate) certificates: PathBuf,
+}
+
+/// Runs a node, if the environment says so.
+pub(crate) fn run() {
+    let Some(settings) = std::env::var_os(SETTINGS) else {
+        return;
+    };
+    let settings = serde_json::from_slice(settings.as_encoded_bytes()).unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let (actors, raft) = (runtime(), runtime());
+    actors.block_on(node(settings, actors.handle().clone(), raft.handle().clone()));
+}
+
+/// Makes a CA and the certificates of so many nodes in a folder.
+pub(crate) fn certificates(folder: &Path, nodes: u8) -> PathBuf {
+    let mut ca = CertificateParams::default();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let key = KeyPair::generate().unwrap();
+    let certificate = ca.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(ca, key);
+    for number in 1..=nodes {
+        let name = NodeName::new(format!("n{number}")).unwrap();
+        let mut params = CertificateParams::new(vec![name.dns_name(), NodeName::DOMAIN.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().unwrap();
+        let files = files(folder, &name);
+        std::fs::write(files.ca, &certificate).unwrap();
+        std::fs::write(files.certificate, params.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+        std::fs::write(files.key, key.serialize_pem()).unwrap();
+    }
+    folder.to_owned()
+}
+
+fn files(folder: &Path, name: &NodeName) -> CertificateFiles {
+    CertificateFiles {
+        ca: folder.join("ca.pem"),
+        certificate: folder.join(format!("{}.pem", name.as_str())),
+        key: folder.join(format!("{}.key", name.as_str())),
+    }
+}
+
+async fn node(settings: Settings, actors: Handle, raft: Handle) {
+    let name = NodeName::new(settings.name).unwrap();
+    let certificates = Certificates::read(files(&settings.certificates, &name), &name).unwrap();
+    let endpoint = |port| Endpoint {
+        listen: SocketAddr::new(settings.address, port),
+        advertise: NodeAddress::new(&format!("{}:{port}", settings.address)).unwrap(),
+    };
+    let seeds = settings.seeds.iter();
+    let seeds = seeds.map(|seed| NodeAddress::new(&format!("{seed}:{REQUESTS}")).unwrap());
+    let config = ClusterConfig {
+        shards: 8,
+        network: Some(NetworkConfig {
+            role: Role::Replica,
+            zone: None,
+            raft: endpoint(RAFT),
+            requests: endpoint(REQUESTS),
+            http: None,
+            seeds: seeds.collect(),
+            security: Security::Certificates(Arc::new(certificates)),
+            name,
+        }),
+        ..ClusterConfig::new(actors, raft)
+    };
+    let cluster = Cluster::builder(config)
+        .actor::<Growing>(())
+        .actor::<Witness>(())
+        .open(Stores::disk_with_cache(settings.directory, 8 << 20))
+        .await
+        .unwrap();
+    let serving = tokio::spawn(serve(cluster.clone(), settings.address));
+    // The parent lets go of the pipe when the node is to stop.
+    let told = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    let _ = told.await;
+    cluster.shutdown().await;
+    serving.abort();
+}
+
+async fn serve(cluster: Cluster, address: IpAddr) {
+    let listener = TcpListener::bind((address, CLIENTS)).await.unwrap();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        tokio::spawn(connection(cluster.clone(), stream));
+    }
+}
+
+/// Answers the lines of one client, one after another, until it goes away.
+async fn connection(cluster: Cluster, stream: TcpStream) {
+    let (read, mut out) = stream.into_split();
+    let mut lines = BufReader::new(read).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let answer = answer(&cluster, &line).await;
+        if out.write_all(format!("{answer}\n").as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answer(cluster: &Cluster, line: &str) -> String {
+    let words: Vec<_> = line.split(' ').collect();
+    let tenant = TenantId::new("acme").unwrap();
+    let growing = |name: &str| cluster.get::<Growing>(ActorId::from_name::<Growing>(&tenant, name));
+    match words[..] {
+        ["hello"] => "hello".to_owned(),
+        ["overview"] => match cluster.overview().await {
+            Ok(overview) => serde_json::to_string(&overview).unwrap(),
+            Err(error) => failed(&error),
+        },
+        ["append", actor, element] => match growing(actor).ask(Append(element.parse().unwrap())).await {
+            Ok(place) => format!("appended {place}"),
+            Err(error) => failed(&error),
+        },
+        ["read", actor] => match growing(actor).ask(Read).await {
+            Ok((length, digest)) => format!("read {length} {digest}"),
+            Err(error) => failed(&error),
+        },
+        ["remove", node] => match cluster
+            .set_member_state(NodeId::new(node.parse().unwrap()), MemberState::Removing)
+            .await
+        {
+            Ok(()) => "removing".to_owned(),
+            Err(error) => failed(&error),
+        },
+        ["list", actor] => elements(growing(actor).ask(All).await),
+        ["heard", actor] => {
+            let witness = cluster.get::<Witness>(ActorId::from_name::<Witness>(&tenant, actor));
+            elements(witness.ask(All).await)
+        }
+        _ => format!("what is {line:?}?"),
+    }
+}
+
+/// Says whether a call certainly had no effect.
+fn failed(error: &ActorError) -> String {
+    let verdict = match error.kind() {
+        ErrorKind::Retryable | ErrorKind::Overloaded => "refused",
+        ErrorKind::Invalid
+        | ErrorKind::NotFound
+        | ErrorKind::Conflict
+        | ErrorKind::Forbidden
+        | ErrorKind::TooLarge
+        | ErrorKind::Deadline
+        | ErrorKind::Unknown
+        | ErrorKind::Unsupported
+        | ErrorKind::Internal => "doubtful",
+    };
+    format!("{verdict} {}", error.code())
+}
+
+fn elements(elements: Result<Vec<u64>, impl Display>) -> String {
+    match elements {
+        Ok(elements) => elements
+            .iter()
+            .fold("all".to_owned(), |line, element| format!("{line} {element}")),
+        Err(error) => format!("failed: {error}"),
+    }
+}
