@@ -13,10 +13,12 @@
 mod load;
 mod planning;
 mod sections;
+mod shared;
 
 pub use load::{ConfigError, Layers, Origin, load};
 pub use planning::PlanningConfig;
 pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, ServerConfig};
+pub use shared::NotShared;
 
 use std::{ops::RangeInclusive, path::PathBuf};
 
@@ -106,9 +108,17 @@ mod tests {
             "outbound.connect-seconds",
             "outbound.total-seconds",
             "files.max-bytes",
+            "files.s3.request-seconds",
+            "vector-index.s3.retry-seconds",
         ] {
             let layers = Layers {
-                flags: vec![(key.to_owned(), "0".to_owned())],
+                flags: vec![
+                    ("files.s3.bucket".to_owned(), "plans".to_owned()),
+                    ("files.store".to_owned(), "s3".to_owned()),
+                    ("vector-index.s3.bucket".to_owned(), "plans".to_owned()),
+                    ("vector-index.store".to_owned(), "s3".to_owned()),
+                    (key.to_owned(), "0".to_owned()),
+                ],
                 ..Layers::default()
             };
             assert_eq!(load(&layers).unwrap_err().key(), Some(key));

@@ -24,6 +24,7 @@ mod session;
 mod sse;
 mod state;
 mod token;
+mod vectors;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 mod compose;
 mod failure;
 mod first_start;
+mod indexes;
 mod lock;
 pub(crate) mod migrations;
 mod operator;

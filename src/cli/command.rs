@@ -9,7 +9,7 @@ use super::{
     client::{Client, ClientError},
     config, doctor, models,
     output::Output,
-    phases, runs, token, watch,
+    phases, runs, token, vectors, watch,
 };
 use crate::{
     config::{Config, ConfigError, Layers, load},
@@ -70,6 +70,9 @@ enum Command {
     /// Look at actors, as the operator of the server.
     #[command(subcommand)]
     Actors(actors::Command),
+    /// Look at the vector index and make it anew, as the operator of the server.
+    #[command(subcommand)]
+    Vectors(vectors::Command),
     /// Manage what several nodes have in common.
     #[command(subcommand)]
     Cluster(super::cluster::Command),
@@ -250,6 +253,12 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
             let config = load(&layers)?;
             with_client(&global, &config, environment, async |client| {
                 actors::run(command, client, output).await
+            })
+        }
+        Command::Vectors(command) => {
+            let config = load(&layers)?;
+            with_client(&global, &config, environment, async |client| {
+                vectors::run(command, client, output).await
             })
         }
         Command::Run(command) => {

@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{admin, api, backups, error::Problem, health, pages, request, session, sse, state::Gateway};
+use super::{admin, api, backups, error::Problem, health, pages, request, session, sse, state::Gateway, vectors};
 
 /// The whole HTTP application over one gateway.
 pub fn app(
@@ -52,6 +52,9 @@ fn admin(config: &mut ServiceConfig) {
         .service(at("/{class}/{tenant}/{name}").route(web::get().to(admin::show)))
         .service(at("/{class}/{tenant}/{name}/values").route(web::get().to(admin::values)))
         .service(at("/{class}/{tenant}/{name}/passivate").route(web::post().to(admin::passivate)))
+        .service(web::resource("/api/admin/vectors").route(web::get().to(vectors::list)))
+        .service(web::resource("/api/admin/vectors/{tenant}").route(web::get().to(vectors::show)))
+        .service(web::resource("/api/admin/vectors/{tenant}/rebuild").route(web::post().to(vectors::rebuild)))
         .service(web::resource("/api/admin/backups").route(web::post().to(backups::create)))
         .service(web::resource("/api/admin/restores").route(web::post().to(backups::restore)))
         .service(web::resource("/api/admin/jobs/{id}").route(web::get().to(backups::job)));

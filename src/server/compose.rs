@@ -8,6 +8,7 @@ use actors::{
     ports::{ObjectError, Profile, Slot, VectorError},
     run::Run,
     tenant::Tenant,
+    vectors::VectorIndex,
 };
 use cluster::{
     ClusterBuilder, ClusterConfig, OnFatal, OpenError, Stores,
@@ -23,12 +24,16 @@ use crate::{
     gateway::{Backups, Gateway, ModelStatus, Parts, Planning, Readiness},
     planes::{
         ai::{self, ConnectError},
-        data::{LanceVectors, ObjectStorage},
+        data::{LanceVectors, ObjectStorage, StoreError},
         events::Watchers,
         search::{self, SearchConfigError},
     },
     telemetry::Telemetry,
 };
+
+/// What is said where an earlier version has left its index.
+const RENEWED: &str =
+    "the vector index of an earlier version was removed; it is made again from the artifacts in the background";
 
 /// Threads of agreement and timers; both work little and must not wait for actors.
 const RAFT_THREADS: usize = 1;
@@ -47,6 +52,9 @@ pub enum ComposeError {
         /// Why.
         source: OpenError,
     },
+    /// The place of the objects or of the vectors is not configured well.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The object store did not open.
     #[error("failed to open the object store: {0}")]
     Objects(#[from] ObjectError),
@@ -120,9 +128,15 @@ pub(super) async fn adapters(
         .and_then(|name| environment.get(name))
         .map(|key| SecretString::from(key.to_owned()));
     let search = search::open(&config.search, &config.outbound, search_key)?;
-    let objects = Arc::new(ObjectStorage::open(data, &config.files)?);
-    let vectors = LanceVectors::open(data, config.vector_index.clone(), ai.embedder.clone(), runtime.clone()).await?;
-    let status = model_status(&ai);
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let files = config.files.place(data, &variable)?;
+    let objects = Arc::new(ObjectStorage::open(&files, &config.files).await?);
+    let place = config.vector_index.place(data, &variable)?;
+    let vectors = LanceVectors::open(place, config.vector_index.clone(), ai.embedder.info(), runtime.clone()).await?;
+    let mut status = model_status(&ai);
+    if vectors.is_renewed() {
+        status.notices.push(RENEWED.to_owned());
+    }
     let env = Env {
         model: ai.model,
         embedder: ai.embedder,
@@ -155,6 +169,7 @@ fn register(builder: ClusterBuilder, env: Env) -> ClusterBuilder {
         .migrations(migrations())
         .actor::<Tenant>(env.clone())
         .actor::<Run>(env.clone())
+        .actor::<VectorIndex>(env.clone())
         .actor::<EventLog>(env)
 }
 

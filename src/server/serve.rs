@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{
     compose::{self, ComposeError, Runtimes},
     failure::{FailureNote, Fault, space_left},
-    first_start,
+    first_start, indexes,
     lock::{DataLock, LockError},
     operator::{self, TokenFile},
     proxy_protocol,
@@ -121,7 +121,9 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Lock(_) | Self::Telemetry(_) | Self::Bind { .. } => 2,
-            Self::Compose(ComposeError::Cluster { .. } | ComposeError::Ai(_) | ComposeError::Search(_)) => 2,
+            Self::Compose(
+                ComposeError::Cluster { .. } | ComposeError::Ai(_) | ComposeError::Search(_) | ComposeError::Store(_),
+            ) => 2,
             Self::Compose(
                 ComposeError::Runtime(_)
                 | ComposeError::Objects(_)
@@ -192,12 +194,14 @@ fn open_and_serve(
     for notice in &gateway.model.notices {
         announce(&Note::Model(notice.clone()));
     }
+    let checking = runtimes.actors.spawn(indexes::check_all(cluster.clone()));
     let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce));
     if let Err(ServeError::Engine(_)) = &served {
         // Whoever waited was told that the outcome is unknown. Closing would sync files, and after one sync has failed the
         // success of another proves nothing; what was acknowledged is in the log.
         return served;
     }
+    checking.abort();
     let closed = runtimes
         .actors
         .block_on(async { tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()).await });
