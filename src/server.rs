@@ -6,6 +6,7 @@ mod first_start;
 mod lock;
 pub(crate) mod migrations;
 mod operator;
+mod place;
 mod proxy_protocol;
 mod serve;
 
