@@ -50,7 +50,7 @@ pub(crate) async fn remove(caller: Caller, gateway: Shared, node: web::Path<Stri
 /// Sends a node on its way. It is accepted when it is written down; the overview tells how far it came.
 async fn send(caller: &Caller, gateway: &Gateway, node: &str, state: MemberState) -> Answer {
     operator(caller)?;
-    let number = node.parse().map_err(|_| {
+    let number = node.parse::<u64>().map_err(|_| {
         Problem::not_found(
             "cluster.node",
             format!("{node:?} is not the number of a node; `GET /api/cluster` lists them"),
