@@ -67,7 +67,9 @@ fn items<'a>(told: &'a Value, name: &str) -> &'a [Value] {
 
 fn is_spread(told: &Value) -> bool {
     let (nodes, groups) = (items(told, "nodes"), items(told, "groups"));
-    let alive = nodes.iter().filter(|node| node["alive"] == true && node["state"] == "up");
+    let alive = nodes
+        .iter()
+        .filter(|node| node["alive"] == true && node["state"] == "up");
     let voters = |group: &Value| group["voters"].as_array().unwrap().len();
     alive.count() == 3 && groups.len() == 9 && groups.iter().all(|group| voters(group) == 3)
 }
@@ -168,7 +170,10 @@ async fn a_node_whose_seeds_do_not_answer_waits_and_can_be_stopped() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let pid = child.id().to_string();
-    let sent = std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .unwrap();
     assert!(sent.success());
     let deadline = Instant::now() + FAILOVER;
     let status = loop {
