@@ -11,11 +11,14 @@
 //! is unknown or does not fit; nothing is ignored.
 
 mod load;
+mod node;
 mod planning;
 mod sections;
 mod shared;
 
 pub use load::{ConfigError, Layers, Origin, load};
+pub use node::NodeConfig;
+pub(crate) use node::{NodePlace, Protection};
 pub use planning::PlanningConfig;
 pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, ServerConfig};
 pub use shared::NotShared;
@@ -48,6 +51,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Binding `DB`: the state of all actors.
     pub db: DbConfig,
+    /// The place of this node among others.
+    pub cluster: NodeConfig,
     /// Binding `FILES`: uploads, artifacts and packages.
     pub files: ObjectsConfig,
     /// Binding `VECTOR_INDEX`: similarity of artifacts.

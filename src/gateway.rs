@@ -16,6 +16,7 @@ mod etag;
 mod headers;
 mod health;
 mod idempotency;
+mod nodes;
 mod pages;
 mod planning;
 mod request;

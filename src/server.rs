@@ -7,6 +7,7 @@ mod indexes;
 mod lock;
 pub(crate) mod migrations;
 mod operator;
+mod place;
 mod proxy_protocol;
 mod serve;
 

@@ -144,7 +144,7 @@ impl Cluster {
     /// Drains and closes the node. Later calls are answered with `retryable`.
     pub async fn shutdown(&self) {
         if let Some(place) = &self.0.place {
-            place.hand_over().await;
+            place.hand_over(&self.0.node.hosts).await;
         }
         self.drain().await;
         self.stop().await;

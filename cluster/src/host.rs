@@ -90,6 +90,8 @@ struct State {
     /// The last ownership that was given up, and must not be taken for a new one.
     lost: Option<Epoch>,
     draining: bool,
+    /// Another node is about to own the shard: what comes now is for that one.
+    leaving: bool,
     services: Option<CancellationToken>,
     mailboxes: HashMap<ActorHash, Arc<Mailbox>>,
     /// What came from other nodes under this ownership.
@@ -360,7 +362,7 @@ impl Host {
     ) -> Arrival {
         let mut state = self.state.lock();
         // One that goes shall not refuse what its successor will take.
-        if state.epoch != Some(epoch) || state.draining {
+        if state.epoch != Some(epoch) || state.draining || state.leaving {
             return Arrival::NotOwner;
         }
         if let Some((from, passage)) = passage {
@@ -398,6 +400,9 @@ impl Host {
         if state.draining {
             letter.reply().send(Err(Fault::Unavailable));
             return None;
+        }
+        if state.leaving {
+            return Some(letter);
         }
         if state.held.iter().any(|held| held.covers(address)) {
             letter.reply().send(Err(Fault::Unavailable));
@@ -532,6 +537,18 @@ impl Host {
             state.draining = true;
             state.mailboxes.values().for_each(|mailbox| mailbox.seal());
         }
+        self.passivate_all().await;
+    }
+
+    /// Leaves new letters to the node that is about to own the shard, and waits until those that are here are handled and
+    /// durable.
+    pub(crate) async fn leave(&self) {
+        {
+            let mut state = self.state.lock();
+            state.leaving = true;
+            state.mailboxes.values().for_each(|mailbox| mailbox.seal());
+        }
+        self.owned.send_replace(None);
         self.passivate_all().await;
     }
 

@@ -284,6 +284,7 @@ impl Config {
         self.auth.check()?;
         self.log.check()?;
         self.db.check()?;
+        self.cluster.check()?;
         self.check_bounds()?;
         self.planning.check()?;
         self.ai.validate().map_err(|error| (error.key(), error.to_string()))?;

@@ -8,7 +8,9 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{admin, api, backups, error::Problem, health, pages, request, session, sse, state::Gateway, vectors};
+use super::{
+    admin, api, backups, error::Problem, health, nodes, pages, request, session, sse, state::Gateway, vectors,
+};
 
 /// The whole HTTP application over one gateway.
 pub fn app(
@@ -32,6 +34,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/metrics").route(web::get().to(health::metrics)));
     auth(config);
     admin(config);
+    cluster(config);
     planning(config);
     page_routes(config);
     config.default_service(web::to(unknown));
@@ -58,6 +61,15 @@ fn admin(config: &mut ServiceConfig) {
         .service(web::resource("/api/admin/backups").route(web::post().to(backups::create)))
         .service(web::resource("/api/admin/restores").route(web::post().to(backups::restore)))
         .service(web::resource("/api/admin/jobs/{id}").route(web::get().to(backups::job)));
+}
+
+fn cluster(config: &mut ServiceConfig) {
+    let at = |path: &str| web::resource(format!("/api/cluster{path}"));
+    config
+        .service(at("").route(web::get().to(nodes::overview)))
+        .service(at("/nodes/{id}/drain").route(web::post().to(nodes::drain)))
+        .service(at("/nodes/{id}/up").route(web::post().to(nodes::up)))
+        .service(at("/nodes/{id}/remove").route(web::post().to(nodes::remove)));
 }
 
 fn planning(config: &mut ServiceConfig) {

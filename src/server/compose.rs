@@ -11,13 +11,13 @@ use actors::{
     vectors::VectorIndex,
 };
 use cluster::{
-    ClusterBuilder, ClusterConfig, OnFatal, OpenError, Stores,
+    CertificateError, ClusterBuilder, ClusterConfig, OnFatal, OpenError, Stores,
     prelude::{ActorError, Cluster},
 };
 use secrecy::SecretString;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::{failure::Fault, first_start, migrations::migrations};
+use super::{failure::Fault, first_start, migrations::migrations, place};
 use crate::{
     cli::Environment,
     config::Config,
@@ -55,6 +55,9 @@ pub enum ComposeError {
     /// The place of the objects or of the vectors is not configured well.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The certificates of the node cannot be used.
+    #[error("failed to use the certificates of [cluster]: {0}")]
+    Certificates(#[from] CertificateError),
     /// The object store did not open.
     #[error("failed to open the object store: {0}")]
     Objects(#[from] ObjectError),
@@ -99,13 +102,20 @@ impl Runtimes {
         Ok(Self { actors, raft })
     }
 
-    pub(super) fn cluster_config(&self, config: &Config, fault: &Fault) -> ClusterConfig {
+    pub(super) fn cluster_config(&self, config: &Config, fault: &Fault) -> Result<ClusterConfig, ComposeError> {
         let mut cluster = ClusterConfig::new(self.actors.handle().clone(), self.raft.handle().clone());
         let fault = fault.clone();
         cluster.on_fatal = OnFatal::new(move |reason| fault.report(reason));
         cluster.shards = config.db.shards;
         cluster.bounds.slow_turn = Duration::from_millis(config.db.slow_turn_ms);
-        cluster
+        cluster.network = place::network(config)?;
+        Ok(cluster)
+    }
+
+    /// Ends the runtimes without waiting for what runs on them; the process is about to end.
+    pub(super) fn abandon(self) {
+        self.actors.shutdown_background();
+        self.raft.shutdown_background();
     }
 }
 

@@ -20,7 +20,8 @@ use crate::{
     NodeAddress, Security,
     backup::CLUSTER_ID,
     cluster_id::ClusterId,
-    consensus::{self, Engine, EngineConfig, Stores},
+    consensus::{self, Engine, EngineConfig, Group, Stores},
+    host::Host,
     keyspace,
     members::{
         EngineGroups, FORMAT, Identity, Introduction, MendError, Origin, Registrar, RegistrarParts, Seeds, Settled,
@@ -233,19 +234,19 @@ impl Place {
         &self.engine
     }
 
-    /// Lets other nodes lead what this one leads.
-    pub(super) async fn hand_over(&self) {
-        let node = self.registrar.node();
+    /// Lets other nodes lead what this one leads: first what has begun is finished, then the other node takes over, and
+    /// whoever calls meanwhile is answered by it.
+    pub(super) async fn hand_over(&self, hosts: &[Arc<Host>]) {
         let groups = (0..).map_while(|number| self.engine.group(number));
-        let led = groups.filter(|group| group.standing().leader == Some(node));
-        let handing = led.map(|group| async move {
-            let lag = group.lag().unwrap_or_default();
-            let voters = group.standing().voters;
-            let next = lag
-                .into_iter()
-                .filter(|(other, _)| voters.contains(other))
-                .min_by_key(|(_, lag)| *lag);
-            let Some((next, _)) = next else { return };
+        let handing = groups.map(|group| async move {
+            let Some(next) = successor(group) else { return };
+            let shard = group
+                .number()
+                .checked_sub(1)
+                .and_then(|shard| usize::try_from(shard).ok());
+            if let Some(host) = shard.and_then(|shard| hosts.get(shard)) {
+                host.leave().await;
+            }
             if let Err(error) = group.transfer_leader(next).await {
                 tracing::warn!(%error, group = group.number(), "leadership could not be handed over");
             }
@@ -268,6 +269,14 @@ impl Place {
         self.requests.shutdown().await;
         self.raft.shutdown().await;
     }
+}
+
+/// The voter that is closest to leading a group that this node leads.
+fn successor(group: &Group) -> Option<NodeId> {
+    let voters = group.standing().voters;
+    let others = group.lag()?.into_iter().filter(|(node, _)| voters.contains(node));
+    let (next, _) = others.min_by_key(|(_, lag)| *lag)?;
+    Some(next)
 }
 
 /// Finds out which node a directory is, and asks for a number if it has none.
