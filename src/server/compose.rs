@@ -20,7 +20,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use super::{failure::Fault, first_start, migrations::migrations, place};
 use crate::{
     cli::Environment,
-    config::Config,
+    config::{Config, NotShared},
     gateway::{Backups, Gateway, ModelStatus, Parts, Planning, Readiness},
     planes::{
         ai::{self, ConnectError},
@@ -55,6 +55,9 @@ pub enum ComposeError {
     /// The place of the objects or of the vectors is not configured well.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Files or vectors lie where the other nodes do not reach them.
+    #[error(transparent)]
+    NotShared(#[from] NotShared),
     /// The certificates of the node cannot be used.
     #[error("failed to use the certificates of [cluster]: {0}")]
     Certificates(#[from] CertificateError),

@@ -153,7 +153,8 @@ impl ServeError {
                 | ComposeError::Certificates(_)
                 | ComposeError::Ai(_)
                 | ComposeError::Search(_)
-                | ComposeError::Store(_),
+                | ComposeError::Store(_)
+                | ComposeError::NotShared(_),
             ) => 2,
             Self::Compose(
                 ComposeError::Runtime(_)
@@ -177,6 +178,9 @@ pub fn serve(config: Config, environment: &Environment, announce: &dyn Fn(&Note)
     let telemetry = Telemetry::install(&config.log)?;
     // Two providers are linked, so rustls would not choose by itself. Another one that was installed before serves as well.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    if !config.cluster.name.is_empty() {
+        config.check_shared().map_err(ComposeError::from)?;
+    }
     let _lock = DataLock::take(&config.db.path)?;
     let failure = FailureNote::new(&config.db.path);
     let runtimes = Runtimes::start(&config)?;
