@@ -6,6 +6,7 @@ mod groups;
 mod history;
 mod inspection;
 mod listing;
+mod moving;
 mod network;
 mod nodes;
 mod open_error;
@@ -144,7 +145,7 @@ impl Cluster {
     /// Drains and closes the node. Later calls are answered with `retryable`.
     pub async fn shutdown(&self) {
         if let Some(place) = &self.0.place {
-            place.hand_over(&self.0.node.hosts).await;
+            place.hand_over().await;
         }
         self.drain().await;
         self.stop().await;

@@ -186,6 +186,9 @@ impl ClusterBuilder {
                 .collect(),
         });
         reception.open(&node);
+        if let Some(place) = &place {
+            place.host(&node.hosts);
+        }
         let run = |host: &Arc<Host>| config.actors.spawn(Arc::clone(host).run(closing.clone()));
         let hosts = node.hosts.iter().map(run).collect();
         let led = async |host: &Arc<Host>| {

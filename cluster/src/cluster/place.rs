@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     ClusterConfig, NetworkConfig, OpenError,
+    moving::Moving,
     switchboard::{About, Later, Switchboard, Topic, about_members},
 };
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     host::Host,
     keyspace,
     members::{
-        EngineGroups, FORMAT, Identity, Introduction, MendError, Origin, Registrar, RegistrarParts, Seeds, Settled,
+        Action, Control, FORMAT, Identity, Introduction, MendError, Origin, Registrar, RegistrarParts, Seeds, Settled,
         Table, join,
     },
     peers::{Neighbours, NodeId},
@@ -43,6 +44,7 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// What connects a node to others.
 pub(crate) struct Place {
     pub(super) registrar: Arc<Registrar>,
+    moving: Arc<Moving>,
     engine: Arc<Engine>,
     switchboard: Arc<Switchboard>,
     raft: Arc<RaftPlane>,
@@ -154,13 +156,14 @@ impl Place {
         let requests = requests.map_err(|error| OpenError::Network(chain(&error)))?;
         raft.serve(engine.service());
         later.open(raft.peers());
+        let moving = Moving::new(&engine);
         let registrar = Registrar::new(RegistrarParts {
             node,
             cluster,
             shards: u16::try_from(engine.shards().len()).unwrap_or(u16::MAX),
             peers: About::new(Topic::Members, requests.peers()),
             meta: Some(engine.meta()),
-            control: Arc::new(EngineGroups::new(&engine)),
+            control: Arc::<Moving>::clone(&moving),
             clock: Arc::clone(&config.clock),
             known,
             directory: Some(path.to_owned()),
@@ -168,6 +171,7 @@ impl Place {
         switchboard.attach_members(Arc::clone(&registrar));
         let place = Self {
             registrar,
+            moving,
             engine,
             switchboard,
             raft: Arc::new(raft),
@@ -236,24 +240,26 @@ impl Place {
 
     /// Lets other nodes lead what this one leads: first what has begun is finished, then the other node takes over, and
     /// whoever calls meanwhile is answered by it.
-    pub(super) async fn hand_over(&self, hosts: &[Arc<Host>]) {
+    pub(super) async fn hand_over(&self) {
         let groups = (0..).map_while(|number| self.engine.group(number));
         let handing = groups.map(|group| async move {
             let Some(next) = successor(group) else { return };
             let shard = group
                 .number()
                 .checked_sub(1)
-                .and_then(|shard| usize::try_from(shard).ok());
-            if let Some(host) = shard.and_then(|shard| hosts.get(shard)) {
-                host.leave().await;
-            }
-            if let Err(error) = group.transfer_leader(next).await {
-                tracing::warn!(%error, group = group.number(), "leadership could not be handed over");
+                .and_then(|shard| u16::try_from(shard).ok());
+            if let Err(error) = self.moving.take(shard, Action::TransferLeader(next)).await {
+                tracing::warn!(error, group = group.number(), "leadership could not be handed over");
             }
         });
         if tokio::time::timeout(HAND_OVER, join_all(handing)).await.is_err() {
             tracing::warn!("not all leaders could be handed over in time");
         }
+    }
+
+    /// The hosts of the actors, which are there after the ways between the nodes.
+    pub(super) fn host(&self, hosts: &[Arc<Host>]) {
+        self.moving.host(hosts);
     }
 
     /// Ends what connects the node. The engine ends apart.
