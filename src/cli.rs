@@ -12,6 +12,7 @@ mod output;
 mod phases;
 mod runs;
 mod token;
+mod vectors;
 mod watch;
 
 pub use self::cluster::CertsError;

@@ -11,12 +11,17 @@
 //! is unknown or does not fit; nothing is ignored.
 
 mod load;
+mod node;
 mod planning;
 mod sections;
+mod shared;
 
 pub use load::{ConfigError, Layers, Origin, load};
+pub use node::NodeConfig;
+pub(crate) use node::{NodePlace, Protection};
 pub use planning::PlanningConfig;
 pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, ServerConfig};
+pub use shared::NotShared;
 
 use std::{ops::RangeInclusive, path::PathBuf};
 
@@ -46,6 +51,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Binding `DB`: the state of all actors.
     pub db: DbConfig,
+    /// The place of this node among others.
+    pub cluster: NodeConfig,
     /// Binding `FILES`: uploads, artifacts and packages.
     pub files: ObjectsConfig,
     /// Binding `VECTOR_INDEX`: similarity of artifacts.
@@ -106,9 +113,17 @@ mod tests {
             "outbound.connect-seconds",
             "outbound.total-seconds",
             "files.max-bytes",
+            "files.s3.request-seconds",
+            "vector-index.s3.retry-seconds",
         ] {
             let layers = Layers {
-                flags: vec![(key.to_owned(), "0".to_owned())],
+                flags: vec![
+                    ("files.s3.bucket".to_owned(), "plans".to_owned()),
+                    ("files.store".to_owned(), "s3".to_owned()),
+                    ("vector-index.s3.bucket".to_owned(), "plans".to_owned()),
+                    ("vector-index.store".to_owned(), "s3".to_owned()),
+                    (key.to_owned(), "0".to_owned()),
+                ],
                 ..Layers::default()
             };
             assert_eq!(load(&layers).unwrap_err().key(), Some(key));

@@ -16,6 +16,7 @@ mod etag;
 mod headers;
 mod health;
 mod idempotency;
+mod nodes;
 mod pages;
 mod planning;
 mod request;
@@ -24,6 +25,7 @@ mod session;
 mod sse;
 mod state;
 mod token;
+mod vectors;
 
 #[cfg(test)]
 mod tests;

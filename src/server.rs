@@ -3,9 +3,11 @@
 mod compose;
 mod failure;
 mod first_start;
+mod indexes;
 mod lock;
 pub(crate) mod migrations;
 mod operator;
+mod place;
 mod proxy_protocol;
 mod serve;
 

@@ -9,4 +9,5 @@ pub mod ports;
 pub mod records;
 pub mod run;
 pub mod tenant;
+pub mod vectors;
 pub mod workflows;

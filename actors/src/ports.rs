@@ -21,4 +21,6 @@ pub use model::{
 };
 pub use objects::{ObjectError, ObjectMeta, Objects};
 pub use search::{Search, SearchError, SearchHit, Source};
-pub use vectors::{VectorError, VectorMatch, VectorQuery, VectorRow, VectorScope, Vectors};
+pub use vectors::{
+    VectorChange, VectorEntry, VectorError, VectorMatch, VectorQuery, VectorRow, VectorScope, VectorWrite, Vectors,
+};

@@ -13,7 +13,8 @@ pub use detail::{
 };
 pub use messages::{
     ApproveRun, COMMENT_MAX, CancelRun, DeleteRun, EVENTS_MAX, GetArtifact, GetPackage, GetRun, GetRunDetail, IDEA_MAX,
-    IDEA_MIN, ListArtifacts, ListRunEvents, Origin, PauseRun, RejectRun, ResumeRun, RunState, StartRun, Started,
+    IDEA_MIN, ListArtifacts, ListRunEvents, Origin, PauseRun, RejectRun, ResumeRun, RunState, SendTexts, StartRun,
+    Started,
 };
 pub use similarity::{QUERY_MAX, SimilarArtifact, TOP_K_MAX, similar};
 

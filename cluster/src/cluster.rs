@@ -6,6 +6,7 @@ mod groups;
 mod history;
 mod inspection;
 mod listing;
+mod moving;
 mod network;
 mod nodes;
 mod open_error;

@@ -7,6 +7,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -41,6 +42,9 @@ use crate::{
 const DOUBTFUL: &str = "a commit has no definite success";
 const UNCONFIRMED: &str = "a majority does not confirm that this node still owns the shard";
 const ABNORMAL: &str = "an activation ended abnormally";
+
+/// How long the turns of a shard that leaves for another node may take.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// Services of the host that a batch concerns once it is durable.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,6 +94,8 @@ struct State {
     /// The last ownership that was given up, and must not be taken for a new one.
     lost: Option<Epoch>,
     draining: bool,
+    /// Another node is about to own the shard: what comes now is for that one.
+    leaving: bool,
     services: Option<CancellationToken>,
     mailboxes: HashMap<ActorHash, Arc<Mailbox>>,
     /// What came from other nodes under this ownership.
@@ -170,6 +176,7 @@ impl Host {
         }
         self.discard(&mut state);
         state.epoch = epoch;
+        state.leaving = false;
         if epoch.is_some() && !closing.is_cancelled() {
             let token = closing.child_token();
             state.services = Some(token.clone());
@@ -360,7 +367,7 @@ impl Host {
     ) -> Arrival {
         let mut state = self.state.lock();
         // One that goes shall not refuse what its successor will take.
-        if state.epoch != Some(epoch) || state.draining {
+        if state.epoch != Some(epoch) || state.draining || state.leaving {
             return Arrival::NotOwner;
         }
         if let Some((from, passage)) = passage {
@@ -398,6 +405,9 @@ impl Host {
         if state.draining {
             letter.reply().send(Err(Fault::Unavailable));
             return None;
+        }
+        if state.leaving {
+            return Some(letter);
         }
         if state.held.iter().any(|held| held.covers(address)) {
             letter.reply().send(Err(Fault::Unavailable));
@@ -533,6 +543,32 @@ impl Host {
             state.mailboxes.values().for_each(|mailbox| mailbox.seal());
         }
         self.passivate_all().await;
+    }
+
+    /// Leaves new letters to the node that is about to own the shard, and waits, but not for long, until those that are
+    /// here are handled and durable.
+    pub(crate) async fn leave(&self) {
+        {
+            let mut state = self.state.lock();
+            state.leaving = true;
+            state.mailboxes.values().for_each(|mailbox| mailbox.seal());
+        }
+        self.owned.send_replace(None);
+        if tokio::time::timeout(LEAVE, self.passivate_all()).await.is_err() {
+            tracing::debug!(
+                shard = self.shard.number(),
+                "a shard leaves before all its turns have ended"
+            );
+        }
+    }
+
+    /// Takes letters again: nobody else came to own the shard.
+    pub(crate) fn stay(&self) {
+        let mut state = self.state.lock();
+        state.leaving = false;
+        let epoch = state.epoch;
+        drop(state);
+        self.owned.send_replace(epoch);
     }
 
     /// Refuses letters to some actors from now on, and gives their mailboxes up.

@@ -22,9 +22,12 @@ mod tests;
 pub(crate) use registrar::{MendError, Registrar, RegistrarParts};
 pub(crate) use table::{Introduction, Table};
 
+pub(crate) use control::Control;
 pub(crate) use groups::EngineGroups;
 pub(crate) use identity::{Identity, IdentityError, Origin, Settled};
 pub(crate) use join::{Seeds, join};
+pub(crate) use messages::GroupReport;
 pub(crate) use node::FORMAT;
 pub use node::{Addresses, Member, MemberError, MemberState, NodeAddress, Role, Zone};
 pub use overview::{GroupOverview, Move, MoveOutcome, NodeOverview, Overview};
+pub(crate) use placement::Action;

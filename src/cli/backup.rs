@@ -110,7 +110,7 @@ pub(super) async fn run(
     if manifest.contents == Contents::Node {
         output.note(&format!(
             "files are not part of it: copy {} too; vectors are made again",
-            config.db.path.join(&config.files.path).display()
+            config.files.described(&config.db.path)
         ));
     }
     output.result(&json!({ "path": folder, "manifest": manifest }), || {

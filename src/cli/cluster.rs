@@ -1,10 +1,12 @@
 //! `foundation cluster`: what concerns several nodes.
 
 mod certs;
+mod nodes;
 
 use clap::Subcommand;
 
 pub use certs::CertsError;
+pub(super) use nodes::run;
 
 use super::{command::CliError, output::Output};
 
@@ -12,10 +14,10 @@ use super::{command::CliError, output::Output};
 pub(super) enum Command {
     /// Make the certificates with which nodes trust each other.
     Certs(certs::Arguments),
+    #[command(flatten)]
+    Nodes(nodes::Command),
 }
 
-pub(super) fn run(command: &Command, output: &Output) -> Result<(), CliError> {
-    match command {
-        Command::Certs(arguments) => Ok(certs::run(arguments, output)?),
-    }
+pub(super) fn certs(arguments: &certs::Arguments, output: &Output) -> Result<(), CliError> {
+    Ok(certs::run(arguments, output)?)
 }

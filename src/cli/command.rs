@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use super::{
     actors, backup,
     client::{Client, ClientError},
-    config, doctor, models,
+    cluster as nodes, config, doctor, models,
     output::Output,
-    phases, runs, token, watch,
+    phases, runs, token, vectors, watch,
 };
 use crate::{
     config::{Config, ConfigError, Layers, load},
@@ -70,9 +70,12 @@ enum Command {
     /// Look at actors, as the operator of the server.
     #[command(subcommand)]
     Actors(actors::Command),
+    /// Look at the vector index and make it anew, as the operator of the server.
+    #[command(subcommand)]
+    Vectors(vectors::Command),
     /// Manage what several nodes have in common.
     #[command(subcommand)]
-    Cluster(super::cluster::Command),
+    Cluster(nodes::Command),
     /// List the phases of a planning run.
     Phases,
 }
@@ -155,7 +158,7 @@ pub enum CliError {
     Job(String),
     /// The certificates of a cluster could not be made.
     #[error(transparent)]
-    Certs(#[from] super::cluster::CertsError),
+    Certs(#[from] nodes::CertsError),
     /// A check of `doctor` failed.
     #[error("{0} of the checks failed")]
     Unhealthy(usize),
@@ -235,7 +238,13 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
                 backup::restore_part(&arguments, &config, client, output).await
             })
         }
-        Command::Cluster(command) => super::cluster::run(&command, output),
+        Command::Cluster(nodes::Command::Certs(arguments)) => nodes::certs(&arguments, output),
+        Command::Cluster(nodes::Command::Nodes(command)) => {
+            let config = load(&layers)?;
+            with_client(&global, &config, environment, async |client| {
+                nodes::run(command, client, output).await
+            })
+        }
         Command::Phases => {
             phases::run(output);
             Ok(())
@@ -250,6 +259,12 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
             let config = load(&layers)?;
             with_client(&global, &config, environment, async |client| {
                 actors::run(command, client, output).await
+            })
+        }
+        Command::Vectors(command) => {
+            let config = load(&layers)?;
+            with_client(&global, &config, environment, async |client| {
+                vectors::run(command, client, output).await
             })
         }
         Command::Run(command) => {

@@ -262,7 +262,8 @@ impl Merge {
 
     fn finish(self) -> Result<Config, ConfigError> {
         let config = Config::deserialize(self.tree).expect("every change of the tree was deserialised");
-        match config.check() {
+        let checked = config.check().map_err(|(key, message)| (key.to_owned(), message));
+        match checked.and_then(|()| config.check_stores()) {
             Ok(()) => Ok(config),
             Err((key, message)) => {
                 let origin = self
@@ -270,11 +271,7 @@ impl Merge {
                     .into_iter()
                     .find_map(|(known, origin)| (known == key).then_some(origin))
                     .unwrap_or(Origin::Merged);
-                Err(ConfigError::BadValue {
-                    key: key.to_owned(),
-                    origin,
-                    message,
-                })
+                Err(ConfigError::BadValue { key, origin, message })
             }
         }
     }
@@ -287,6 +284,7 @@ impl Config {
         self.auth.check()?;
         self.log.check()?;
         self.db.check()?;
+        self.cluster.check()?;
         self.check_bounds()?;
         self.planning.check()?;
         self.ai.validate().map_err(|error| (error.key(), error.to_string()))?;

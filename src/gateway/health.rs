@@ -1,6 +1,7 @@
 //! What load balancers, supervisors and Prometheus ask.
 
 use actix_web::{HttpResponse, http::StatusCode, http::header, web};
+use cluster::MemberState;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -53,6 +54,9 @@ pub(crate) async fn ready(gateway: web::Data<Gateway>) -> Result<HttpResponse, P
     if gateway.readiness.is_draining() {
         return Err(Problem::unavailable("draining", "the server is stopping"));
     }
+    if let Some(state) = leaving(&gateway) {
+        return Err(Problem::unavailable("draining", format!("this node is {state}")));
+    }
     if !gateway.cluster.ready() {
         return Err(Problem::unavailable("not-ready", "not every shard has an owner"));
     }
@@ -64,6 +68,21 @@ pub(crate) async fn ready(gateway: web::Data<Gateway>) -> Result<HttpResponse, P
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(ready))
+}
+
+/// The state of this node where it gives away what it has.
+fn leaving(gateway: &Gateway) -> Option<MemberState> {
+    let node = gateway.cluster.node_id();
+    let state = gateway
+        .cluster
+        .members()
+        .into_iter()
+        .find(|member| member.id == node)?
+        .state;
+    match state {
+        MemberState::Draining | MemberState::Removing | MemberState::Removed => Some(state),
+        MemberState::Joining | MemberState::Up => None,
+    }
 }
 
 /// `GET /metrics`: Prometheus text.

@@ -8,7 +8,9 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{admin, api, backups, error::Problem, health, pages, request, session, sse, state::Gateway};
+use super::{
+    admin, api, backups, error::Problem, health, nodes, pages, request, session, sse, state::Gateway, vectors,
+};
 
 /// The whole HTTP application over one gateway.
 pub fn app(
@@ -32,6 +34,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/metrics").route(web::get().to(health::metrics)));
     auth(config);
     admin(config);
+    cluster(config);
     planning(config);
     page_routes(config);
     config.default_service(web::to(unknown));
@@ -52,9 +55,21 @@ fn admin(config: &mut ServiceConfig) {
         .service(at("/{class}/{tenant}/{name}").route(web::get().to(admin::show)))
         .service(at("/{class}/{tenant}/{name}/values").route(web::get().to(admin::values)))
         .service(at("/{class}/{tenant}/{name}/passivate").route(web::post().to(admin::passivate)))
+        .service(web::resource("/api/admin/vectors").route(web::get().to(vectors::list)))
+        .service(web::resource("/api/admin/vectors/{tenant}").route(web::get().to(vectors::show)))
+        .service(web::resource("/api/admin/vectors/{tenant}/rebuild").route(web::post().to(vectors::rebuild)))
         .service(web::resource("/api/admin/backups").route(web::post().to(backups::create)))
         .service(web::resource("/api/admin/restores").route(web::post().to(backups::restore)))
         .service(web::resource("/api/admin/jobs/{id}").route(web::get().to(backups::job)));
+}
+
+fn cluster(config: &mut ServiceConfig) {
+    let at = |path: &str| web::resource(format!("/api/cluster{path}"));
+    config
+        .service(at("").route(web::get().to(nodes::overview)))
+        .service(at("/nodes/{id}/drain").route(web::post().to(nodes::drain)))
+        .service(at("/nodes/{id}/up").route(web::post().to(nodes::up)))
+        .service(at("/nodes/{id}/remove").route(web::post().to(nodes::remove)));
 }
 
 fn planning(config: &mut ServiceConfig) {

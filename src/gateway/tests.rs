@@ -8,6 +8,7 @@ mod bench;
 mod hostile;
 mod input;
 mod joined;
+mod nodes;
 mod pages;
 mod runs;
 mod stream;

@@ -8,27 +8,32 @@ use actors::{
     ports::{ObjectError, Profile, Slot, VectorError},
     run::Run,
     tenant::Tenant,
+    vectors::VectorIndex,
 };
 use cluster::{
-    ClusterBuilder, ClusterConfig, OnFatal, OpenError, Stores,
+    CertificateError, ClusterBuilder, ClusterConfig, OnFatal, OpenError, Stores,
     prelude::{ActorError, Cluster},
 };
 use secrecy::SecretString;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::{failure::Fault, first_start, migrations::migrations};
+use super::{failure::Fault, first_start, migrations::migrations, place};
 use crate::{
     cli::Environment,
-    config::Config,
+    config::{Config, NotShared},
     gateway::{Backups, Gateway, ModelStatus, Parts, Planning, Readiness},
     planes::{
         ai::{self, ConnectError},
-        data::{LanceVectors, ObjectStorage},
+        data::{LanceVectors, ObjectStorage, StoreError},
         events::Watchers,
         search::{self, SearchConfigError},
     },
     telemetry::Telemetry,
 };
+
+/// What is said where an earlier version has left its index.
+const RENEWED: &str =
+    "the vector index of an earlier version was removed; it is made again from the artifacts in the background";
 
 /// Threads of agreement and timers; both work little and must not wait for actors.
 const RAFT_THREADS: usize = 1;
@@ -47,6 +52,15 @@ pub enum ComposeError {
         /// Why.
         source: OpenError,
     },
+    /// The place of the objects or of the vectors is not configured well.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Files or vectors lie where the other nodes do not reach them.
+    #[error(transparent)]
+    NotShared(#[from] NotShared),
+    /// The certificates of the node cannot be used.
+    #[error("failed to use the certificates of [cluster]: {0}")]
+    Certificates(#[from] CertificateError),
     /// The object store did not open.
     #[error("failed to open the object store: {0}")]
     Objects(#[from] ObjectError),
@@ -91,13 +105,20 @@ impl Runtimes {
         Ok(Self { actors, raft })
     }
 
-    pub(super) fn cluster_config(&self, config: &Config, fault: &Fault) -> ClusterConfig {
+    pub(super) fn cluster_config(&self, config: &Config, fault: &Fault) -> Result<ClusterConfig, ComposeError> {
         let mut cluster = ClusterConfig::new(self.actors.handle().clone(), self.raft.handle().clone());
         let fault = fault.clone();
         cluster.on_fatal = OnFatal::new(move |reason| fault.report(reason));
         cluster.shards = config.db.shards;
         cluster.bounds.slow_turn = Duration::from_millis(config.db.slow_turn_ms);
-        cluster
+        cluster.network = place::network(config)?;
+        Ok(cluster)
+    }
+
+    /// Ends the runtimes without waiting for what runs on them; the process is about to end.
+    pub(super) fn abandon(self) {
+        self.actors.shutdown_background();
+        self.raft.shutdown_background();
     }
 }
 
@@ -120,9 +141,15 @@ pub(super) async fn adapters(
         .and_then(|name| environment.get(name))
         .map(|key| SecretString::from(key.to_owned()));
     let search = search::open(&config.search, &config.outbound, search_key)?;
-    let objects = Arc::new(ObjectStorage::open(data, &config.files)?);
-    let vectors = LanceVectors::open(data, config.vector_index.clone(), ai.embedder.clone(), runtime.clone()).await?;
-    let status = model_status(&ai);
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let files = config.files.place(data, &variable)?;
+    let objects = Arc::new(ObjectStorage::open(&files, &config.files).await?);
+    let place = config.vector_index.place(data, &variable)?;
+    let vectors = LanceVectors::open(place, config.vector_index.clone(), ai.embedder.info(), runtime.clone()).await?;
+    let mut status = model_status(&ai);
+    if vectors.is_renewed() {
+        status.notices.push(RENEWED.to_owned());
+    }
     let env = Env {
         model: ai.model,
         embedder: ai.embedder,
@@ -155,6 +182,7 @@ fn register(builder: ClusterBuilder, env: Env) -> ClusterBuilder {
         .migrations(migrations())
         .actor::<Tenant>(env.clone())
         .actor::<Run>(env.clone())
+        .actor::<VectorIndex>(env.clone())
         .actor::<EventLog>(env)
 }
 

@@ -6,10 +6,13 @@ use cluster::{Migration, Migrations};
 const APPLICATION: &str = "foundation";
 
 /// Every file, by its name without the ending.
-const FILES: &[(&str, &str)] = &[(
-    "0001_first_classes",
-    include_str!("../../migrations/0001_first_classes.toml"),
-)];
+const FILES: &[(&str, &str)] = &[
+    (
+        "0001_first_classes",
+        include_str!("../../migrations/0001_first_classes.toml"),
+    ),
+    ("0002_vectors", include_str!("../../migrations/0002_vectors.toml")),
+];
 
 /// Every migration, in order.
 pub(crate) fn migrations() -> Migrations {
@@ -56,7 +59,10 @@ mod tests {
             .collect();
         assert_eq!(
             checksums,
-            ["05c77e98cf3c177c3e79b5da850889564f2c72a2620a1ed2a72adc850794189f"]
+            [
+                "05c77e98cf3c177c3e79b5da850889564f2c72a2620a1ed2a72adc850794189f",
+                "6cb6153a601e4f8db229893be84db44a7f2da1db427c95cb83f423ddac35e652",
+            ]
         );
     }
 }

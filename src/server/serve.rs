@@ -3,13 +3,16 @@
 use std::{convert::Infallible, fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use actix_web::HttpServer;
-use cluster::{Stores, prelude::TenantId};
+use cluster::{
+    NodeAddress, OpenError, Stores,
+    prelude::{Cluster, TenantId},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     compose::{self, ComposeError, Runtimes},
     failure::{FailureNote, Fault, space_left},
-    first_start,
+    first_start, indexes,
     lock::{DataLock, LockError},
     operator::{self, TokenFile},
     proxy_protocol,
@@ -28,6 +31,9 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// Time that the engine gets to close after the last request.
 const ENGINE_CLOSE: Duration = Duration::from_secs(30);
 
+/// Pause between two lines that say what a node waits for that does not open.
+const OPENING: Duration = Duration::from_secs(10);
+
 /// What the person who started the server is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
@@ -35,6 +41,11 @@ pub enum Note {
     LastFailure(String),
     /// What must be known about the models.
     Model(String),
+    /// The node is among others and does not open yet.
+    Waiting {
+        /// Who is asked to take it in, if it is new.
+        seeds: Vec<NodeAddress>,
+    },
     /// Requests are taken.
     Listening {
         /// Address for browsers.
@@ -60,6 +71,17 @@ impl fmt::Display for Note {
         match self {
             Self::LastFailure(text) => write!(formatter, "the last run of the server ended with an error: {text}"),
             Self::Model(text) => formatter.write_str(text),
+            Self::Waiting { seeds } if seeds.is_empty() => formatter
+                .write_str("waiting for other nodes of the cluster: so many must run that every shard has an owner"),
+            Self::Waiting { seeds } => {
+                let seeds: Vec<_> = seeds.iter().map(NodeAddress::as_str).collect();
+                write!(
+                    formatter,
+                    "waiting for the cluster: a new node for an answer of {}, any other until so many nodes run that \
+                     every shard has an owner",
+                    seeds.join(", ")
+                )
+            }
             Self::Listening { url, data } => {
                 write!(
                     formatter,
@@ -121,7 +143,19 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Lock(_) | Self::Telemetry(_) | Self::Bind { .. } => 2,
-            Self::Compose(ComposeError::Cluster { .. } | ComposeError::Ai(_) | ComposeError::Search(_)) => 2,
+            // The others may run the next time.
+            Self::Compose(ComposeError::Cluster {
+                source: OpenError::NoOwner(_),
+                ..
+            }) => 1,
+            Self::Compose(
+                ComposeError::Cluster { .. }
+                | ComposeError::Certificates(_)
+                | ComposeError::Ai(_)
+                | ComposeError::Search(_)
+                | ComposeError::Store(_)
+                | ComposeError::NotShared(_),
+            ) => 2,
             Self::Compose(
                 ComposeError::Runtime(_)
                 | ComposeError::Objects(_)
@@ -144,15 +178,37 @@ pub fn serve(config: Config, environment: &Environment, announce: &dyn Fn(&Note)
     let telemetry = Telemetry::install(&config.log)?;
     // Two providers are linked, so rustls would not choose by itself. Another one that was installed before serves as well.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    if !config.cluster.name.is_empty() {
+        config.check_shared().map_err(ComposeError::from)?;
+    }
     let _lock = DataLock::take(&config.db.path)?;
     let failure = FailureNote::new(&config.db.path);
     let runtimes = Runtimes::start(&config)?;
     let result = open_and_serve(&config, environment, announce, telemetry, &runtimes, &failure);
-    if let Err(error @ ServeError::Engine(_)) = &result {
-        tracing::error!(%error, "the server ends");
-        failure.leave(&error.to_string());
+    match result {
+        Ok(Ended::Served) => Ok(()),
+        Ok(Ended::Opening) => {
+            // What was not open yet has nothing to close, and may be waiting for others.
+            runtimes.abandon();
+            announce(&Note::Stopped);
+            Ok(())
+        }
+        Err(error) => {
+            if let ServeError::Engine(_) = &error {
+                tracing::error!(%error, "the server ends");
+                failure.leave(&error.to_string());
+            }
+            Err(error)
+        }
     }
-    result
+}
+
+/// When a server was told to stop.
+enum Ended {
+    /// Before it was open.
+    Opening,
+    /// While it served.
+    Served,
 }
 
 fn open_and_serve(
@@ -162,29 +218,22 @@ fn open_and_serve(
     telemetry: Telemetry,
     runtimes: &Runtimes,
     failure: &FailureNote,
-) -> Result<(), ServeError> {
+) -> Result<Ended, ServeError> {
     let watchers = Watchers::new(config.server.watchers_per_tenant);
     let fault = Fault::default();
-    let (cluster, gateway) = runtimes.actors.block_on(async {
-        let directory = config.db.cluster_dir();
-        // First of all: what a later program wrote is not touched, nor what stands beside it.
-        let stores = Stores::disk(&directory);
-        stores.check().map_err(|source| ComposeError::Cluster {
-            path: directory.clone(),
-            source,
-        })?;
-        let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), &watchers).await?;
-        let cluster = compose::cluster(runtimes.cluster_config(config, &fault), stores, env.clone())
-            .await
-            .map_err(|source| ComposeError::Cluster {
-                path: directory,
-                source,
-            })?;
-        let gateway = compose::gateway(config, cluster.clone(), env, model, watchers.clone(), telemetry)
-            .await
-            .map_err(ComposeError::Settings)?;
-        Ok::<_, ComposeError>((cluster, gateway))
+    let opening = open(config, environment, telemetry, runtimes, &watchers, &fault);
+    let (opened, mut signals) = runtimes.actors.block_on(async {
+        let mut signals = Signals::new().map_err(ServeError::Http)?;
+        let opened = tokio::select! {
+            opened = Box::pin(opening) => Some(opened?),
+            () = signals.next() => None,
+            never = waiting(config, announce) => match never {},
+        };
+        Ok::<_, ServeError>((opened, signals))
     })?;
+    let Some((cluster, gateway)) = opened else {
+        return Ok(Ended::Opening);
+    };
     if let Some(text) = failure.take() {
         tracing::warn!(failure = text, "the last run ended with a fatal error");
         announce(&Note::LastFailure(text));
@@ -192,12 +241,14 @@ fn open_and_serve(
     for notice in &gateway.model.notices {
         announce(&Note::Model(notice.clone()));
     }
-    let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce));
+    let checking = runtimes.actors.spawn(indexes::check_all(cluster.clone()));
+    let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce, &mut signals));
     if let Err(ServeError::Engine(_)) = &served {
         // Whoever waited was told that the outcome is unknown. Closing would sync files, and after one sync has failed the
         // success of another proves nothing; what was acknowledged is in the log.
-        return served;
+        return served.map(|()| Ended::Served);
     }
+    checking.abort();
     let closed = runtimes
         .actors
         .block_on(async { tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()).await });
@@ -206,11 +257,62 @@ fn open_and_serve(
     }
     served?;
     announce(&Note::Stopped);
-    Ok(())
+    Ok(Ended::Served)
 }
 
-async fn http(config: &Config, gateway: &Gateway, fault: &Fault, announce: &dyn Fn(&Note)) -> Result<(), ServeError> {
-    let mut signals = Signals::new().map_err(ServeError::Http)?;
+/// Opens what the server is made of.
+async fn open(
+    config: &Config,
+    environment: &Environment,
+    telemetry: Telemetry,
+    runtimes: &Runtimes,
+    watchers: &Watchers,
+    fault: &Fault,
+) -> Result<(Cluster, Gateway), ComposeError> {
+    let directory = config.db.cluster_dir();
+    // First of all: what a later program wrote is not touched, nor what stands beside it.
+    let stores = Stores::disk(&directory);
+    stores.check().map_err(|source| ComposeError::Cluster {
+        path: directory.clone(),
+        source,
+    })?;
+    let cluster = runtimes.cluster_config(config, fault)?;
+    let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), watchers).await?;
+    let cluster = compose::cluster(cluster, stores, env.clone())
+        .await
+        .map_err(|source| ComposeError::Cluster {
+            path: directory,
+            source,
+        })?;
+    let gateway = compose::gateway(config, cluster.clone(), env, model, watchers.clone(), telemetry)
+        .await
+        .map_err(ComposeError::Settings)?;
+    Ok((cluster, gateway))
+}
+
+/// Says now and then what a node among others waits for: nobody sees why it does not open.
+async fn waiting(config: &Config, announce: &dyn Fn(&Note)) -> Infallible {
+    if config.cluster.name.is_empty() {
+        return std::future::pending().await;
+    }
+    let note = Note::Waiting {
+        seeds: config.cluster.seeds.clone(),
+    };
+    tokio::time::sleep(OPENING).await;
+    announce(&note);
+    loop {
+        tracing::info!("{note}");
+        tokio::time::sleep(OPENING).await;
+    }
+}
+
+async fn http(
+    config: &Config,
+    gateway: &Gateway,
+    fault: &Fault,
+    announce: &dyn Fn(&Note),
+    signals: &mut Signals,
+) -> Result<(), ServeError> {
     let shared = gateway.clone();
     let mut server = HttpServer::new(move || app(shared.clone()))
         .disable_signals()

@@ -37,7 +37,7 @@ pub fn models() -> PathBuf {
 }
 
 /// A port that stays free until it is used: below those that the system gives to connections.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let mut candidates = std::iter::repeat_with(|| rand::random_range(20_000..32_000));
     candidates
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())

@@ -2,21 +2,55 @@
 
 use futures_util::future::BoxFuture;
 
-/// A vector index over the artifacts of all tenants.
+/// A vector index over the artifacts of all tenants. Each tenant's part has one writer at a time, known by its number.
 pub trait Vectors: Send + Sync + 'static {
-    /// Inserts rows, replacing those with the same tenant and id.
-    fn upsert(&self, rows: Vec<VectorRow>) -> BoxFuture<'static, Result<(), VectorError>>;
+    /// Applies changes to the part of a tenant, in order. An error may leave the first ones of them applied: all of them are
+    /// repeated then, which does no harm.
+    ///
+    /// Whoever writes with a greater number than anyone before takes the part over: from then on a write with a lesser one
+    /// changes nothing, also if it began before, and fails with [`VectorError::Superseded`].
+    fn write(&self, write: VectorWrite) -> BoxFuture<'static, Result<(), VectorError>>;
 
-    /// Finds the nearest rows, nearest first.
+    /// The number of the writer that has taken a tenant's part over last; 0 where there is no such part, or not any more.
+    fn writer(&self, tenant: String) -> BoxFuture<'static, Result<u64, VectorError>>;
+
+    /// Finds the nearest rows, nearest first. It sees every write that has returned, on whatever node.
     fn query(&self, query: VectorQuery) -> BoxFuture<'static, Result<Vec<VectorMatch>, VectorError>>;
 
-    /// Removes the rows of one attempt of a run (after a pivot), or of all its attempts.
-    fn delete_run(
+    /// Lists the rows of one attempt of a run. It sees every write that has returned, on whatever node.
+    fn listed(
         &self,
         tenant: String,
         run_id: String,
+        attempt: u32,
+    ) -> BoxFuture<'static, Result<Vec<VectorEntry>, VectorError>>;
+}
+
+/// Changes of one tenant's part of the index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VectorWrite {
+    /// Tenant whose rows are changed.
+    pub tenant: String,
+    /// Number of the writer, from 1.
+    pub writer: u64,
+    /// What is changed, in order.
+    pub changes: Vec<VectorChange>,
+}
+
+/// One change of a tenant's part of the index.
+#[derive(Debug, Clone, PartialEq)]
+pub enum VectorChange {
+    /// Inserts a row, or replaces the one with the same id.
+    Upsert(VectorRow),
+    /// Removes the rows of one attempt of a run (after a pivot), or of all its attempts.
+    DeleteRun {
+        /// The run.
+        run_id: String,
+        /// The attempt, or all of them.
         attempt: Option<u32>,
-    ) -> BoxFuture<'static, Result<(), VectorError>>;
+    },
+    /// Removes every row of the tenant.
+    Clear,
 }
 
 /// One embedded artifact.
@@ -24,8 +58,6 @@ pub trait Vectors: Send + Sync + 'static {
 pub struct VectorRow {
     /// `planning:<run>:<attempt>:<phase>`; unique within the tenant.
     pub id: String,
-    /// Tenant that owns the artifact.
-    pub tenant: String,
     /// Run of the artifact.
     pub run_id: String,
     /// Phase of the artifact.
@@ -38,6 +70,15 @@ pub struct VectorRow {
     pub text: String,
     /// Its vector.
     pub embedding: Vec<f32>,
+}
+
+/// A row that the index has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VectorEntry {
+    /// Phase of the artifact.
+    pub phase: String,
+    /// Version of the artifact.
+    pub version: u32,
 }
 
 /// Which artifacts a query may see.
@@ -99,6 +140,12 @@ pub enum VectorError {
         expected: usize,
         /// Length of the vector.
         actual: usize,
+    },
+    /// Another writer has taken the tenant's part over.
+    #[error("writer {writer} has taken the index over")]
+    Superseded {
+        /// Its number.
+        writer: u64,
     },
     /// The index could not be read or written.
     #[error("the vector index failed: {0}")]

@@ -7,13 +7,15 @@ use super::{
     detail::{Approval, Decision, GatheredCounts, PackageKeys, PhaseProgress, PhaseStatus, RunDetail},
     messages::{
         ApproveRun, COMMENT_MAX, CancelRun, DeleteRun, EVENTS_MAX, GetArtifact, GetPackage, GetRun, GetRunDetail,
-        IDEA_MAX, IDEA_MIN, ListArtifacts, ListRunEvents, PauseRun, RejectRun, ResumeRun, RunState, StartRun, Started,
+        IDEA_MAX, IDEA_MIN, ListArtifacts, ListRunEvents, PauseRun, RejectRun, ResumeRun, RunState, SendTexts,
+        StartRun, Started,
     },
 };
 use crate::{
     records::{Mode, PlanningArtifact, PlanningRun, RunEvent, RunEventKind, RunStatus},
+    vectors::{self, Answered, VectorIndex},
     workflows::planning::{
-        APPROVAL, ARTIFACTS, EVENTS, NewEvent, Record, RunParams, artifact_key, pages, passages, phase::PhaseId,
+        APPROVAL, ARTIFACTS, EVENTS, NewEvent, Record, RunParams, artifact_key, memory, pages, passages, phase::PhaseId,
     },
 };
 
@@ -289,8 +291,20 @@ impl Handler<DeleteRun> for Run {
         let record = record_mut(self)?;
         record.run.status = RunStatus::Deleted;
         record.save(None, ctx)?;
-        self.request_cleanup(ctx)?;
+        // A deleted run is no longer remembered by other runs.
+        memory::forget(record, None, ctx)?;
         state(self)
+    }
+}
+
+impl Handler<SendTexts> for Run {
+    async fn handle(&mut self, SendTexts { rebuild }: SendTexts, ctx: &mut Ctx<Self>) -> Result<()> {
+        let texts = match &self.state {
+            Some(record) => memory::texts(record, ctx).await?,
+            None => Vec::new(),
+        };
+        let index = ctx.get::<VectorIndex>(vectors::NAME);
+        ctx.send(&index, Answered { rebuild, texts })
     }
 }
 

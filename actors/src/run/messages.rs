@@ -123,6 +123,14 @@ pub struct CancelRun;
 #[message(name = "run.delete", reply = RunState)]
 pub struct DeleteRun;
 
+/// Sends the texts of the run to the tenant's index again; its rebuild asks for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Message)]
+#[message(name = "run.send-texts")]
+pub struct SendTexts {
+    /// Number of the rebuild.
+    pub rebuild: u64,
+}
+
 /// Lets a run that waits for approval make its package.
 #[derive(Debug, Clone, Serialize, Deserialize, Message)]
 #[message(name = "run.approve", reply = RunState)]

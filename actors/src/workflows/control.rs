@@ -177,14 +177,6 @@ impl<W: Workflow> WorkflowActor<W> {
         self.wake();
         Ok(())
     }
-
-    /// Has [`Workflow::cleanup`] done, now or after a crash.
-    pub(crate) fn request_cleanup(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
-        let instance = self.instance_mut()?;
-        instance.cleanup = true;
-        ctx.storage().put(&INSTANCE, instance)?;
-        self.clean(ctx)
-    }
 }
 
 impl<W: Workflow> Handler<Create> for WorkflowActor<W> {

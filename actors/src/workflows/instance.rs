@@ -20,8 +20,8 @@ use uuid::Uuid;
 use super::{
     Change, StepError, Steps, Workflow, limits,
     messages::{
-        BeginStep, Cleaned, Create, FinishStep, GetStatus, Hibernate, Pause, Ran, RecordEffect, Restart, Resume,
-        RunEnd, SendEvent, Terminate,
+        BeginStep, Create, FinishStep, GetStatus, Hibernate, Pause, Ran, RecordEffect, Restart, Resume, RunEnd,
+        SendEvent, Terminate,
     },
     record::{INSTANCE, Instance, OUTPUT, PARAMS, REQUEST, STEPS, StepKey, StepRecord},
     status::Status,
@@ -90,8 +90,7 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
                 .on::<FinishStep>()
                 .on::<RecordEffect>()
                 .on::<Hibernate>()
-                .on::<Ran>()
-                .on::<Cleaned>(),
+                .on::<Ran>(),
         )
     }
 
@@ -123,7 +122,9 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
 
     /// Rings for whichever comes first: a timer of the run, or the check that the run is still there.
     async fn alarm(&mut self, _alarm: Alarm, ctx: &mut Ctx<Self>) -> Result<()> {
-        let Some(instance) = &self.instance else { return Ok(()) };
+        let Some(instance) = &mut self.instance else {
+            return Ok(());
+        };
         if instance.status.is_active() {
             match &self.execution {
                 Some(execution) if execution.progress.receiver_count() > 0 => self.wake(),
@@ -131,7 +132,9 @@ impl<W: Workflow> VirtualActor for WorkflowActor<W> {
             }
             self.arm(ctx);
         } else if instance.cleanup {
-            self.clean(ctx)?;
+            // What an earlier version had to remove, the rebuild of the index has left out.
+            instance.cleanup = false;
+            ctx.storage().put(&INSTANCE, instance)?;
         }
         Ok(())
     }
@@ -174,18 +177,6 @@ impl<W: Workflow> WorkflowActor<W> {
         Ok(record.and_then(StepRecord::output))
     }
 
-    /// Starts the cleanup beside the mailbox; the alarm repeats it until it succeeds.
-    pub(super) fn clean(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
-        ctx.set_alarm(ctx.now().plus(Duration::from_mins(1)));
-        let work = W::cleanup(&self.state, ctx.env().clone());
-        ctx.pipe_to_self(async move {
-            Cleaned {
-                done: work.await.is_ok(),
-            }
-        });
-        Ok(())
-    }
-
     /// Starts an execution of the run; one that may still be there is left behind.
     pub(super) fn execute(&mut self, ctx: &mut Ctx<Self>) {
         let Some(instance) = &self.instance else { return };
@@ -195,7 +186,7 @@ impl<W: Workflow> WorkflowActor<W> {
         let (token, cancel) = (ctx.uuid(), ctx.activation().child_token());
         let (progress, changes) = watch::channel(0);
         let id = format!("{}/{}/{}", W::CLASS, ctx.tenant(), ctx.name());
-        let steps = Steps::new(ctx.self_ref(), token, changes, cancel.clone(), &id);
+        let steps = Steps::new(ctx.self_ref(), W::others(ctx), token, changes, cancel.clone(), &id);
         let (params, env, stop) = (self.params.clone(), ctx.env().clone(), cancel.clone());
         let work = async move {
             let end = tokio::select! {
@@ -334,18 +325,6 @@ impl<W: Workflow> Handler<Ran> for WorkflowActor<W> {
             .is_some_and(|execution| execution.token == token)
         {
             self.ran(end, ctx).await?;
-        }
-        Ok(())
-    }
-}
-
-impl<W: Workflow> Handler<Cleaned> for WorkflowActor<W> {
-    async fn handle(&mut self, Cleaned { done }: Cleaned, ctx: &mut Ctx<Self>) -> Result<()> {
-        if done {
-            let instance = self.instance_mut()?;
-            instance.cleanup = false;
-            ctx.storage().put(&INSTANCE, instance)?;
-            ctx.delete_alarm();
         }
         Ok(())
     }

@@ -141,10 +141,3 @@ pub(super) enum RunEnd {
     Failed(String),
     Interrupted,
 }
-
-/// The cleanup of a finished instance is over.
-#[derive(Debug, Clone, Serialize, Deserialize, Message)]
-#[message(name = "workflow.cleaned")]
-pub(super) struct Cleaned {
-    pub(super) done: bool,
-}

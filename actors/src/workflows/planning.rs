@@ -5,6 +5,7 @@ pub mod document;
 mod draft;
 mod effect;
 mod evidence;
+pub(crate) mod memory;
 mod notes;
 pub mod package;
 pub mod phase;

@@ -35,7 +35,7 @@ pub(super) struct Instance {
     pub(super) paused_ms: u64,
     /// Events taken so far; the next one's number.
     pub(super) events: u64,
-    /// What [`super::Workflow::cleanup`] does is still to be done.
+    /// Set by earlier versions, in which an instance removed by itself what it had left outside.
     pub(super) cleanup: bool,
 }
 

@@ -30,6 +30,7 @@ const CALLS: u32 = 5;
 pub struct Steps<W: Workflow> {
     /// Calls go through clones of it: one that fails would break it for the rest of the execution.
     instance: ActorRef<WorkflowActor<W>>,
+    others: W::Others,
     token: Uuid,
     progress: watch::Receiver<u64>,
     cancelled: CancellationToken,
@@ -40,6 +41,7 @@ impl<W: Workflow> Clone for Steps<W> {
     fn clone(&self) -> Self {
         Self {
             instance: self.instance.clone(),
+            others: self.others.clone(),
             token: self.token,
             progress: self.progress.clone(),
             cancelled: self.cancelled.clone(),
@@ -69,6 +71,7 @@ pub struct Attempt {
 impl<W: Workflow> Steps<W> {
     pub(super) fn new(
         instance: ActorRef<WorkflowActor<W>>,
+        others: W::Others,
         token: Uuid,
         progress: watch::Receiver<u64>,
         cancelled: CancellationToken,
@@ -76,11 +79,17 @@ impl<W: Workflow> Steps<W> {
     ) -> Self {
         Self {
             instance,
+            others,
             token,
             progress,
             cancelled,
             id: id.into(),
         }
+    }
+
+    /// The other actors that the work of steps may ask, through clones of their references.
+    pub fn others(&self) -> &W::Others {
+        &self.others
     }
 
     /// Executes `work` until it succeeds, fails for good, or has used up its retries, and stores the outcome before it returns

@@ -3,7 +3,6 @@
 use std::future::Future;
 
 use cluster::prelude::{ActorError, Ctx, Interface, Result};
-use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{StepError, Steps, WorkflowActor};
@@ -30,6 +29,8 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     type Reply: Serialize + DeserializeOwned + Send + 'static;
     /// The domain's state of one instance, loaded with the activation.
     type State: Send + 'static;
+    /// References to the other actors that steps ask.
+    type Others: Clone + Send + Sync + 'static;
 
     /// Adds the messages of the domain to those of the engine.
     fn interface(i: Interface<WorkflowActor<Self>>) -> Interface<WorkflowActor<Self>> {
@@ -46,6 +47,9 @@ pub trait Workflow: Sized + Send + Sync + 'static {
             ))
         }
     }
+
+    /// Makes the references to the other actors that steps ask.
+    fn others(ctx: &Ctx<WorkflowActor<Self>>) -> Self::Others;
 
     /// Reads the domain's state.
     fn load(ctx: &mut Ctx<WorkflowActor<Self>>) -> impl Future<Output = Result<Self::State>> + Send;
@@ -73,13 +77,6 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send {
         let _ = (state, change, ctx);
         async { Ok(()) }
-    }
-
-    /// Removes what a finished instance left outside of the cluster. Asked for by `WorkflowActor::request_cleanup`, and
-    /// repeated until it succeeds.
-    fn cleanup(state: &Self::State, env: Self::Env) -> BoxFuture<'static, Result<()>> {
-        let _ = (state, env);
-        Box::pin(async { Ok(()) })
     }
 }
 

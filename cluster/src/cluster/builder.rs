@@ -75,9 +75,10 @@ impl ClusterBuilder {
     /// nothing is changed.
     pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
         if let Some(network) = self.config.network.clone() {
-            let place = Place::open(&self.config, network, stores.0).await?;
+            // In a place of its own: the future of opening is large, and whoever opens holds it.
+            let place = Box::pin(Place::open(&self.config, network, stores.0)).await?;
             let (neighbours, groups) = (place.neighbours(), Groups::Engine(Arc::clone(place.engine())));
-            return Self { neighbours, ..self }.start_in(groups, Some(place)).await;
+            return Box::pin(Self { neighbours, ..self }.start_in(groups, Some(place))).await;
         }
         if let consensus::Stores::Disk { path, .. } = &stores.0 {
             place::refuse_member(path)?;
@@ -95,7 +96,7 @@ impl ClusterBuilder {
             on_fatal: Arc::new(move |reason| on_fatal.call(&reason)),
         })
         .await?;
-        self.start(Groups::Engine(Arc::new(engine))).await
+        Box::pin(self.start(Groups::Engine(Arc::new(engine)))).await
     }
 
     #[cfg(feature = "testing")]
@@ -186,6 +187,9 @@ impl ClusterBuilder {
                 .collect(),
         });
         reception.open(&node);
+        if let Some(place) = &place {
+            place.host(&node.hosts);
+        }
         let run = |host: &Arc<Host>| config.actors.spawn(Arc::clone(host).run(closing.clone()));
         let hosts = node.hosts.iter().map(run).collect();
         let led = async |host: &Arc<Host>| {

@@ -14,16 +14,18 @@ use uuid::Uuid;
 
 use super::{
     ClusterConfig, NetworkConfig, OpenError,
+    moving::Moving,
     switchboard::{About, Later, Switchboard, Topic, about_members},
 };
 use crate::{
     NodeAddress, Security,
     backup::CLUSTER_ID,
     cluster_id::ClusterId,
-    consensus::{self, Engine, EngineConfig, Stores},
+    consensus::{self, Engine, EngineConfig, Group, Stores},
+    host::Host,
     keyspace,
     members::{
-        EngineGroups, FORMAT, Identity, Introduction, MendError, Origin, Registrar, RegistrarParts, Seeds, Settled,
+        Action, Control, FORMAT, Identity, Introduction, MendError, Origin, Registrar, RegistrarParts, Seeds, Settled,
         Table, join,
     },
     peers::{Neighbours, NodeId},
@@ -42,6 +44,7 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// What connects a node to others.
 pub(crate) struct Place {
     pub(super) registrar: Arc<Registrar>,
+    moving: Arc<Moving>,
     engine: Arc<Engine>,
     switchboard: Arc<Switchboard>,
     raft: Arc<RaftPlane>,
@@ -153,13 +156,14 @@ impl Place {
         let requests = requests.map_err(|error| OpenError::Network(chain(&error)))?;
         raft.serve(engine.service());
         later.open(raft.peers());
+        let moving = Moving::new(&engine);
         let registrar = Registrar::new(RegistrarParts {
             node,
             cluster,
             shards: u16::try_from(engine.shards().len()).unwrap_or(u16::MAX),
             peers: About::new(Topic::Members, requests.peers()),
             meta: Some(engine.meta()),
-            control: Arc::new(EngineGroups::new(&engine)),
+            control: Arc::<Moving>::clone(&moving),
             clock: Arc::clone(&config.clock),
             known,
             directory: Some(path.to_owned()),
@@ -167,6 +171,7 @@ impl Place {
         switchboard.attach_members(Arc::clone(&registrar));
         let place = Self {
             registrar,
+            moving,
             engine,
             switchboard,
             raft: Arc::new(raft),
@@ -233,26 +238,28 @@ impl Place {
         &self.engine
     }
 
-    /// Lets other nodes lead what this one leads.
+    /// Lets other nodes lead what this one leads: first what has begun is finished, then the other node takes over, and
+    /// whoever calls meanwhile is answered by it.
     pub(super) async fn hand_over(&self) {
-        let node = self.registrar.node();
         let groups = (0..).map_while(|number| self.engine.group(number));
-        let led = groups.filter(|group| group.standing().leader == Some(node));
-        let handing = led.map(|group| async move {
-            let lag = group.lag().unwrap_or_default();
-            let voters = group.standing().voters;
-            let next = lag
-                .into_iter()
-                .filter(|(other, _)| voters.contains(other))
-                .min_by_key(|(_, lag)| *lag);
-            let Some((next, _)) = next else { return };
-            if let Err(error) = group.transfer_leader(next).await {
-                tracing::warn!(%error, group = group.number(), "leadership could not be handed over");
+        let handing = groups.map(|group| async move {
+            let Some(next) = successor(group) else { return };
+            let shard = group
+                .number()
+                .checked_sub(1)
+                .and_then(|shard| u16::try_from(shard).ok());
+            if let Err(error) = self.moving.take(shard, Action::TransferLeader(next)).await {
+                tracing::warn!(error, group = group.number(), "leadership could not be handed over");
             }
         });
         if tokio::time::timeout(HAND_OVER, join_all(handing)).await.is_err() {
             tracing::warn!("not all leaders could be handed over in time");
         }
+    }
+
+    /// The hosts of the actors, which are there after the ways between the nodes.
+    pub(super) fn host(&self, hosts: &[Arc<Host>]) {
+        self.moving.host(hosts);
     }
 
     /// Ends what connects the node. The engine ends apart.
@@ -268,6 +275,14 @@ impl Place {
         self.requests.shutdown().await;
         self.raft.shutdown().await;
     }
+}
+
+/// The voter that is closest to leading a group that this node leads.
+fn successor(group: &Group) -> Option<NodeId> {
+    let voters = group.standing().voters;
+    let others = group.lag()?.into_iter().filter(|(node, _)| voters.contains(node));
+    let (next, _) = others.min_by_key(|(_, lag)| *lag)?;
+    Some(next)
 }
 
 /// Finds out which node a directory is, and asks for a number if it has none.

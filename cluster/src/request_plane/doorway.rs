@@ -85,7 +85,7 @@ impl Doorway {
             match listener.accept().await {
                 Ok((socket, _)) => {
                     let doorway = Arc::clone(&self);
-                    self.plane.tasks.spawn(async move {
+                    self.plane.spawn(async move {
                         let closed = doorway.plane.closed.clone();
                         tokio::select! {
                             () = closed.cancelled() => {}

@@ -17,6 +17,7 @@ use parking_lot::RwLock;
 use ractor::{ActorRef, SpawnErr};
 use tokio::{
     net::TcpListener,
+    runtime::Handle,
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -103,10 +104,11 @@ impl RequestPlane {
             peers: RwLock::default(),
             closed: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            runtime: Handle::current(),
             opened: AtomicU64::new(0),
         });
         let doorway = Doorway::new(Arc::clone(&plane));
-        plane.tasks.spawn(doorway.listen(listener));
+        plane.spawn(doorway.listen(listener));
         Ok(Self { plane, address })
     }
 
@@ -135,7 +137,7 @@ impl RequestPlane {
         let removed = plane.closed.child_token();
         let peer = Arc::new(Peer::new(plane.config.node, node, address, name, removed));
         peers.insert(node, Arc::clone(&peer));
-        plane.tasks.spawn(dialler::keep(Arc::clone(plane), peer));
+        plane.spawn(dialler::keep(Arc::clone(plane), peer));
     }
 
     /// Ends the session with a node, and refuses it from now on.
@@ -201,7 +203,8 @@ pub(crate) struct Plane {
     pub(crate) meter: Arc<Meter>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) closed: CancellationToken,
-    pub(crate) tasks: TaskTracker,
+    tasks: TaskTracker,
+    runtime: Handle,
     pub(crate) mesh: Mesh,
     calls: ActorRef<Envelope>,
     answers: ActorRef<Envelope>,
@@ -272,8 +275,13 @@ impl Plane {
             return Err(end);
         }
         tracing::debug!(peer = %session.peer, session = %session.label, "a session is up");
-        self.tasks.spawn(Arc::clone(session).watch());
+        self.spawn(Arc::clone(session).watch());
         Ok(())
+    }
+
+    /// Runs a task of the plane, on the runtime of the plane.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
     }
 
     /// Drops a session that ractor_cluster does not know.

@@ -13,6 +13,7 @@
 
 mod bridge;
 mod client;
+mod field;
 mod history;
 mod host;
 mod lists;

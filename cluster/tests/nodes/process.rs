@@ -9,8 +9,8 @@ use std::{
 };
 
 use cluster::{
-    CertificateFiles, Certificates, ClusterConfig, Endpoint, NetworkConfig, NodeAddress, NodeName, Role, Security,
-    Stores, prelude::*,
+    CertificateFiles, Certificates, ClusterConfig, Endpoint, MemberState, NetworkConfig, NodeAddress, NodeId, NodeName,
+    Role, Security, Stores, prelude::*,
 };
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,13 @@ async fn answer(cluster: &Cluster, line: &str) -> String {
         },
         ["read", actor] => match growing(actor).ask(Read).await {
             Ok((length, digest)) => format!("read {length} {digest}"),
+            Err(error) => failed(&error),
+        },
+        ["remove", node] => match cluster
+            .set_member_state(NodeId::new(node.parse().unwrap()), MemberState::Removing)
+            .await
+        {
+            Ok(()) => "removing".to_owned(),
             Err(error) => failed(&error),
         },
         ["list", actor] => elements(growing(actor).ask(All).await),

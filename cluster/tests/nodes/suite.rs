@@ -1,17 +1,17 @@
 //! Rounds of faults under traffic.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use rand::{SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use crate::{
     bridge::Bridge,
-    client::{self, Clients, Connection},
-    history::{self, Call, Element, What},
-    host::Host,
+    client::{self, Clients, Connection, LISTS},
+    field::{Field, eventually},
+    history::{Call, Violation, What},
     nemesis::Fault,
 };
 
@@ -21,60 +21,42 @@ const CLIENTS: u64 = 8;
 /// Time without faults before the first and after each one.
 const CALM: Duration = Duration::from_millis(1_500);
 
-/// Longest time until every node answers for every list once all is well.
-const HEALS: Duration = Duration::from_secs(60);
+/// Longest time that no append to any list may be acknowledged while nodes come and go.
+const PAUSE: Duration = Duration::from_secs(3);
 
-/// What came of a run.
+/// How many of each answer clients had.
 #[derive(Debug, Default)]
-struct Summary {
-    faults: BTreeMap<Fault, u64>,
+struct Answers {
     acknowledged: usize,
     doubtful: usize,
     refused: usize,
     reads: usize,
 }
 
-impl Summary {
-    fn of(faults: BTreeMap<Fault, u64>, calls: &[Call]) -> Self {
-        let mut summary = Self {
-            faults,
-            ..Self::default()
-        };
+impl Answers {
+    fn of(calls: &[Call]) -> Self {
+        let mut answers = Self::default();
         for call in calls {
             *match call.what {
-                What::Appended { .. } => &mut summary.acknowledged,
-                What::Doubtful { .. } => &mut summary.doubtful,
-                What::Refused { .. } => &mut summary.refused,
-                What::Read { .. } => &mut summary.reads,
+                What::Appended { .. } => &mut answers.acknowledged,
+                What::Doubtful { .. } => &mut answers.doubtful,
+                What::Refused { .. } => &mut answers.refused,
+                What::Read { .. } => &mut answers.reads,
             } += 1;
         }
-        summary
+        answers
     }
 }
 
 /// Lets faults strike three nodes under traffic, each of `faults` at least once if there is room for it, and checks what
 /// clients were told.
-pub(crate) async fn run(faults: &[Fault], strikes: usize, seed: u64) {
+async fn run(faults: &[Fault], strikes: usize, seed: u64) {
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let directory = tempfile::tempdir().unwrap();
-    let mut bridge = Bridge::new();
-    let certificates = crate::process::certificates(directory.path(), 3);
-    let first = bridge.address(1);
-    let mut hosts: Vec<_> = (1..=3)
-        .map(|number| {
-            let seeds = if number == 1 { Vec::new() } else { vec![first] };
-            Host::new(&mut bridge, number, seeds, certificates.clone())
-        })
-        .collect();
-    for host in &mut hosts {
-        host.start(&bridge);
-        host.ready().await;
-    }
-    whole(&mut hosts).await;
+    let mut field = Field::new(3).await;
+    field.grow().await;
     let began = Instant::now();
-    let nodes: Vec<_> = hosts.iter().map(Host::clients).collect();
-    let clients = Clients::start(nodes.clone(), CLIENTS, seed);
+    let clients = Clients::start(field.clients(), CLIENTS, seed);
     let mut struck = BTreeMap::new();
     for strike in 0..strikes {
         tokio::time::sleep(CALM).await;
@@ -84,108 +66,83 @@ pub(crate) async fn run(faults: &[Fault], strikes: usize, seed: u64) {
         };
         let before = clients.acknowledged();
         println!("{:>6.1} s: {fault:?}", began.elapsed().as_secs_f32());
-        fault.strike(&bridge, &mut hosts, &mut random).await;
-        *struck.entry(fault).or_default() += 1;
+        fault.strike(&field.bridge, &mut field.hosts, &mut random).await;
+        *struck.entry(fault).or_insert(0) += 1;
         println!("           {} acknowledged meanwhile", clients.acknowledged() - before);
     }
-    tokio::time::sleep(CALM).await;
     let before = clients.acknowledged();
-    tokio::time::sleep(CALM).await;
-    let goes_on = clients.acknowledged() > before;
-    let calls = clients.stop().await;
-    let lists = settled(&nodes).await;
-    let heard = heard(&nodes, &lists).await;
-    let mut wrong: BTreeSet<_> = history::check(&calls, &lists);
-    wrong.extend(history::check_effects(&lists, &heard));
-    let summary = Summary::of(struck, &calls);
-    let times = |is: fn(&history::Violation) -> bool| wrong.iter().filter(|violation| is(violation)).count();
-    println!(
-        "{} faults {:?}\n{} appends acknowledged, {} in doubt, {} refused, {} reads\nlost {}, stale {}, doubled {}, other {}",
-        strikes,
-        summary.faults,
-        summary.acknowledged,
-        summary.doubtful,
-        summary.refused,
-        summary.reads,
-        times(|violation| matches!(violation, history::Violation::Lost { .. })),
-        times(|violation| matches!(violation, history::Violation::Stale { .. })),
-        times(|violation| {
-            matches!(
-                violation,
-                history::Violation::Doubled { .. } | history::Violation::Effect { .. }
-            )
-        }),
-        times(|violation| {
-            matches!(
-                violation,
-                history::Violation::Invented { .. } | history::Violation::Torn { .. }
-            )
-        }),
-    );
-    if !wrong.is_empty() || !goes_on {
-        for host in &mut hosts {
-            let kept = host.keep();
-            println!("host {}: {}\n{}", host.number, kept.display(), host.log());
-        }
-    }
-    assert!(wrong.is_empty(), "seed {seed}: {wrong:?}");
-    assert!(goes_on, "seed {seed}: nothing was acknowledged after the last fault");
-    assert!(
-        summary.acknowledged > 0 && summary.reads > 0,
-        "seed {seed}: {summary:?}"
-    );
-}
-
-/// Waits until every group has a voter on every host, and each host answers for each list.
-async fn whole(hosts: &mut [Host]) {
-    let nodes: Vec<_> = hosts.iter().map(Host::clients).collect();
-    eventually("every group has all its voters", async || {
-        let mut connection = Connection::open(nodes[0]).await.ok()?;
-        let overview: serde_json::Value = serde_json::from_str(&connection.call("overview").await.ok()?).ok()?;
-        let groups = overview["groups"].as_array()?;
-        let is_whole = |group: &serde_json::Value| group["voters"].as_array().is_some_and(|v| v.len() == nodes.len());
-        (!groups.is_empty() && groups.iter().all(is_whole)).then_some(())
+    eventually("appends are acknowledged again", async || {
+        (clients.acknowledged() > before + CLIENTS).then_some(())
     })
     .await;
-    settled(&nodes).await;
+    let calls = clients.stop().await;
+    let wrong = field.check(&calls, &field.clients()).await;
+    let times = |is: fn(&Violation) -> bool| wrong.iter().filter(|violation| is(violation)).count();
+    let answers = Answers::of(&calls);
+    println!(
+        "{strikes} faults injected: {struck:?}\n{} appends acknowledged, {} in doubt, {} refused, {} reads\n\
+         lost {}, stale reads {}, doubled effects {}, other {}",
+        answers.acknowledged,
+        answers.doubtful,
+        answers.refused,
+        answers.reads,
+        times(|violation| matches!(violation, Violation::Lost { .. })),
+        times(|violation| matches!(violation, Violation::Stale { .. })),
+        times(|violation| matches!(violation, Violation::Doubled { .. } | Violation::Effect { .. })),
+        times(|violation| matches!(violation, Violation::Invented { .. } | Violation::Torn { .. })),
+    );
+    assert!(wrong.is_empty(), "seed {seed}: {wrong:?}");
+    assert!(
+        answers.acknowledged > 0 && answers.reads > 0,
+        "seed {seed}: {answers:?}"
+    );
 }
 
-/// The lists as they are in the end, on which all nodes must agree.
-async fn settled(nodes: &[std::net::SocketAddr]) -> BTreeMap<u32, Vec<Element>> {
-    let first = eventually("every list can be read", async || client::all(nodes[0], "list").await).await;
-    for node in &nodes[1..] {
-        let other = eventually("every list can be read", async || client::all(*node, "list").await).await;
-        assert_eq!(first, other, "two nodes answer differently at rest");
-    }
-    first
-}
-
-/// What the witnesses heard, once they have heard of every element.
-async fn heard(nodes: &[std::net::SocketAddr], lists: &BTreeMap<u32, Vec<Element>>) -> BTreeMap<u32, Vec<Element>> {
-    let expected: usize = lists.values().map(Vec::len).sum();
-    let deadline = Instant::now() + HEALS;
-    loop {
-        let heard = eventually("every witness can be read", async || {
-            client::all(nodes[0], "heard").await
+/// How long after a fault the lists that a node owned answer on another one.
+async fn failover(fault: Fault, trials: usize, seed: u64) -> Vec<Duration> {
+    println!("{fault:?}, seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut field = Field::new(3).await;
+    field.grow().await;
+    let mut times = Vec::new();
+    while times.len() < trials {
+        let victim = random.random_range(0..field.hosts.len());
+        let survivor = field.hosts[(victim + 1) % field.hosts.len()].clients();
+        // Everybody knows who owns what.
+        eventually("every list can be read", async || client::all(survivor, "list").await).await;
+        let began = Instant::now();
+        match fault {
+            Fault::Freeze => field.hosts[victim].freeze(true),
+            _ => field.hosts[victim].kill(),
+        }
+        let elsewhere = (0..LISTS).map(|list| async move {
+            eventually("the list answers elsewhere", async || {
+                let mut connection = Connection::open(survivor).await.ok()?;
+                let answer = connection
+                    .call(&format!("append {list} {}", rand::random::<u64>()))
+                    .await
+                    .ok()?;
+                answer.starts_with("appended").then_some(())
+            })
+            .await;
+        });
+        futures_util::future::join_all(elsewhere).await;
+        times.push(began.elapsed());
+        match fault {
+            Fault::Freeze => field.hosts[victim].freeze(false),
+            _ => field.hosts[victim].start(&field.bridge),
+        }
+        field.hosts[victim].ready().await;
+        eventually("everybody leads again", async || {
+            let overview = field.overview().await?;
+            let nodes = overview["nodes"].as_array()?;
+            let leads = |node: &serde_json::Value| node["leads"].as_u64().is_some_and(|leads| leads > 0);
+            nodes.iter().all(leads).then_some(())
         })
         .await;
-        let has_all = heard.values().map(Vec::len).sum::<usize>() >= expected;
-        if has_all || Instant::now() > deadline {
-            return heard;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-}
-
-async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + HEALS;
-    loop {
-        if let Some(done) = attempt().await {
-            return done;
-        }
-        assert!(Instant::now() < deadline, "not within {HEALS:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    times.sort_unstable();
+    times
 }
 
 /// Whether the tests can run; says loudly why not.
@@ -207,6 +164,55 @@ async fn nothing_acknowledged_is_lost_whatever_strikes() {
     }
 }
 
+/// Guarantee 17.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_grows_to_three_and_back_to_one_and_loses_nothing() {
+    if !permitted() {
+        return;
+    }
+    let seed = rand::random::<u32>().into();
+    println!("seed {seed}");
+    let mut field = Field::new(3).await;
+    let alone = field.clients()[..1].to_vec();
+    let clients = Clients::start(alone.clone(), CLIENTS, seed);
+    field.grow().await;
+    for node in [3, 2] {
+        let removed = async || {
+            let mut connection = Connection::open(alone[0]).await.ok()?;
+            (connection.call(&format!("remove {node}")).await.ok()? == "removing").then_some(())
+        };
+        eventually("the node may be removed", removed).await;
+        eventually("the node is out", async || {
+            let overview = field.overview().await?;
+            let nodes = overview["nodes"].as_array()?;
+            let it = nodes.iter().find(|it| it["id"] == node)?;
+            (it["state"] == "Removed").then_some(())
+        })
+        .await;
+        field.hosts[node - 1].kill();
+    }
+    field.voters(1).await;
+    let calls = clients.stop().await;
+    let wrong = field.check(&calls, &alone).await;
+    let pause = longest_pause(&calls);
+    println!("{:?}, longest pause {} ms", Answers::of(&calls), pause.as_millis());
+    assert!(wrong.is_empty(), "seed {seed}: {wrong:?}");
+    assert!(pause < PAUSE, "seed {seed}: nothing was acknowledged for {pause:?}");
+}
+
+/// The longest time that a caller waited until its append, or the next one to the same list, was acknowledged.
+fn longest_pause(calls: &[Call]) -> Duration {
+    let is_append = |call: &&Call| !matches!(call.what, What::Read { .. });
+    let waits = calls.iter().filter(is_append).filter_map(|call| {
+        let same = calls
+            .iter()
+            .filter(|next| next.actor == call.actor && next.answered >= call.answered);
+        let acknowledged = same.filter(|next| matches!(next.what, What::Appended { .. }));
+        Some(acknowledged.map(|next| next.answered).min()? - call.called)
+    });
+    waits.max().unwrap_or_default()
+}
+
 /// The long form, started by `script/chaos`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: script/chaos"]
@@ -218,5 +224,22 @@ async fn long() {
     for run in 0..runs {
         println!("\nrun {} of {runs}", run + 1);
         self::run(&Fault::ALL, strikes, seed + run).await;
+    }
+}
+
+/// Started by `script/chaos --failover`: how long it takes until another node owns what one owned.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: script/chaos --failover"]
+async fn failovers() {
+    let trials = std::env::var_os("CHAOS_TRIALS").and_then(|value| value.to_str()?.parse().ok());
+    let trials = trials.unwrap_or(50);
+    for fault in [Fault::Kill, Fault::Freeze] {
+        let times = failover(fault, trials, rand::random::<u32>().into()).await;
+        println!(
+            "{trials} x {fault:?}: every list answers elsewhere after {} ms (least), {} ms (median), {} ms (most)",
+            times[0].as_millis(),
+            times[times.len() / 2].as_millis(),
+            times[times.len() - 1].as_millis()
+        );
     }
 }

@@ -183,3 +183,42 @@ async fn slow_turns_and_metrics_are_answered() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_operator_sees_and_rebuilds_the_index_of_each_tenant() {
+    const VECTORS: &str = "/api/admin/vectors";
+    Bench::with(silent(), async |bench| {
+        for tenant in ["acme", "default", "zoo"] {
+            create(bench, tenant).await;
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let operator = async |request: TestRequest| as_role(bench, Role::Operator, request).await.json();
+        let get = async |path: &str| operator(TestRequest::get().uri(&format!("{VECTORS}{path}"))).await;
+        let first = get("?limit=2").await;
+        let tenants = |page: &Value| -> Vec<String> {
+            let items = page["items"].as_array().unwrap().iter();
+            items.map(|item| item["tenant"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(tenants(&first), ["acme", "default"]);
+        let rest = get(&format!("?limit=2&cursor={}", first["next_cursor"].as_str().unwrap())).await;
+        assert_eq!(tenants(&rest), ["zoo"]);
+        assert_eq!(rest["next_cursor"], Value::Null);
+
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(
+            get("/acme").await["rebuild"],
+            Value::Null,
+            "it was built when it was first asked"
+        );
+        let begun = operator(TestRequest::post().uri(&format!("{VECTORS}/acme/rebuild"))).await;
+        assert_eq!(begun["rebuild"]["all_asked"], false);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let done = get("/acme").await;
+        assert_eq!((&done["pending"], &done["rebuild"]), (&Value::from(0), &Value::Null));
+        for role in [Role::Member, Role::Admin] {
+            let request = TestRequest::post().uri(&format!("{VECTORS}/acme/rebuild"));
+            as_role(bench, role, request).await.problem(403, "auth.role");
+        }
+    })
+    .await;
+}

@@ -16,6 +16,7 @@ use actors::{
     },
     run::Run,
     tenant::Tenant,
+    vectors::VectorIndex,
     workflows::planning::{phase::PhaseId, sample},
 };
 use bytes::Bytes;
@@ -153,6 +154,7 @@ impl Bench {
             .actor::<Run>(env.clone())
             .actor::<Tenant>(env.clone())
             .actor::<EventLog>(env.clone())
+            .actor::<VectorIndex>(env.clone())
             .start()
             .await;
         let gateway = Gateway::new(Parts {

@@ -1,7 +1,8 @@
 //! The contracts of the ports `Objects` and `Vectors`: what holds for every implementation, the fakes included.
 
 use actors::ports::{
-    ObjectError, ObjectMeta, Objects, VectorError, VectorMatch, VectorQuery, VectorRow, VectorScope, Vectors,
+    ObjectError, ObjectMeta, Objects, VectorChange, VectorError, VectorMatch, VectorQuery, VectorRow, VectorScope,
+    VectorWrite, Vectors,
 };
 use bytes::Bytes;
 
@@ -84,12 +85,11 @@ pub(super) async fn objects(objects: impl Objects) {
 }
 
 /// A row whose vector points into one of four directions.
-pub(super) fn row(tenant: &str, run_id: &str, attempt: u32, phase: &str, direction: usize) -> VectorRow {
+pub(super) fn row(run_id: &str, attempt: u32, phase: &str, direction: usize) -> VectorRow {
     let mut embedding = vec![0.1; 4];
     embedding[direction] = 1.0;
     VectorRow {
         id: format!("planning:{run_id}:{attempt}:{phase}"),
-        tenant: tenant.into(),
         run_id: run_id.into(),
         phase: phase.into(),
         attempt,
@@ -97,6 +97,40 @@ pub(super) fn row(tenant: &str, run_id: &str, attempt: u32, phase: &str, directi
         text: format!("{phase} of {run_id}"),
         embedding,
     }
+}
+
+/// Adds rows as a writer of a tenant.
+pub(super) async fn put(
+    vectors: &impl Vectors,
+    tenant: &str,
+    writer: u64,
+    rows: Vec<VectorRow>,
+) -> Result<(), VectorError> {
+    let changes = rows.into_iter().map(VectorChange::Upsert).collect();
+    let tenant = tenant.into();
+    let write = VectorWrite {
+        tenant,
+        writer,
+        changes,
+    };
+    vectors.write(write).await
+}
+
+/// Removes rows of a run as a writer of a tenant.
+pub(super) async fn forget(
+    vectors: &impl Vectors,
+    tenant: &str,
+    writer: u64,
+    run_id: &str,
+    attempt: Option<u32>,
+) -> Result<(), VectorError> {
+    let run_id = run_id.into();
+    let write = VectorWrite {
+        tenant: tenant.into(),
+        writer,
+        changes: vec![VectorChange::DeleteRun { run_id, attempt }],
+    };
+    vectors.write(write).await
 }
 
 /// Asks an index of four dimensions for what is nearest to one direction.
@@ -139,18 +173,20 @@ pub(super) async fn vectors(vectors: impl Vectors) {
         nearest(&vectors, "acme", VectorScope::Tenant, 0, 8).await.is_empty(),
         "empty at first"
     );
-    vectors.upsert(Vec::new()).await.expect("nothing to insert is no error");
-    vectors
-        .upsert(vec![
-            row("acme", "r1", 0, "intake", 0),
-            row("acme", "r1", 0, "market", 1),
-            row("acme", "r1", 1, "intake", 2),
-            row("acme", "r2", 0, "intake", 3),
-            row("other", "r1", 0, "intake", 0),
-            row("other", "r9", 0, "secret", 0),
-        ])
+    let writer = async |tenant: &str| vectors.writer(tenant.to_owned()).await.unwrap();
+    assert_eq!(writer("acme").await, 0, "nobody has written yet");
+    put(&vectors, "acme", 1, Vec::new())
         .await
-        .unwrap();
+        .expect("nothing to insert is no error");
+    let rows = vec![
+        row("r1", 0, "intake", 0),
+        row("r1", 0, "market", 1),
+        row("r1", 1, "intake", 2),
+        row("r2", 0, "intake", 3),
+    ];
+    put(&vectors, "acme", 1, rows).await.unwrap();
+    let rows = vec![row("r1", 0, "intake", 0), row("r9", 0, "secret", 0)];
+    put(&vectors, "other", 1, rows).await.unwrap();
 
     let all = nearest(&vectors, "acme", VectorScope::Tenant, 1, 8).await;
     assert_eq!(all.len(), 4, "a tenant sees its own rows and all of them");
@@ -187,14 +223,14 @@ pub(super) async fn vectors(vectors: impl Vectors) {
     let replaced = VectorRow {
         version: 2,
         text: "again".into(),
-        ..row("acme", "r1", 0, "intake", 0)
+        ..row("r1", 0, "intake", 0)
     };
     let overtaken = VectorRow {
         version: 9,
         text: "overtaken".into(),
         ..replaced.clone()
     };
-    vectors.upsert(vec![overtaken, replaced]).await.unwrap();
+    put(&vectors, "acme", 1, vec![overtaken, replaced]).await.unwrap();
     let found = nearest(&vectors, "acme", attempt("r1", 0), 0, 8).await;
     assert_eq!(
         names(&found),
@@ -212,16 +248,25 @@ pub(super) async fn vectors(vectors: impl Vectors) {
         "the same id of another tenant is another row"
     );
 
-    vectors.delete_run("acme".into(), "r1".into(), Some(0)).await.unwrap();
+    let listed = async |attempt| {
+        let entries = vectors.listed("acme".into(), "r1".into(), attempt).await.unwrap();
+        let mut entries: Vec<_> = entries.into_iter().map(|entry| (entry.phase, entry.version)).collect();
+        entries.sort();
+        entries
+    };
+    assert_eq!(listed(0).await, [("intake".to_owned(), 2), ("market".to_owned(), 1)]);
+    assert_eq!(listed(7).await, []);
+
+    forget(&vectors, "acme", 1, "r1", Some(0)).await.unwrap();
+    assert_eq!(listed(0).await, []);
     assert!(nearest(&vectors, "acme", attempt("r1", 0), 0, 8).await.is_empty());
     assert_eq!(
         nearest(&vectors, "acme", attempt("r1", 1), 0, 8).await.len(),
         1,
         "the other attempt stays"
     );
-    vectors.delete_run("acme".into(), "r1".into(), None).await.unwrap();
-    vectors
-        .delete_run("acme".into(), "r1".into(), None)
+    forget(&vectors, "acme", 1, "r1", None).await.unwrap();
+    forget(&vectors, "acme", 1, "r1", None)
         .await
         .expect("removing nothing is no error");
     assert_eq!(
@@ -247,37 +292,66 @@ pub(super) async fn vectors(vectors: impl Vectors) {
         "",
     ];
     for (phase, odd) in odd.iter().enumerate() {
-        vectors
-            .upsert(vec![row(odd, odd, 0, &format!("p{phase}"), 0)])
+        let phase = format!("p{phase}");
+        put(&vectors, "odd", 1, vec![row(odd, 0, &phase, 0), row(odd, 1, odd, 0)])
             .await
             .unwrap();
-        vectors.upsert(vec![row("odd", odd, 0, odd, 0)]).await.unwrap();
     }
     for (phase, odd) in odd.iter().enumerate() {
-        let found = nearest(&vectors, odd, attempt(odd, 0), 0, 50).await;
+        let found = nearest(&vectors, "odd", attempt(odd, 0), 0, 50).await;
         assert_eq!(
             names(&found),
             [(*odd, 0, format!("p{phase}").as_str())],
             "{odd:?} means itself only"
         );
     }
+    let rest = 2 * (odd.len() - 1);
+    assert_eq!(nearest(&vectors, "odd", others("it's"), 0, 50).await.len(), rest);
+    forget(&vectors, "odd", 1, "' OR '1'='1", None).await.unwrap();
+    assert_eq!(nearest(&vectors, "odd", VectorScope::Tenant, 0, 50).await.len(), rest);
+
+    // In one write: what comes later wins.
+    let again = |change| VectorChange::Upsert(row("r5", 0, change, 0));
+    let gone = VectorChange::DeleteRun {
+        run_id: "r5".into(),
+        attempt: None,
+    };
+    let write = VectorWrite {
+        tenant: "odd".into(),
+        writer: 1,
+        changes: vec![
+            again("first"),
+            VectorChange::Clear,
+            again("second"),
+            gone,
+            again("third"),
+        ],
+    };
+    vectors.write(write).await.unwrap();
+    let found = nearest(&vectors, "odd", VectorScope::Tenant, 0, 50).await;
+    assert_eq!(names(&found), [("r5", 0, "third")]);
+
+    put(&vectors, "acme", 3, vec![row("r4", 0, "intake", 0)]).await.unwrap();
+    assert_eq!((writer("acme").await, writer("other").await), (3, 1));
+    let superseded = Err(VectorError::Superseded { writer: 3 });
     assert_eq!(
-        nearest(&vectors, "odd", others("it's"), 0, 50).await.len(),
-        odd.len() - 1
+        put(&vectors, "acme", 2, vec![row("r4", 0, "market", 0)]).await,
+        superseded
     );
-    vectors
-        .delete_run("odd".into(), "' OR '1'='1".into(), Some(0))
+    assert_eq!(forget(&vectors, "acme", 1, "r4", None).await, superseded);
+    assert_eq!(
+        names(&nearest(&vectors, "acme", attempt("r4", 0), 0, 8).await),
+        [("r4", 0, "intake")],
+        "a superseded writer changes nothing"
+    );
+    put(&vectors, "other", 2, vec![row("r4", 0, "market", 0)])
         .await
-        .unwrap();
-    assert_eq!(
-        nearest(&vectors, "odd", VectorScope::Tenant, 0, 50).await.len(),
-        odd.len() - 1
-    );
+        .expect("each tenant has a writer of its own");
 
     let wrong = VectorError::Dimensions { expected: 4, actual: 3 };
     let short = VectorRow {
         embedding: vec![1.0; 3],
-        ..row("acme", "r3", 0, "intake", 0)
+        ..row("r3", 0, "intake", 0)
     };
     let query = VectorQuery {
         tenant: "acme".into(),
@@ -286,7 +360,7 @@ pub(super) async fn vectors(vectors: impl Vectors) {
         limit: 1,
     };
     assert_eq!(
-        vectors.upsert(vec![row("acme", "r3", 0, "market", 0), short]).await,
+        put(&vectors, "acme", 3, vec![row("r3", 0, "market", 0), short]).await,
         Err(wrong.clone())
     );
     assert_eq!(vectors.query(query).await, Err(wrong));

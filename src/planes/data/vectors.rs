@@ -1,20 +1,26 @@
-//! The vector index: LanceDB in a local directory.
+//! The vector index: LanceDB in a directory, a shared directory or a bucket.
 //!
 //! # Layout
-//! `current.json` names the table in use and the embedder its vectors are of; the table is a Lance dataset beside it. Vectors
-//! of different models cannot be compared, so an index is bound to one embedder: opened with another, all stored texts are
-//! embedded anew into a second table, `current.json` is replaced atomically, and the first table is dropped. A crash at any
-//! moment leaves either the old index or the new one in use, and the other is removed at the next start.
+//! `model-<digest>-<dimensions>/<tenant>.lance`: a Lance dataset for each tenant, below a directory for the embedding model,
+//! because vectors of different models cannot be compared. Rows are derived from artifacts: with another model, or where they
+//! were lost, the index actor of the tenant makes them again (`actors::vectors`).
 //!
-//! Search is exact: rows are filtered by tenant and scope first, then compared one by one. Writes are serial, synced before
-//! they are acknowledged, and the files they leave are compacted now and then.
+//! # Writers
+//! One writer commits to a table, the index actor of the tenant; the [`fence`] keeps out one that was superseded, in the commit
+//! itself. Writes of a process are serial, synced before they are acknowledged, and the files they leave are compacted now and
+//! then.
+//!
+//! # Readers
+//! Any node reads, and every query looks for the latest version first. Search is exact: rows are filtered by tenant and scope,
+//! then compared one by one.
 
+mod bucket;
 mod config;
-mod current;
+mod fence;
 mod index;
-mod rebuild;
 mod rows;
 mod synced;
+mod table;
 
 pub use config::VectorsConfig;
 pub use index::LanceVectors;

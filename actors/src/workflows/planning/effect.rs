@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    memory,
     phase::PhaseId,
     record::{ARTIFACTS, EXHAUSTED_MONTHS, NewEvent, Record, artifact_key, cut},
     verdict::KillAssessment,
@@ -43,6 +44,8 @@ pub enum Effect {
         /// Where it is.
         package: PackageKeys,
     },
+    /// The index is to forget the texts of the present attempt.
+    AttemptForgotten,
 }
 
 /// What applying an effect tells the workflow.
@@ -104,6 +107,7 @@ pub(super) async fn apply(record: &mut Record, effect: Effect, ctx: &mut Ctx<Run
             )?;
             record.save(None, ctx)?;
         }
+        Effect::AttemptForgotten => memory::forget(record, Some(record.attempt), ctx)?,
     }
     Ok(Applied::Done)
 }
@@ -150,6 +154,7 @@ async fn accept(record: &mut Record, accepted: Accepted, ctx: &mut Ctx<Run>) -> 
     artifact.duration_ms = now.as_millis().saturating_sub(started).max(0).unsigned_abs();
     ctx.storage()
         .put(&ARTIFACTS.key(&artifact_key(&phase, artifact.version)), &artifact)?;
+    memory::put(&artifact, ctx)?;
 
     record.versions.insert(phase.clone(), artifact.version);
     record.usage += artifact.usage;

@@ -9,7 +9,7 @@ use super::{
     context::{self, History},
     draft::Draft,
     effect::{Accepted, Applied, Effect},
-    opportunity,
+    memory, opportunity,
     phase::{self, PhaseId},
     review, store,
     verdict::{self, KillAssessment},
@@ -129,11 +129,9 @@ impl Plan {
         let stored = store::artifact(self, id, &artifact).await?;
         (artifact.object_key, artifact.sha256) = (stored.key, stored.sha256);
         let verdict = kill.as_ref().map_or(KillVerdict::Go, |kill| kill.verdict);
-        if verdict != KillVerdict::Pivot {
-            store::index(self, id, &content, version).await?;
-        } else if self.attempt < MAX_PIVOTS {
+        if verdict == KillVerdict::Pivot && self.attempt < MAX_PIVOTS {
             // Before the pivot is recorded: whatever ends the run in between, no abandoned attempt is ever found by others.
-            store::forget_attempt(self).await?;
+            memory::forget_attempt(self).await?;
         }
         if id == PhaseId::Opportunity {
             self.refined_idea = Some(opportunity::refined_idea(&content)).filter(|idea| !idea.is_empty());
@@ -152,6 +150,9 @@ impl Plan {
         } = self.steps.record(&self.step(id, "accept"), &accept).await?
         {
             (artifact.created_at, artifact.duration_ms) = (created_at, duration_ms);
+        }
+        if verdict != KillVerdict::Pivot {
+            memory::indexed(self, id, version).await?;
         }
         self.versions.insert(id, version);
         self.accepted.insert(id, artifact);

@@ -1,13 +1,12 @@
-//! What a run leaves outside of its actor: artifacts and package in the object store, texts in the vector index.
+//! What a run leaves in the object store: its artifacts and its package.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     RunParams,
-    context::{index_text, live},
+    context::live,
     effect::{Applied, Effect},
     package::Package,
     phase::PhaseId,
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::{
     env::Env,
-    ports::{ObjectError, VectorRow},
+    ports::ObjectError,
     records::PlanningArtifact,
     run::PackageKeys,
     workflows::{StepError, WorkError},
@@ -75,56 +74,6 @@ pub(super) async fn artifact(plan: &Plan, id: PhaseId, artifact: &PlanningArtifa
     };
     plan.steps
         .run(&plan.step(id, "store"), plan.env.planning.step, work)
-        .await
-}
-
-/// Embeds an artifact and puts it into the index.
-pub(super) async fn index(plan: &Plan, id: PhaseId, content: &Value, version: u32) -> Result<(), StepError> {
-    let text = index_text(id, content);
-    let work = |_| {
-        let (env, params, text, attempt) = (&plan.env, &plan.params, text.clone(), plan.attempt);
-        async move {
-            live(env, params, id, "index");
-            let embedded = env.embedder.embed(vec![text.clone()]).await;
-            let embedding = embedded
-                .map_err(|error| WorkError::retryable(error.to_string()))?
-                .into_iter()
-                .next();
-            let row = VectorRow {
-                id: format!("planning:{}:{attempt}:{}", params.run_id, id.as_str()),
-                tenant: params.tenant.clone(),
-                run_id: params.run_id.clone(),
-                phase: id.as_str().to_owned(),
-                attempt,
-                version,
-                text,
-                embedding: embedding.ok_or_else(|| WorkError::retryable("the embedding model answered nothing"))?,
-            };
-            env.vectors
-                .upsert(vec![row])
-                .await
-                .map_err(|error| WorkError::retryable(error.to_string()))
-        }
-    };
-    plan.steps
-        .run(&plan.step(id, "index"), plan.env.planning.step, work)
-        .await
-}
-
-/// Removes the texts of the present attempt from the index.
-pub(super) async fn forget_attempt(plan: &Plan) -> Result<(), StepError> {
-    let work = |_| {
-        let (env, params, attempt) = (&plan.env, &plan.params, plan.attempt);
-        async move {
-            let removed = env
-                .vectors
-                .delete_run(params.tenant.clone(), params.run_id.clone(), Some(attempt))
-                .await;
-            removed.map_err(|error| WorkError::retryable(error.to_string()))
-        }
-    };
-    plan.steps
-        .run(&plan.step(PhaseId::KillTest, "forget"), plan.env.planning.step, work)
         .await
 }
 

@@ -1,7 +1,6 @@
 //! The planning workflow: which step follows which.
 
-use cluster::prelude::{ActorError, Ctx, Interface, Result};
-use futures_util::future::BoxFuture;
+use cluster::prelude::{ActorError, ActorRef, Ctx, Interface, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,8 +14,9 @@ use crate::{
     records::{KillVerdict, RunConfig, RunEventKind, RunStatus},
     run::{
         ApproveRun, CancelRun, Decision, DeleteRun, GetArtifact, GetPackage, GetRun, GetRunDetail, ListArtifacts,
-        ListRunEvents, Origin, PauseRun, PhaseStatus, RejectRun, ResumeRun, Run, StartRun,
+        ListRunEvents, Origin, PauseRun, PhaseStatus, RejectRun, ResumeRun, Run, SendTexts, StartRun,
     },
+    vectors::{self, VectorIndex},
     workflows::{Change, StepError, Steps, Workflow, limits},
 };
 
@@ -59,6 +59,7 @@ impl Workflow for Planning {
     type Effect = Effect;
     type Reply = Applied;
     type State = Option<Record>;
+    type Others = ActorRef<VectorIndex>;
 
     fn interface(i: Interface<Run>) -> Interface<Run> {
         i.on::<StartRun>()
@@ -72,8 +73,13 @@ impl Workflow for Planning {
             .on::<ResumeRun>()
             .on::<CancelRun>()
             .on::<DeleteRun>()
+            .on::<SendTexts>()
             .on::<ApproveRun>()
             .on::<RejectRun>()
+    }
+
+    fn others(ctx: &Ctx<Run>) -> ActorRef<VectorIndex> {
+        ctx.get(vectors::NAME)
     }
 
     async fn load(ctx: &mut Ctx<Run>) -> Result<Self::State> {
@@ -150,18 +156,6 @@ impl Workflow for Planning {
         record.run.status = status;
         record.emit(event.phase(phase), ctx)?;
         record.save(None, ctx)
-    }
-
-    /// A deleted run is no longer remembered by other runs.
-    fn cleanup(state: &Self::State, env: Env) -> BoxFuture<'static, Result<()>> {
-        let run = state
-            .as_ref()
-            .map(|record| (record.tenant.clone(), record.run.id.clone()));
-        Box::pin(async move {
-            let Some((tenant, run_id)) = run else { return Ok(()) };
-            let removed = env.vectors.delete_run(tenant, run_id, None).await;
-            removed.map_err(|error| ActorError::retryable("run.cleanup", error.to_string()))
-        })
     }
 }
 

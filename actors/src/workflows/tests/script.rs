@@ -225,10 +225,13 @@ impl Workflow for Script {
     type Effect = String;
     type Reply = usize;
     type State = Vec<String>;
+    type Others = ();
 
     fn interface(i: Interface<Scripted>) -> Interface<Scripted> {
         i.on::<Notes>()
     }
+
+    fn others(_ctx: &Ctx<Scripted>) {}
 
     async fn load(ctx: &mut Ctx<Scripted>) -> Result<Self::State> {
         Ok(ctx.storage().get(&NOTES).await?.unwrap_or_default())

@@ -181,6 +181,17 @@ async fn a_node_that_was_removed_is_cut_off_and_refused() {
 }
 
 #[tokio::test]
+async fn peers_are_set_from_any_thread() {
+    let (a, b) = (start(A, echo()).await, start(B, echo()).await);
+    introduce(&b, A, a.address());
+    // A thread that knows no runtime.
+    std::thread::scope(|scope| {
+        scope.spawn(|| introduce(&a, B, b.address()));
+    });
+    connected(&a, B).await;
+}
+
+#[tokio::test]
 async fn nobody_connects_to_ractor_cluster_directly() {
     let a = start(A, echo()).await;
     assert!(a.plane().mesh.is_sealed(), "its own listener is gone");

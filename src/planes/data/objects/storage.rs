@@ -1,5 +1,6 @@
 //! The [`Objects`] port over `object_store`.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,22 +9,33 @@ use actors::ports::{ObjectError, ObjectMeta, Objects};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use object_store::local::LocalFileSystem;
+use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use super::location::OBJECT_SUFFIX;
 use super::{ObjectsConfig, envelope, location};
-use crate::planes::data::directory;
+use crate::planes::data::{directory, store::Place};
 
 /// Bodies from this size on are hashed off the asynchronous threads.
 const HASH_INLINE_BYTES: usize = 256 * 1024;
 /// Age from which a staged upload cannot belong to a running put.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// An object store: a local directory, or whatever else `object_store` reaches.
-#[derive(Debug, Clone)]
+/// An object store: a directory or a bucket.
+#[derive(Clone)]
 pub struct ObjectStorage {
     store: Arc<dyn ObjectStore>,
     max_bytes: u64,
+}
+
+impl fmt::Debug for ObjectStorage {
+    /// The short form: the long one of a bucket has the id of its access key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectStorage")
+            .field("store", &self.store.to_string())
+            .field("max_bytes", &self.max_bytes)
+            .finish()
+    }
 }
 
 impl ObjectStorage {
@@ -35,22 +47,34 @@ impl ObjectStorage {
         }
     }
 
-    /// Opens the directory of the configuration, relative to the data directory, and creates it where it is missing.
+    /// Opens the place of the objects, and sees that it can be used: a directory is created where it is missing, a bucket must
+    /// be there.
     ///
-    /// Files and their directories are synced before a put is acknowledged. What a killed process had staged is removed.
-    /// A removal is not synced: after a power loss a removed object may be there again, whole.
+    /// In a directory, files and their directories are synced before a put is acknowledged. What a killed process had staged is
+    /// removed. A removal is not synced: after a power loss a removed object may be there again, whole.
     /// It touches the disk: call it at start, not on a thread that serves requests.
     ///
     /// # Errors
-    /// [`ObjectError::Failed`] names the directory that could not be used.
-    pub fn open(data: &Path, config: &ObjectsConfig) -> Result<Self, ObjectError> {
-        let directory = data.join(&config.path);
-        let failed = |reason: &dyn std::fmt::Display| {
+    /// [`ObjectError::Failed`] names the place that could not be used.
+    pub(crate) async fn open(place: &Place, config: &ObjectsConfig) -> Result<Self, ObjectError> {
+        match place {
+            Place::Directory { path, .. } => Self::open_directory(path, config),
+            Place::Bucket(bucket) => {
+                let checked = bucket.check().await;
+                checked.map_err(|error| ObjectError::Failed(error.to_string()))?;
+                let part = PrefixStore::new(bucket.client.clone(), bucket.prefix.as_str());
+                Ok(Self::new(Arc::new(part), config))
+            }
+        }
+    }
+
+    fn open_directory(directory: &Path, config: &ObjectsConfig) -> Result<Self, ObjectError> {
+        let failed = |reason: &dyn fmt::Display| {
             ObjectError::Failed(format!("failed to open {}: {reason}", directory.display()))
         };
-        directory::create(&directory).map_err(|error| failed(&error))?;
-        remove_abandoned(&directory).map_err(|error| failed(&error))?;
-        let store = LocalFileSystem::new_with_prefix(&directory)
+        directory::create(directory).map_err(|error| failed(&error))?;
+        remove_abandoned(directory).map_err(|error| failed(&error))?;
+        let store = LocalFileSystem::new_with_prefix(directory)
             .map_err(|error| failed(&error))?
             .with_fsync(true);
         Ok(Self::new(Arc::new(store), config))
@@ -165,10 +189,17 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::planes::data::contract;
+    use crate::planes::data::{
+        contract,
+        store::{server::S3Server, tests as bucket},
+    };
 
     fn open(data: &Path) -> ObjectStorage {
-        ObjectStorage::open(data, &ObjectsConfig::default()).unwrap()
+        open_with(data, &ObjectsConfig::default()).unwrap()
+    }
+
+    fn open_with(data: &Path, config: &ObjectsConfig) -> Result<ObjectStorage, ObjectError> {
+        ObjectStorage::open_directory(&data.join(&config.path), config)
     }
 
     fn file(data: &Path, key: &str) -> PathBuf {
@@ -179,6 +210,62 @@ mod tests {
     async fn the_local_directory_keeps_the_contract() {
         let data = tempfile::tempdir().unwrap();
         contract::objects(open(data.path())).await;
+    }
+
+    #[tokio::test]
+    async fn a_bucket_keeps_the_contract() {
+        let server = S3Server::start();
+        let config = ObjectsConfig::default();
+        let objects = ObjectStorage::open(&bucket::place(&server), &config).await.unwrap();
+        contract::objects(objects.clone()).await;
+        assert!(
+            server.bucket().join("some/part").is_dir(),
+            "all keys begin with the prefix"
+        );
+        assert!(!format!("{objects:?}").contains("key"), "{objects:?}");
+    }
+
+    #[tokio::test]
+    async fn a_shared_directory_keeps_the_contract_and_shows_the_objects_of_others() {
+        let shared = tempfile::tempdir().unwrap();
+        let place = Place::Directory {
+            path: shared.path().join("objects"),
+            is_shared: true,
+        };
+        let config = ObjectsConfig::default();
+        let one = ObjectStorage::open(&place, &config).await.unwrap();
+        let other = ObjectStorage::open(&place, &config).await.unwrap();
+        contract::objects(one.clone()).await;
+        one.put("from/one".into(), "text/plain", "seen".into()).await.unwrap();
+        assert_eq!(other.get("from/one".into()).await.unwrap().1, "seen");
+    }
+
+    #[tokio::test]
+    async fn an_object_of_a_directory_can_be_copied_to_a_bucket_as_it_is() {
+        let (data, server) = (tempfile::tempdir().unwrap(), S3Server::start());
+        let written = open(data.path())
+            .put("a/b".into(), "text/plain", "kept".into())
+            .await
+            .unwrap();
+        let copy = server.bucket().join("some/part/a");
+        fs::create_dir_all(&copy).unwrap();
+        fs::copy(file(data.path(), "a/b"), copy.join("b~")).unwrap();
+        let config = ObjectsConfig::default();
+        let objects = ObjectStorage::open(&bucket::place(&server), &config).await.unwrap();
+        assert_eq!(objects.get("a/b".into()).await.unwrap(), (written, "kept".into()));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_is_a_failure_within_the_time_for_retries() {
+        let mut server = S3Server::start();
+        let config = ObjectsConfig::default();
+        let objects = ObjectStorage::open(&bucket::place(&server), &config).await.unwrap();
+        server.kill();
+        let began = std::time::Instant::now();
+        let failed = objects.put("a".into(), "text/plain", "b".into()).await;
+        assert!(matches!(failed, Err(ObjectError::Failed(_))), "{failed:?}");
+        assert!(matches!(objects.get("a".into()).await, Err(ObjectError::Failed(_))));
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     }
 
     #[tokio::test]
@@ -248,7 +335,7 @@ mod tests {
             max_bytes: 3,
             ..ObjectsConfig::default()
         };
-        let objects = ObjectStorage::open(data.path(), &config).unwrap();
+        let objects = open_with(data.path(), &config).unwrap();
         objects.put("a".into(), "text/plain", "abc".into()).await.unwrap();
         let refused = objects.put("b".into(), "text/plain", "abcd".into()).await.unwrap_err();
         assert_eq!(
@@ -262,7 +349,7 @@ mod tests {
     fn a_directory_that_cannot_be_made_is_named() {
         let data = tempfile::tempdir().unwrap();
         fs::write(data.path().join("objects"), b"a file").unwrap();
-        let error = ObjectStorage::open(data.path(), &ObjectsConfig::default()).unwrap_err();
+        let error = open_with(data.path(), &ObjectsConfig::default()).unwrap_err();
         assert!(error.to_string().contains("objects"), "{error}");
     }
 }

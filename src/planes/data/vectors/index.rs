@@ -1,30 +1,34 @@
 //! The [`Vectors`] port over LanceDB.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actors::ports::{Embedder, VectorError, VectorMatch, VectorQuery, VectorRow, Vectors};
-use futures_util::TryStreamExt;
+use actors::ports::{
+    EmbedderInfo, VectorChange, VectorEntry, VectorError, VectorMatch, VectorQuery, VectorWrite, Vectors,
+};
 use futures_util::future::{BoxFuture, FutureExt};
-use lancedb::arrow::arrow_array::{RecordBatch, RecordBatchIterator};
-use lancedb::query::{ExecutableQuery, QueryBase, Select};
-use lancedb::table::{CompactionOptions, Duration as Age, OptimizeAction};
-use lancedb::{Connection, DistanceType, ObjectStoreRegistry, Session, Table};
+use lancedb::{ObjectStoreRegistry, Session};
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
 
-use super::current::{self, Current};
-use super::rebuild::rebuild;
-use super::synced::Synced;
+use super::bucket::{self, BucketProvider};
+use super::table::{Common, TenantTable, lance};
 use super::{VectorsConfig, rows};
-use crate::planes::data::directory;
+use crate::planes::data::{directory, store::Place};
 
-/// Most rows one query answers.
-const MAX_LIMIT: usize = 1000;
+/// Most tables that are kept open; those that were not used for longest are closed first.
+const TABLES_MAX: usize = 256;
+/// Begins the name of the directory of each embedding model.
+const MODEL_PREFIX: &str = "model-";
+/// What versions before tables of tenants have left.
+const LEGACY_RECORD: &str = "current.json";
+const LEGACY_TABLE_PREFIX: &str = "artifacts-";
 
-/// A vector index in a local directory. Clones share it.
+/// A vector index with a table for each tenant. Clones share it.
 #[derive(Clone)]
 pub struct LanceVectors {
     shared: Arc<Shared>,
@@ -32,78 +36,76 @@ pub struct LanceVectors {
 }
 
 struct Shared {
-    table: Table,
-    dimensions: usize,
-    /// Directory of the table's files.
-    files: PathBuf,
-    config: VectorsConfig,
-    /// Writes are serial: Lance would otherwise retry those that meet.
-    writer: Mutex<Writer>,
-}
-
-#[derive(Debug, Default)]
-struct Writer {
-    synced: Synced,
-    /// Writes since the last compaction.
-    writes: u32,
+    common: Arc<Common>,
+    /// Open tables by tenant, and when each was used last.
+    tables: Mutex<HashMap<String, (Arc<TenantTable>, Instant)>>,
+    is_renewed: bool,
 }
 
 impl fmt::Debug for LanceVectors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LanceVectors")
-            .field("files", &self.shared.files)
-            .field("dimensions", &self.shared.dimensions)
+            .field("at", &self.shared.common.connection.uri())
+            .field("dimensions", &self.shared.common.dimensions)
             .finish_non_exhaustive()
     }
 }
 
 impl LanceVectors {
-    /// Opens the index of a data directory for an embedder, and rebuilds it first where its vectors are of another one.
+    /// Opens the index of an embedding model; vectors of another one lie elsewhere.
     ///
-    /// All work, now and later, runs on `runtime`, which must be multi-threaded: Lance keeps its threads busy.
-    /// One process at a time may have an index open; the lock of the data directory sees to that.
+    /// All work, now and later, runs on `runtime`, which must be multi-threaded: Lance keeps its threads busy. A directory of
+    /// this node is open in one process at a time; the lock of the data directory sees to that.
     ///
     /// # Errors
-    /// [`VectorError::Failed`] says what could not be read, written or embedded. The index is as it was before.
-    pub async fn open(
-        data: &Path,
+    /// [`VectorError::Failed`] says what could not be read or written.
+    pub(crate) async fn open(
+        place: Place,
         config: VectorsConfig,
-        embedder: Arc<dyn Embedder>,
+        embedder: EmbedderInfo,
         runtime: Handle,
     ) -> Result<Self, VectorError> {
-        let directory = data.join(&config.path);
-        let opening = async move { Shared::open(&directory, config, embedder.as_ref()).await };
+        let opening = Shared::open(place, config, embedder);
         let shared = Arc::new(join(&runtime, opening.boxed()).await?);
         Ok(Self { shared, runtime })
     }
 
-    /// Merges small files and removes old versions. It happens by itself after enough writes.
-    pub async fn compact(&self) -> Result<(), VectorError> {
-        let shared = self.shared.clone();
-        join(&self.runtime, async move { shared.compact().await }.boxed()).await
+    /// Says whether the index of an earlier version was found and removed: it is made again from the artifacts.
+    pub fn is_renewed(&self) -> bool {
+        self.shared.is_renewed
     }
 
-    /// Runs one write and makes it durable; every now and then a compaction follows beside the caller.
-    fn write<F>(
-        &self,
-        change: impl FnOnce(Arc<Shared>) -> F + Send + 'static,
-    ) -> BoxFuture<'static, Result<(), VectorError>>
-    where
-        F: Future<Output = Result<(), VectorError>> + Send + 'static,
-    {
-        let (shared, runtime) = (self.shared.clone(), self.runtime.clone());
-        let background = runtime.clone();
+    /// Merges small files and removes old versions of a tenant's table. It happens by itself after enough writes.
+    ///
+    /// # Errors
+    /// The table could not be read or written.
+    pub async fn compact(&self, tenant: &str) -> Result<(), VectorError> {
+        let table = self.shared.table(tenant);
+        join(&self.runtime, async move { table.compact().await }.boxed()).await
+    }
+}
+
+impl Vectors for LanceVectors {
+    fn write(&self, write: VectorWrite) -> BoxFuture<'static, Result<(), VectorError>> {
+        let VectorWrite {
+            tenant,
+            writer,
+            changes,
+        } = write;
+        let checked = changes.iter().try_for_each(|change| match change {
+            VectorChange::Upsert(row) => rows::check(&row.embedding, self.shared.common.dimensions),
+            VectorChange::DeleteRun { .. } | VectorChange::Clear => Ok(()),
+        });
+        if let Err(error) = checked {
+            return std::future::ready(Err(error)).boxed();
+        }
+        let (table, runtime) = (self.shared.table(&tenant), self.runtime.clone());
         async move {
+            let background = runtime.clone();
             let writing = async move {
-                let mut writer = shared.writer.lock().await;
-                change(shared.clone()).await?;
-                shared.sync(&mut writer).await?;
-                writer.writes += 1;
-                if writer.writes >= shared.config.compact_after_writes.get() {
-                    writer.writes = 0;
-                    let shared = shared.clone();
+                if table.write(writer, changes).await? {
                     background.spawn(async move {
-                        if let Err(error) = shared.compact().await {
+                        if let Err(error) = table.compact().await {
                             tracing::warn!(%error, "failed to compact the vector index");
                         }
                     });
@@ -114,239 +116,155 @@ impl LanceVectors {
         }
         .boxed()
     }
-}
 
-impl Vectors for LanceVectors {
-    fn upsert(&self, rows: Vec<VectorRow>) -> BoxFuture<'static, Result<(), VectorError>> {
-        let dimensions = self.shared.dimensions;
-        if let Err(error) = rows.iter().try_for_each(|row| rows::check(&row.embedding, dimensions)) {
-            return std::future::ready(Err(error)).boxed();
-        }
-        let rows = last_of_each(rows);
-        if rows.is_empty() {
-            return std::future::ready(Ok(())).boxed();
-        }
-        self.write(move |shared| async move {
-            let schema = rows::schema(shared.dimensions)?;
-            let batch = rows::batch(schema.clone(), &rows)?;
-            let mut merge = shared.table.merge_insert(&rows::KEY);
-            merge.when_matched_update_all(None).when_not_matched_insert_all();
-            let reader = RecordBatchIterator::new([Ok(batch)], schema);
-            merge.execute(Box::new(reader)).await.map_err(lance)?;
-            Ok(())
-        })
+    fn writer(&self, tenant: String) -> BoxFuture<'static, Result<u64, VectorError>> {
+        let (table, runtime) = (self.shared.table(&tenant), self.runtime.clone());
+        async move { join(&runtime, async move { table.writer().await }.boxed()).await }.boxed()
     }
 
     fn query(&self, query: VectorQuery) -> BoxFuture<'static, Result<Vec<VectorMatch>, VectorError>> {
-        if let Err(error) = rows::check(&query.embedding, self.shared.dimensions) {
+        if let Err(error) = rows::check(&query.embedding, self.shared.common.dimensions) {
             return std::future::ready(Err(error)).boxed();
         }
         if query.limit == 0 {
             return std::future::ready(Ok(Vec::new())).boxed();
         }
-        let (shared, runtime) = (self.shared.clone(), self.runtime.clone());
-        async move { join(&runtime, async move { shared.query(query).await }.boxed()).await }.boxed()
+        let (table, runtime) = (self.shared.table(&query.tenant), self.runtime.clone());
+        async move { join(&runtime, async move { table.query(query).await }.boxed()).await }.boxed()
     }
 
-    fn delete_run(
+    fn listed(
         &self,
         tenant: String,
         run_id: String,
-        attempt: Option<u32>,
-    ) -> BoxFuture<'static, Result<(), VectorError>> {
-        self.write(move |shared| async move {
-            let gone = rows::of_run(&tenant, &run_id, attempt);
-            shared.table.delete(&gone).await.map_err(lance)?;
-            Ok(())
-        })
+        attempt: u32,
+    ) -> BoxFuture<'static, Result<Vec<VectorEntry>, VectorError>> {
+        let (table, runtime) = (self.shared.table(&tenant), self.runtime.clone());
+        async move { join(&runtime, async move { table.listed(&run_id, attempt).await }.boxed()).await }.boxed()
     }
 }
 
 impl Shared {
-    async fn open(directory: &Path, config: VectorsConfig, embedder: &dyn Embedder) -> Result<Self, VectorError> {
-        let wanted = embedder.info();
-        rows::schema(wanted.dimensions)?;
-        let failed = |reason: String| VectorError::Failed(format!("failed to open {}: {reason}", directory.display()));
-        directory::create(directory).map_err(|error| failed(error.to_string()))?;
-        let uri = directory
-            .to_str()
-            .ok_or_else(|| failed("the path is not valid UTF-8".into()))?;
+    async fn open(place: Place, config: VectorsConfig, embedder: EmbedderInfo) -> Result<Self, VectorError> {
+        rows::schema(embedder.dimensions)?;
+        let registry = ObjectStoreRegistry::default();
+        let model = model_name(&embedder);
+        let (uri, files, is_shared, is_renewed) = match place {
+            Place::Directory { path, is_shared } => {
+                let failed =
+                    |reason: String| VectorError::Failed(format!("failed to open {}: {reason}", path.display()));
+                let tables = path.join(&model);
+                directory::create(&tables).map_err(|error| failed(error.to_string()))?;
+                let is_renewed = remove_legacy(&path).map_err(|error| failed(error.to_string()))?;
+                if !is_shared {
+                    remove_other_models(&path, &model).map_err(|error| failed(error.to_string()))?;
+                }
+                let uri = tables
+                    .to_str()
+                    .ok_or_else(|| failed("the path is not valid UTF-8".into()))?;
+                (uri.to_owned(), Some(tables), is_shared, is_renewed)
+            }
+            Place::Bucket(bucket) => {
+                let checked = bucket.check().await;
+                checked.map_err(|error| VectorError::Failed(error.to_string()))?;
+                let provider = BucketProvider(bucket);
+                let uri = provider.address(&model);
+                registry.insert(bucket::SCHEME, Arc::new(provider));
+                (uri, None, true, false)
+            }
+        };
         // Lance's own bounds are seven gigabytes.
         let half = config.cache_bytes / 2;
-        let session = Session::new(half, half, Arc::new(ObjectStoreRegistry::default()));
-        let connection = lancedb::connect(uri)
+        let session = Session::new(half, half, Arc::new(registry));
+        let connection = lancedb::connect(&uri)
             .session(Arc::new(session))
+            // Every query looks for the latest version: another node may have written it.
+            .read_consistency_interval(Duration::ZERO)
             .execute()
             .await
             .map_err(lance)?;
-
-        let mut current = Current::read(directory)?;
-        if let Some(known) = &current {
-            drop_others(&connection, &known.table()).await?;
-        }
-        let table = match &current {
-            Some(known) if known.embedder() == wanted => open_table(&connection, &known.table()).await?,
-            Some(known) => {
-                let old = open_table(&connection, &known.table()).await?;
-                let next = known.next(wanted.clone());
-                let new = rebuild(&connection, directory, &old, &next, embedder, &config).await?;
-                drop(old);
-                drop_others(&connection, &next.table()).await?;
-                current = Some(next);
-                new
-            }
-            None => {
-                refuse_orphans(&connection).await?;
-                let first = Current::first(wanted.clone());
-                let schema = rows::schema(wanted.dimensions)?;
-                let table = connection
-                    .create_empty_table(first.table(), schema)
-                    .execute()
-                    .await
-                    .map_err(lance)?;
-                first.adopt(directory).await?;
-                current = Some(first);
-                table
-            }
-        };
-        let name = current.map(|current| current.table()).unwrap_or_default();
-        let shared = Self {
-            table,
-            dimensions: wanted.dimensions,
-            files: directory.join(format!("{name}.lance")),
+        let common = Common {
+            connection,
+            directory: files,
+            is_shared,
+            dimensions: embedder.dimensions,
             config,
-            writer: Mutex::default(),
         };
-        let mut writer = shared.writer.lock().await;
-        shared.sync(&mut writer).await?;
-        drop(writer);
-        Ok(shared)
-    }
-
-    async fn query(&self, query: VectorQuery) -> Result<Vec<VectorMatch>, VectorError> {
-        let VectorQuery {
-            tenant,
-            scope,
-            embedding,
-            limit,
-        } = query;
-        let search = self
-            .table
-            .query()
-            .only_if_expr(rows::visible(&tenant, &scope))
-            .limit(limit.min(MAX_LIMIT))
-            .select(Select::columns(&rows::ANSWER))
-            .nearest_to(embedding)
-            .map_err(lance)?
-            .column(rows::VECTOR)
-            .distance_type(DistanceType::Cosine);
-        let batches: Vec<RecordBatch> = search
-            .execute()
-            .await
-            .map_err(lance)?
-            .try_collect()
-            .await
-            .map_err(lance)?;
-        let mut found = Vec::new();
-        for batch in &batches {
-            found.extend(rows::matches(batch)?);
-        }
-        // Equally near rows are ordered too, so that the same question on the same rows has the same answer.
-        found.sort_by(|a, b| {
-            b.score.total_cmp(&a.score).then_with(|| {
-                (&a.run_id, a.attempt, &a.phase, a.version).cmp(&(&b.run_id, b.attempt, &b.phase, b.version))
-            })
-        });
-        Ok(found)
-    }
-
-    async fn compact(&self) -> Result<(), VectorError> {
-        let mut writer = self.writer.lock().await;
-        let work = async {
-            let merge = OptimizeAction::Compact {
-                options: CompactionOptions::default(),
-                remap_options: None,
-            };
-            self.table.optimize(merge).await.map_err(lance)?;
-            let prune = OptimizeAction::Prune {
-                older_than: Some(Age::seconds(i64::from(self.config.keep_versions_seconds))),
-                // Safe because this process is the only one and the lock keeps every write out.
-                delete_unverified: Some(true),
-                error_if_tagged_old_versions: None,
-            };
-            self.table.optimize(prune).await.map_err(lance)
-        };
-        let limit = Duration::from_secs(self.config.compact_seconds);
-        let outcome = tokio::time::timeout(limit, Box::pin(work)).await;
-        self.sync(&mut writer).await?;
-        match outcome {
-            Ok(Ok(stats)) => tracing::debug!(?stats, "compacted the vector index"),
-            Ok(Err(error)) => return Err(error),
-            Err(_) => tracing::warn!(?limit, "compaction of the vector index ran out of time"),
-        }
-        Ok(())
-    }
-
-    async fn sync(&self, writer: &mut Writer) -> Result<(), VectorError> {
-        let mut synced = std::mem::take(&mut writer.synced);
-        let files = self.files.clone();
-        let (synced, outcome) = tokio::task::spawn_blocking(move || {
-            let outcome = synced.sync(&files);
-            (synced, outcome)
+        Ok(Self {
+            common: Arc::new(common),
+            tables: Mutex::default(),
+            is_renewed,
         })
-        .await
-        .map_err(|error| VectorError::Failed(error.to_string()))?;
-        writer.synced = synced;
-        outcome.map_err(|error| VectorError::Failed(format!("failed to sync {}: {error}", self.files.display())))
     }
-}
 
-async fn open_table(connection: &Connection, name: &str) -> Result<Table, VectorError> {
-    connection.open_table(name).execute().await.map_err(lance)
-}
-
-/// Removes what a rebuild left behind, before or after it took effect.
-async fn drop_others(connection: &Connection, keep: &str) -> Result<(), VectorError> {
-    for name in connection.table_names().execute().await.map_err(lance)? {
-        if name != keep && current::is_generation(&name) {
-            tracing::info!(table = %name, "dropping a superseded vector table");
-            connection.drop_table(&name, &[]).await.map_err(lance)?;
+    /// The table of a tenant. A closed one is opened when it is needed.
+    fn table(&self, tenant: &str) -> Arc<TenantTable> {
+        let mut tables = self.tables.lock();
+        let now = Instant::now();
+        if let Some((table, used)) = tables.get_mut(tenant) {
+            *used = now;
+            return table.clone();
         }
-    }
-    Ok(())
-}
-
-/// Without a record only a first start that was cut short may have left a table, and that one is empty.
-async fn refuse_orphans(connection: &Connection) -> Result<(), VectorError> {
-    for name in connection.table_names().execute().await.map_err(lance)? {
-        if current::is_generation(&name) {
-            let rows = open_table(connection, &name)
-                .await?
-                .count_rows(None)
-                .await
-                .map_err(lance)?;
-            if rows > 0 {
-                return Err(VectorError::Failed(format!(
-                    "current.json is missing beside the table {name} with {rows} rows: restore it, or move the directory \
-                     away to begin with an empty index"
-                )));
+        if tables.len() >= TABLES_MAX {
+            // One that is at work is not closed: two of one tenant would not write one after the other.
+            let idle = tables.iter().filter(|(_, (table, _))| Arc::strong_count(table) == 1);
+            let oldest = idle.min_by_key(|(_, (_, used))| *used).map(|(name, _)| name.clone());
+            if let Some(oldest) = oldest {
+                tables.remove(&oldest);
             }
-            connection.drop_table(&name, &[]).await.map_err(lance)?;
         }
+        let table = Arc::new(TenantTable::new(self.common.clone(), tenant.to_owned()));
+        tables.insert(tenant.to_owned(), (table.clone(), now));
+        table
+    }
+}
+
+/// Where the vectors of a model are: they cannot be compared with those of another.
+fn model_name(embedder: &EmbedderInfo) -> String {
+    let digest = Sha256::digest(embedder.model.as_bytes());
+    let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{MODEL_PREFIX}{short}-{}", embedder.dimensions)
+}
+
+/// Removes the one table that all tenants had in earlier versions, and tells whether there was one.
+fn remove_legacy(directory: &Path) -> std::io::Result<bool> {
+    let is_legacy = |name: &str| {
+        let number = name
+            .strip_prefix(LEGACY_TABLE_PREFIX)
+            .and_then(|rest| rest.strip_suffix(".lance"));
+        number.is_some_and(|number| number.parse::<u64>().is_ok())
+    };
+    let mut found = false;
+    for table in entries(directory, is_legacy)? {
+        std::fs::remove_dir_all(table)?;
+        found = true;
+    }
+    // Last: what a crash leaves half-done is found again.
+    for record in entries(directory, |name| name == LEGACY_RECORD)? {
+        std::fs::remove_file(record)?;
+        found = true;
+    }
+    Ok(found)
+}
+
+/// Removes what was made with other embedding models.
+fn remove_other_models(directory: &Path, present: &str) -> std::io::Result<()> {
+    for other in entries(directory, |name| name.starts_with(MODEL_PREFIX) && name != present)? {
+        tracing::info!(directory = %other.display(), "removing the vectors of another embedding model");
+        std::fs::remove_dir_all(other)?;
     }
     Ok(())
 }
 
-/// Keeps the last of rows with the same tenant and id: a merge would insert each of them.
-fn last_of_each(rows: Vec<VectorRow>) -> Vec<VectorRow> {
-    let mut seen = std::collections::HashSet::with_capacity(rows.len());
-    let mut kept: Vec<VectorRow> = rows
-        .into_iter()
-        .rev()
-        .filter(|row| seen.insert((row.tenant.clone(), row.id.clone())))
-        .collect();
-    kept.reverse();
-    kept
+fn entries(directory: &Path, is_wanted: impl Fn(&str) -> bool) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(&is_wanted) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
 }
 
 /// Runs work on the runtime of the index and waits for it from wherever the caller is.
@@ -359,10 +277,6 @@ async fn join<T: Send + 'static>(
             "work on the vector index ended early: {error}"
         )))
     })
-}
-
-pub(super) fn lance(error: lancedb::Error) -> VectorError {
-    VectorError::Failed(error.to_string())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actors::ports::{VectorError, VectorMatch, VectorRow, VectorScope};
+use actors::ports::{VectorEntry, VectorError, VectorMatch, VectorRow, VectorScope};
 use lancedb::arrow::arrow_array::cast::AsArray;
 use lancedb::arrow::arrow_array::types::{Float32Type, UInt32Type};
 use lancedb::arrow::arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt32Array};
@@ -15,8 +15,8 @@ pub(super) const KEY: [&str; 2] = ["tenant", "id"];
 pub(super) const VECTOR: &str = "vector";
 /// The column that a search adds.
 const DISTANCE: &str = "_distance";
-/// The columns of a row without its vector.
-pub(super) const WITHOUT_VECTOR: [&str; 7] = ["id", "tenant", "run_id", "phase", "attempt", "version", "text"];
+/// The columns that say which artifact a row is of.
+pub(super) const ENTRY: [&str; 2] = ["phase", "version"];
 /// The columns that an answer is made of.
 pub(super) const ANSWER: [&str; 6] = ["run_id", "phase", "attempt", "version", "text", DISTANCE];
 
@@ -58,8 +58,8 @@ pub(super) fn check(embedding: &[f32], dimensions: usize) -> Result<(), VectorEr
     Ok(())
 }
 
-/// Makes one batch of rows whose vectors were checked.
-pub(super) fn batch(schema: SchemaRef, rows: &[VectorRow]) -> Result<RecordBatch, VectorError> {
+/// Makes one batch of rows of a tenant whose vectors were checked.
+pub(super) fn batch(schema: SchemaRef, tenant: &str, rows: &[VectorRow]) -> Result<RecordBatch, VectorError> {
     let text =
         |field: fn(&VectorRow) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(field))) };
     let number =
@@ -71,7 +71,7 @@ pub(super) fn batch(schema: SchemaRef, rows: &[VectorRow]) -> Result<RecordBatch
     let vectors = FixedSizeListArray::try_new(item.clone(), *length, Arc::new(values), None).map_err(arrow)?;
     let columns = vec![
         text(|row| &row.id),
-        text(|row| &row.tenant),
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|_| tenant))),
         text(|row| &row.run_id),
         text(|row| &row.phase),
         number(|row| row.attempt),
@@ -82,27 +82,14 @@ pub(super) fn batch(schema: SchemaRef, rows: &[VectorRow]) -> Result<RecordBatch
     RecordBatch::try_new(schema, columns).map_err(arrow)
 }
 
-/// Reads rows of [`WITHOUT_VECTOR`]; their vectors are empty.
-pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<VectorRow>, VectorError> {
-    let (id, tenant) = (text(batch, "id")?, text(batch, "tenant")?);
-    let (run_id, phase) = (text(batch, "run_id")?, text(batch, "phase")?);
-    let (attempt, version, body) = (
-        number(batch, "attempt")?,
-        number(batch, "version")?,
-        text(batch, "text")?,
-    );
-    Ok((0..batch.num_rows())
-        .map(|at| VectorRow {
-            id: id.value(at).into(),
-            tenant: tenant.value(at).into(),
-            run_id: run_id.value(at).into(),
-            phase: phase.value(at).into(),
-            attempt: attempt.value(at),
-            version: version.value(at),
-            text: body.value(at).into(),
-            embedding: Vec::new(),
-        })
-        .collect())
+/// Reads which artifacts rows are of.
+pub(super) fn entries(batch: &RecordBatch) -> Result<Vec<VectorEntry>, VectorError> {
+    let (phase, version) = (text(batch, "phase")?, number(batch, "version")?);
+    let entry = |at: usize| VectorEntry {
+        phase: phase.value(at).into(),
+        version: version.value(at),
+    };
+    Ok((0..batch.num_rows()).map(entry).collect())
 }
 
 /// Reads the answers of a search.

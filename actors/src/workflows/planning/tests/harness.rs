@@ -17,6 +17,7 @@ use crate::{
     records::{Mode, RunConfig, RunEvent, RunEventKind, RunStatus},
     run::{GetRunDetail, ListRunEvents, Run, RunDetail, StartRun, Started},
     tenant::{self, Tenant},
+    vectors::{self, VectorIndex},
     workflows::planning::{phase::PhaseId, sample},
 };
 
@@ -137,7 +138,11 @@ impl Bench {
             .simulated(faults)
             .actor::<Run>(env.clone())
             .actor::<Tenant>(env.clone());
-        let cluster = builder.actor::<EventLog>(env.clone()).start().await;
+        let cluster = builder
+            .actor::<EventLog>(env.clone())
+            .actor::<VectorIndex>(env.clone())
+            .start()
+            .await;
         Self {
             cluster,
             env,
@@ -164,6 +169,13 @@ impl Bench {
         self.cluster
             .cluster()
             .get(ActorId::from_name::<Tenant>(&tenant, tenant::NAME))
+    }
+
+    pub(super) fn index(&self) -> ActorRef<VectorIndex> {
+        let tenant = TenantId::new("default").unwrap();
+        self.cluster
+            .cluster()
+            .get(ActorId::from_name::<VectorIndex>(&tenant, vectors::NAME))
     }
 
     pub(super) async fn start(&self, id: &str, config: RunConfig) -> Started {

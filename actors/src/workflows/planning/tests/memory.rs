@@ -4,8 +4,9 @@ use super::harness::{Bench, GO, IDEA, PIVOT, model, request};
 use crate::{
     ports::fake::{FakeSearch, FakeVectors},
     records::{RunConfig, RunStatus},
-    run::{GetRun, ListArtifacts, similar},
+    run::{DeleteRun, GetRun, ListArtifacts, similar},
     tenant::{self, ListRuns, Tenant},
+    vectors::{GetIndexStatus, Rebuild},
 };
 use cluster::prelude::{ActorId, TenantId};
 
@@ -130,4 +131,44 @@ async fn the_texts_of_an_attempt_are_gone_before_it_is_abandoned() {
     let detail = bench.until("r1", RunStatus::Failed).await;
     assert_eq!((detail.attempt, detail.run.pivot_count), (0, 0));
     assert!(detail.error.unwrap().contains("nothing can be removed"));
+}
+
+/// P8: what was lost is made again from the artifacts of the present attempt of every run that was not deleted.
+#[tokio::test(start_paused = true)]
+async fn a_rebuild_makes_the_same_rows_again() {
+    let bench = Bench::new(5, model(&[PIVOT, GO])).await;
+    for run in ["r1", "r2", "r3"] {
+        bench.start(run, RunConfig::default()).await;
+        bench.until(run, RunStatus::Completed).await;
+    }
+    bench.run("r3").ask(DeleteRun).await.unwrap();
+    bench.settle().await;
+    let before = bench.vectors.rows();
+    assert_eq!(before.len(), 30);
+    bench.vectors.lose();
+    bench.index().ask(Rebuild).await.unwrap();
+    bench.settle().await;
+    assert_eq!(bench.vectors.rows(), before);
+    assert!(bench.index().ask(GetIndexStatus).await.unwrap().is_settled());
+}
+
+/// A rebuild goes on where it was after a crash.
+#[tokio::test(start_paused = true)]
+async fn a_rebuild_survives_crashes() {
+    let mut bench = Bench::new(6, model(&[GO])).await;
+    for run in ["r1", "r2"] {
+        bench.start(run, RunConfig::default()).await;
+        bench.until(run, RunStatus::Completed).await;
+    }
+    bench.settle().await;
+    let before = bench.vectors.rows();
+    bench.vectors.lose();
+    bench.index().ask(Rebuild).await.unwrap();
+    for _ in 0..3 {
+        bench.cluster.crash_and_restart().await;
+        bench.cluster.advance(std::time::Duration::from_secs(4)).await;
+    }
+    bench.cluster.advance(std::time::Duration::from_secs(30)).await;
+    assert_eq!(bench.vectors.rows(), before);
+    assert!(bench.index().ask(GetIndexStatus).await.unwrap().is_settled());
 }

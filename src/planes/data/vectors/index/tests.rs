@@ -1,250 +1,116 @@
-//! The index on a real directory.
+//! The index in real directories and in a bucket of a real server.
+
+mod takeover;
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use actors::ports::{EmbedError, EmbedderInfo, VectorScope};
+use actors::ports::VectorScope;
 
 use super::*;
-use crate::planes::data::contract::{self, nearest, row};
+use crate::planes::data::contract::{self, forget, nearest, put, row};
 
-/// An embedder whose vectors depend on the text and on which model it says it is.
-struct Directions {
-    model: &'static str,
-    dimensions: usize,
-    embedded: AtomicUsize,
-    /// Number of texts after which it fails.
-    breaks_after: usize,
-}
-
-impl Directions {
-    fn new(model: &'static str, dimensions: usize) -> Arc<Self> {
-        Self::breaking(model, dimensions, usize::MAX)
-    }
-
-    fn breaking(model: &'static str, dimensions: usize, breaks_after: usize) -> Arc<Self> {
-        Arc::new(Self {
-            model,
-            dimensions,
-            embedded: AtomicUsize::new(0),
-            breaks_after,
-        })
-    }
-
-    /// A direction per first letter, so that a test knows what is near to what.
-    fn vector(text: &str, dimensions: usize) -> Vec<f32> {
-        let mut vector = vec![0.1; dimensions];
-        let letter = usize::from(text.bytes().next().unwrap_or_default());
-        vector[letter % dimensions] = 1.0;
-        vector
+fn embedder(model: &str) -> EmbedderInfo {
+    EmbedderInfo {
+        model: model.into(),
+        dimensions: 4,
     }
 }
 
-impl Embedder for Directions {
-    fn info(&self) -> EmbedderInfo {
-        EmbedderInfo {
-            model: self.model.into(),
-            dimensions: self.dimensions,
-        }
-    }
-
-    fn embed(&self, texts: Vec<String>) -> BoxFuture<'static, Result<Vec<Vec<f32>>, EmbedError>> {
-        let done = self.embedded.fetch_add(texts.len(), Ordering::SeqCst) + texts.len();
-        let dimensions = self.dimensions;
-        let answer = if done > self.breaks_after {
-            Err(EmbedError::Failed("out of memory".into()))
-        } else {
-            Ok(texts.iter().map(|text| Self::vector(text, dimensions)).collect())
-        };
-        std::future::ready(answer).boxed()
+fn directory(data: &Path) -> Place {
+    Place::Directory {
+        path: data.join("vectors"),
+        is_shared: false,
     }
 }
 
-async fn open_with(data: &Path, config: VectorsConfig, embedder: Arc<Directions>) -> Result<LanceVectors, VectorError> {
-    LanceVectors::open(data, config, embedder, Handle::current()).await
+async fn open_at(place: Place, config: VectorsConfig) -> LanceVectors {
+    LanceVectors::open(place, config, embedder("one"), Handle::current())
+        .await
+        .unwrap()
 }
 
-async fn open(data: &Path, embedder: Arc<Directions>) -> LanceVectors {
-    open_with(data, VectorsConfig::default(), embedder).await.unwrap()
+async fn open(data: &Path) -> LanceVectors {
+    open_at(directory(data), VectorsConfig::default()).await
 }
 
-fn tables(data: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(data.join("vectors")).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.retain(|name| name.ends_with(".lance"));
-    names.sort();
-    names
+async fn all(vectors: &LanceVectors, tenant: &str) -> Vec<VectorMatch> {
+    nearest(vectors, tenant, VectorScope::Tenant, 0, 100).await
+}
+
+/// The files of a tenant's table.
+fn files(data: &Path, tenant: &str) -> PathBuf {
+    let tables = data.join("vectors").join(model_name(&embedder("one")));
+    tables.join(format!("{tenant}.lance/data"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lance_keeps_the_contract() {
+async fn a_directory_keeps_the_contract() {
     let data = tempfile::tempdir().unwrap();
-    contract::vectors(open(data.path(), Directions::new("one", 4)).await).await;
+    contract::vectors(open(data.path()).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_survive_a_restart_and_are_not_embedded_again() {
+async fn rows_survive_a_restart() {
     let data = tempfile::tempdir().unwrap();
-    let vectors = open(data.path(), Directions::new("one", 4)).await;
-    vectors.upsert(vec![row("acme", "r1", 0, "intake", 2)]).await.unwrap();
+    let vectors = open(data.path()).await;
+    put(&vectors, "acme", 1, vec![row("r1", 0, "intake", 2)]).await.unwrap();
     drop(vectors);
 
-    let embedder = Directions::new("one", 4);
-    let vectors = open(data.path(), embedder.clone()).await;
+    let vectors = open(data.path()).await;
     let found = nearest(&vectors, "acme", VectorScope::Tenant, 2, 8).await;
     assert_eq!(found.len(), 1);
     assert!(found[0].score > 0.9, "{found:?}");
-    assert_eq!(embedder.embedded.load(Ordering::SeqCst), 0);
+    put(&vectors, "acme", 2, vec![row("r1", 0, "market", 2)]).await.unwrap();
+    assert_eq!(all(&vectors, "acme").await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_embedder_rebuilds_the_index_once() {
+async fn another_model_finds_nothing_of_the_first_one() {
     let data = tempfile::tempdir().unwrap();
-    let vectors = open(data.path(), Directions::new("one", 4)).await;
-    let rows = (0..70)
-        .map(|run| row("acme", &format!("r{run}"), 0, "intake", run % 4))
-        .collect();
-    vectors.upsert(rows).await.unwrap();
-    vectors.upsert(vec![row("other", "r0", 1, "market", 0)]).await.unwrap();
+    let vectors = open(data.path()).await;
+    put(&vectors, "acme", 1, vec![row("r1", 0, "intake", 0)]).await.unwrap();
     drop(vectors);
 
-    let embedder = Directions::new("two", 6);
-    let vectors = open(data.path(), embedder.clone()).await;
-    assert_eq!(
-        embedder.embedded.load(Ordering::SeqCst),
-        71,
-        "every text is embedded once"
-    );
-    assert_eq!(tables(data.path()), ["artifacts-2.lance"], "the old table is gone");
-    let query = |tenant: &str, text: &str| VectorQuery {
-        tenant: tenant.into(),
-        scope: VectorScope::Tenant,
-        embedding: Directions::vector(text, 6),
-        limit: 100,
+    let other = |place| LanceVectors::open(place, VectorsConfig::default(), embedder("two"), Handle::current());
+    let shared = Place::Directory {
+        path: data.path().join("vectors"),
+        is_shared: true,
     };
-    let found = vectors.query(query("acme", "intake of r1")).await.unwrap();
-    assert_eq!(found.len(), 70);
-    assert!(found[0].score > 0.99, "the vectors are the new model's: {:?}", found[0]);
-    let found = vectors.query(query("other", "market of r0")).await.unwrap();
-    assert_eq!(
-        (found.len(), found[0].attempt, found[0].phase.as_str()),
-        (1, 1, "market")
-    );
-    vectors
-        .upsert(vec![VectorRow {
-            embedding: vec![1.0; 6],
-            ..row("acme", "new", 0, "intake", 0)
-        }])
-        .await
-        .unwrap();
-    drop(vectors);
-
-    let embedder = Directions::new("two", 6);
-    open(data.path(), embedder.clone()).await;
-    assert_eq!(
-        embedder.embedded.load(Ordering::SeqCst),
-        0,
-        "the same embedder rebuilds nothing"
-    );
+    let vectors = other(shared).await.unwrap();
+    assert!(all(&vectors, "acme").await.is_empty());
+    assert!(files(data.path(), "acme").exists(), "other nodes may still use it");
+    let vectors = other(directory(data.path())).await.unwrap();
+    assert!(all(&vectors, "acme").await.is_empty());
+    assert!(!files(data.path(), "acme").exists(), "nobody else can use it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_model_of_the_same_length_is_still_another_model() {
+async fn the_one_table_of_an_earlier_version_is_removed_and_said_so() {
     let data = tempfile::tempdir().unwrap();
-    let vectors = open(data.path(), Directions::new("one", 4)).await;
-    vectors.upsert(vec![row("acme", "r1", 0, "intake", 0)]).await.unwrap();
+    let legacy = data.path().join("vectors/artifacts-3.lance");
+    std::fs::create_dir_all(legacy.join("data")).unwrap();
+    std::fs::write(data.path().join("vectors/current.json"), "{}").unwrap();
+    let vectors = open(data.path()).await;
+    assert!(vectors.is_renewed());
+    assert!(!legacy.exists());
     drop(vectors);
-    let embedder = Directions::new("two", 4);
-    open(data.path(), embedder.clone()).await;
-    assert_eq!(embedder.embedded.load(Ordering::SeqCst), 1);
+    assert!(!open(data.path()).await.is_renewed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rebuild_that_fails_leaves_the_old_index_and_can_be_repeated() {
+async fn a_lost_table_is_empty_and_can_be_written_again() {
     let data = tempfile::tempdir().unwrap();
-    let vectors = open(data.path(), Directions::new("one", 4)).await;
-    let rows = (0..70)
-        .map(|run| row("acme", &format!("r{run}"), 0, "intake", run % 4))
-        .collect();
-    vectors.upsert(rows).await.unwrap();
-    drop(vectors);
-
-    let error = open_with(
-        data.path(),
-        VectorsConfig::default(),
-        Directions::breaking("two", 6, 40),
-    )
-    .await
-    .unwrap_err();
-    assert!(error.to_string().contains("out of memory"), "{error}");
-    assert_eq!(
-        tables(data.path()),
-        ["artifacts-1.lance", "artifacts-2.lance"],
-        "half of a table was written"
-    );
-
-    let vectors = open(data.path(), Directions::new("one", 4)).await;
-    assert_eq!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 100).await.len(), 70);
-    assert_eq!(tables(data.path()), ["artifacts-1.lance"], "the half table is dropped");
-    drop(vectors);
-
-    open_with(
-        data.path(),
-        VectorsConfig::default(),
-        Directions::breaking("two", 6, 40),
-    )
-    .await
-    .unwrap_err();
-    let vectors = open(data.path(), Directions::new("two", 6)).await;
-    let embedding = Directions::vector("intake", 6);
-    let query = VectorQuery {
-        tenant: "acme".into(),
-        scope: VectorScope::Tenant,
-        embedding,
-        limit: 100,
-    };
-    assert_eq!(vectors.query(query).await.unwrap().len(), 70);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_after_the_swap_leaves_the_new_index() {
-    let data = tempfile::tempdir().unwrap();
-    drop(open(data.path(), Directions::new("one", 4)).await);
-    let directory = data.path().join("vectors");
-    // The state between the swap and the end of a rebuild: both tables, and the record names the second.
-    let connection = lancedb::connect(directory.to_str().unwrap()).execute().await.unwrap();
-    let next = Current::read(&directory)
-        .unwrap()
-        .unwrap()
-        .next(Directions::new("two", 6).info());
-    connection
-        .create_empty_table(next.table(), rows::schema(6).unwrap())
-        .execute()
-        .await
-        .unwrap();
-    next.adopt(&directory).await.unwrap();
-
-    open(data.path(), Directions::new("two", 6)).await;
-    assert_eq!(tables(data.path()), ["artifacts-2.lance"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_record_is_an_error_and_an_empty_leftover_is_none() {
-    let data = tempfile::tempdir().unwrap();
-    let record = data.path().join("vectors/current.json");
-    drop(open(data.path(), Directions::new("one", 4)).await);
-    std::fs::remove_file(&record).unwrap();
-    let vectors = open(data.path(), Directions::new("one", 4)).await;
-    vectors.upsert(vec![row("acme", "r1", 0, "intake", 0)]).await.unwrap();
-    drop(vectors);
-    std::fs::remove_file(&record).unwrap();
-    let error = open_with(data.path(), VectorsConfig::default(), Directions::new("one", 4))
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("current.json is missing"), "{error}");
-    assert_eq!(tables(data.path()), ["artifacts-1.lance"], "nothing was dropped");
+    let vectors = open(data.path()).await;
+    put(&vectors, "acme", 4, vec![row("r1", 0, "intake", 0)]).await.unwrap();
+    assert_eq!(all(&vectors, "acme").await.len(), 1);
+    std::fs::remove_dir_all(files(data.path(), "acme").parent().unwrap()).unwrap();
+    assert!(all(&vectors, "acme").await.is_empty());
+    assert_eq!(vectors.writer("acme".into()).await, Ok(0));
+    // The first write may find that its table is gone; the actor repeats it.
+    if put(&vectors, "acme", 4, vec![row("r1", 0, "intake", 0)]).await.is_err() {
+        put(&vectors, "acme", 4, vec![row("r1", 0, "intake", 0)]).await.unwrap();
+    }
+    assert_eq!(all(&vectors, "acme").await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -255,30 +121,23 @@ async fn compaction_bounds_the_files_and_keeps_the_rows() {
         keep_versions_seconds: 0,
         ..VectorsConfig::default()
     };
-    let vectors = open_with(data.path(), config, Directions::new("one", 4)).await.unwrap();
+    let vectors = open_at(directory(data.path()), config).await;
     for run in 0..12 {
-        vectors
-            .upsert(vec![row("acme", &format!("r{run}"), 0, "intake", run % 4)])
-            .await
-            .unwrap();
+        let rows = vec![row(&format!("r{run}"), 0, "intake", run % 4)];
+        put(&vectors, "acme", 1, rows).await.unwrap();
     }
-    vectors.delete_run("acme".into(), "r0".into(), None).await.unwrap();
-    let files = || {
-        std::fs::read_dir(data.path().join("vectors/artifacts-1.lance/data"))
-            .unwrap()
-            .count()
-    };
-    let before = files();
-    vectors.compact().await.unwrap();
+    forget(&vectors, "acme", 1, "r0", None).await.unwrap();
+    let count = || std::fs::read_dir(files(data.path(), "acme")).unwrap().count();
+    let before = count();
+    vectors.compact("acme").await.unwrap();
     assert!(
-        files() < before && files() <= 2,
+        count() < before && count() <= 2,
         "{before} files before, {} after",
-        files()
+        count()
     );
-    assert_eq!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 100).await.len(), 11);
+    assert_eq!(all(&vectors, "acme").await.len(), 11);
     drop(vectors);
-    let vectors = open(data.path(), Directions::new("one", 4)).await;
-    assert_eq!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 100).await.len(), 11);
+    assert_eq!(all(&open(data.path()).await, "acme").await.len(), 11);
 }
 
 #[test]
@@ -289,19 +148,12 @@ fn queries_from_another_runtime_run_on_the_given_one() {
         .enable_all()
         .build()
         .unwrap();
-    let vectors = given
-        .block_on(LanceVectors::open(
-            data.path(),
-            VectorsConfig::default(),
-            Directions::new("one", 4),
-            given.handle().clone(),
-        ))
-        .unwrap();
+    let vectors = given.block_on(open(data.path()));
     // No reactor, no timer: Lance could not run here.
     let bare = tokio::runtime::Builder::new_current_thread().build().unwrap();
     bare.block_on(async {
-        vectors.upsert(vec![row("acme", "r1", 0, "intake", 0)]).await.unwrap();
-        assert_eq!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 8).await.len(), 1);
+        put(&vectors, "acme", 1, vec![row("r1", 0, "intake", 0)]).await.unwrap();
+        assert_eq!(all(&vectors, "acme").await.len(), 1);
     });
 }
 
@@ -312,18 +164,15 @@ async fn writes_that_meet_all_take_effect_while_compactions_run() {
         compact_after_writes: NonZeroU32::new(2).unwrap(),
         ..VectorsConfig::default()
     };
-    let vectors = open_with(data.path(), config, Directions::new("one", 4)).await.unwrap();
+    let vectors = open_at(directory(data.path()), config).await;
     let writes = (0..16).map(|run| {
         let vectors = vectors.clone();
         async move {
-            vectors
-                .upsert(vec![row("acme", &format!("r{run}"), 0, "intake", run % 4)])
+            let run_id = format!("r{run}");
+            put(&vectors, "acme", 1, vec![row(&run_id, 0, "intake", run % 4)])
                 .await
                 .unwrap();
-            let scope = VectorScope::Attempt {
-                run_id: format!("r{run}"),
-                attempt: 0,
-            };
+            let scope = VectorScope::Attempt { run_id, attempt: 0 };
             assert_eq!(
                 nearest(&vectors, "acme", scope, 0, 8).await.len(),
                 1,
@@ -332,8 +181,7 @@ async fn writes_that_meet_all_take_effect_while_compactions_run() {
         }
     });
     futures_util::future::join_all(writes).await;
-    assert_eq!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 100).await.len(), 16);
+    assert_eq!(all(&vectors, "acme").await.len(), 16);
     drop(vectors);
-    let vectors = open(data.path(), Directions::new("one", 4)).await;
-    assert_eq!(nearest(&vectors, "acme", VectorScope::Tenant, 0, 100).await.len(), 16);
+    assert_eq!(all(&open(data.path()).await, "acme").await.len(), 16);
 }

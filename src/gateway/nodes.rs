@@ -1,0 +1,63 @@
+//! The nodes of the cluster, for its operator: `/api/cluster`.
+
+mod answer;
+
+use actix_web::{HttpResponse, http::header, web};
+use cluster::{MemberState, NodeId};
+use serde_json::json;
+
+use self::answer::OverviewBody;
+use super::{caller::Caller, error::Problem, state::Gateway, token::Role};
+
+type Shared = web::Data<Gateway>;
+type Answer = Result<HttpResponse, Problem>;
+
+fn operator(caller: &Caller) -> Result<(), Problem> {
+    match caller.role {
+        Role::Operator => Ok(()),
+        Role::Admin | Role::Member => Err(Problem::forbidden(
+            "auth.role",
+            "only the operator of the server may look at its nodes",
+        )),
+    }
+}
+
+/// `GET /`: nodes, shards, what moves, and why.
+pub(crate) async fn overview(caller: Caller, gateway: Shared) -> Answer {
+    operator(&caller)?;
+    let overview = gateway.cluster.overview().await?;
+    // The next moment shows something else.
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(OverviewBody::new(gateway.cluster.node_id(), overview)))
+}
+
+/// `POST /nodes/{id}/drain`: everything moves away from the node, as far as others can take it.
+pub(crate) async fn drain(caller: Caller, gateway: Shared, node: web::Path<String>) -> Answer {
+    send(&caller, &gateway, &node, MemberState::Draining).await
+}
+
+/// `POST /nodes/{id}/up`: the node is given copies and leads again.
+pub(crate) async fn up(caller: Caller, gateway: Shared, node: web::Path<String>) -> Answer {
+    send(&caller, &gateway, &node, MemberState::Up).await
+}
+
+/// `POST /nodes/{id}/remove`: the node is drained, and taken out for good.
+pub(crate) async fn remove(caller: Caller, gateway: Shared, node: web::Path<String>) -> Answer {
+    send(&caller, &gateway, &node, MemberState::Removing).await
+}
+
+/// Sends a node on its way. It is accepted when it is written down; the overview tells how far it came.
+async fn send(caller: &Caller, gateway: &Gateway, node: &str, state: MemberState) -> Answer {
+    operator(caller)?;
+    let number = node.parse::<u64>().map_err(|_| {
+        Problem::not_found(
+            "cluster.node",
+            format!("{node:?} is not the number of a node; `GET /api/cluster` lists them"),
+        )
+    })?;
+    let node = NodeId::new(number);
+    gateway.cluster.set_member_state(node, state).await?;
+    tracing::info!(%node, %state, "the operator gave a node another state");
+    Ok(HttpResponse::Accepted().json(json!({ "id": node, "state": state.to_string() })))
+}

@@ -1,0 +1,158 @@
+//! The shapes of what `/api/cluster` answers. Moments are Unix milliseconds; durations are milliseconds.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cluster::{
+    ClusterId, GroupOverview, Move, MoveOutcome, NodeAddress, NodeId, NodeName, NodeOverview, Overview, Zone,
+};
+use serde::Serialize;
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// The cluster as the leader of its own group sees it.
+#[derive(Debug, Serialize)]
+pub(super) struct OverviewBody {
+    cluster: ClusterId,
+    /// The node that was asked.
+    asked: NodeId,
+    leader: NodeId,
+    nodes: Vec<NodeBody>,
+    /// That of the cluster itself first, whose shard is empty.
+    groups: Vec<GroupBody>,
+    moves: Vec<MoveBody>,
+    history: Vec<MoveBody>,
+    notes: Vec<String>,
+}
+
+impl OverviewBody {
+    pub(super) fn new(asked: NodeId, overview: Overview) -> Self {
+        let Overview {
+            cluster,
+            leader,
+            nodes,
+            groups,
+            moves,
+            history,
+            notes,
+        } = overview;
+        Self {
+            cluster,
+            asked,
+            leader,
+            nodes: nodes.into_iter().map(NodeBody::from).collect(),
+            groups: groups.into_iter().map(GroupBody::from).collect(),
+            moves: moves.into_iter().map(MoveBody::from).collect(),
+            history: history.into_iter().map(MoveBody::from).collect(),
+            notes,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct NodeBody {
+    id: NodeId,
+    name: NodeName,
+    state: String,
+    alive: bool,
+    heard_ms: Option<f64>,
+    leads: usize,
+    votes: usize,
+    drained: bool,
+    zone: Option<Zone>,
+    role: String,
+    raft: NodeAddress,
+    requests: NodeAddress,
+    http: Option<NodeAddress>,
+    format: u32,
+    why: Vec<String>,
+}
+
+impl From<NodeOverview> for NodeBody {
+    fn from(node: NodeOverview) -> Self {
+        Self {
+            id: node.id,
+            name: node.name,
+            state: node.state.to_string(),
+            alive: node.alive,
+            heard_ms: node.heard.map(millis),
+            leads: node.leads,
+            votes: node.shards,
+            drained: node.drained,
+            zone: node.zone,
+            role: node.role.to_string(),
+            raft: node.addresses.raft,
+            requests: node.addresses.requests,
+            http: node.addresses.http,
+            format: node.format,
+            why: node.why,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct GroupBody {
+    shard: Option<u16>,
+    leader: Option<NodeId>,
+    epoch: Option<u64>,
+    voters: Vec<NodeId>,
+    learners: Vec<NodeId>,
+    lag: BTreeMap<NodeId, u64>,
+    applied: Option<u64>,
+    last: Option<u64>,
+}
+
+impl From<GroupOverview> for GroupBody {
+    fn from(group: GroupOverview) -> Self {
+        let GroupOverview {
+            shard,
+            leader,
+            epoch,
+            voters,
+            learners,
+            lag,
+            applied,
+            last,
+        } = group;
+        Self {
+            shard,
+            leader,
+            epoch,
+            voters,
+            learners,
+            lag,
+            applied,
+            last,
+        }
+    }
+}
+
+/// A step; without an outcome it is being taken.
+#[derive(Debug, Serialize)]
+struct MoveBody {
+    shard: Option<u16>,
+    what: String,
+    why: String,
+    began_at_ms: i64,
+    took_ms: Option<f64>,
+    error: Option<String>,
+}
+
+impl From<Move> for MoveBody {
+    fn from(step: Move) -> Self {
+        let (took_ms, error) = match step.outcome {
+            None => (None, None),
+            Some(MoveOutcome::Done(took)) => (Some(millis(took)), None),
+            Some(MoveOutcome::Failed(error)) => (None, Some(error)),
+        };
+        Self {
+            shard: step.shard,
+            what: step.what,
+            why: step.why,
+            began_at_ms: step.began.as_millis(),
+            took_ms,
+            error,
+        }
+    }
+}

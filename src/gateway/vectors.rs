@@ -1,0 +1,131 @@
+//! The admin API of the vector index: how each tenant's part stands, and making it anew.
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actors::vectors::{GetIndexStatus, IndexStatus, NAME, Rebuild, VectorIndex};
+use cluster::{
+    TenantQuery,
+    prelude::{ActorId, ActorRef, TenantId},
+};
+use serde::Serialize;
+
+use super::{
+    body,
+    caller::Caller,
+    cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
+    error::Problem,
+    state::Gateway,
+    token::Role,
+};
+
+/// Name of the list, so that the cursor of another one is refused.
+const TENANTS: &str = "vectors";
+
+/// Longest text of a cursor.
+const TEXT_MAX: usize = 1024;
+
+type Shared = web::Data<Gateway>;
+type Answer = Result<HttpResponse, Problem>;
+
+/// How the index of a tenant stands.
+#[derive(Debug, Serialize)]
+struct IndexBody {
+    tenant: String,
+    pending: u64,
+    failure: Option<String>,
+    rebuild: Option<RebuildBody>,
+}
+
+/// How far a rebuild is.
+#[derive(Debug, Serialize)]
+struct RebuildBody {
+    asked: u64,
+    answered: u64,
+    all_asked: bool,
+}
+
+impl IndexBody {
+    fn new(tenant: &TenantId, status: IndexStatus) -> Self {
+        Self {
+            tenant: tenant.to_string(),
+            pending: status.pending,
+            failure: status.failure,
+            rebuild: status.rebuild.map(|rebuild| RebuildBody {
+                asked: rebuild.asked,
+                answered: rebuild.answered,
+                all_asked: rebuild.is_asked,
+            }),
+        }
+    }
+}
+
+fn operator(caller: &Caller) -> Result<(), Problem> {
+    match caller.role {
+        Role::Operator => Ok(()),
+        Role::Admin | Role::Member => Err(Problem::forbidden(
+            "auth.role",
+            "only the operator of the server may look at its vector index",
+        )),
+    }
+}
+
+fn index(gateway: &Gateway, tenant: &TenantId) -> ActorRef<VectorIndex> {
+    gateway.cluster.get(ActorId::from_name::<VectorIndex>(tenant, NAME))
+}
+
+fn answer<T: Serialize>(body: &T) -> HttpResponse {
+    // The next moment shows something else.
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(body)
+}
+
+/// `GET /vectors`: the index of every tenant that has runs.
+pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
+    operator(&caller)?;
+    let mut query = body::query(&request)?;
+    let limit = query.integer("limit", 1..=PAGE_MAX as u64);
+    let position = query.optional_text("cursor", TEXT_MAX);
+    query.finish_query()?;
+    let limit = limit
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(PAGE_DEFAULT);
+    let after = match position {
+        Some(cursor) => Some(TenantId::new(&cursor::decode(TENANTS, &cursor)?)?),
+        None => None,
+    };
+    let query = TenantQuery {
+        class: Some("tenant".to_owned()),
+        after,
+        limit: limit + 1,
+    };
+    let mut tenants = gateway.cluster.listing().tenants(query).await?;
+    let is_last = tenants.len() <= limit;
+    tenants.truncate(limit);
+    let mut items = Vec::with_capacity(tenants.len());
+    for tenant in &tenants {
+        let status = index(&gateway, tenant).ask(GetIndexStatus).await?;
+        items.push(IndexBody::new(tenant, status));
+    }
+    let next = tenants.last().filter(|_| !is_last);
+    Ok(answer(&Page {
+        items,
+        next_cursor: next.map(|tenant| cursor::encode(TENANTS, tenant.as_str())),
+    }))
+}
+
+/// `GET /vectors/{tenant}`.
+pub(crate) async fn show(caller: Caller, gateway: Shared, tenant: web::Path<String>) -> Answer {
+    operator(&caller)?;
+    let tenant = TenantId::new(&tenant)?;
+    let status = index(&gateway, &tenant).ask(GetIndexStatus).await?;
+    Ok(answer(&IndexBody::new(&tenant, status)))
+}
+
+/// `POST /vectors/{tenant}/rebuild`: begins to make the index of a tenant anew from the artifacts of its runs.
+pub(crate) async fn rebuild(caller: Caller, gateway: Shared, tenant: web::Path<String>) -> Answer {
+    operator(&caller)?;
+    let tenant = TenantId::new(&tenant)?;
+    let status = index(&gateway, &tenant).ask(Rebuild).await?;
+    tracing::info!(%tenant, "the operator had a vector index rebuilt");
+    Ok(answer(&IndexBody::new(&tenant, status)))
+}

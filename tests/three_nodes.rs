@@ -1,0 +1,194 @@
+//! Three real servers that are one cluster, of which one is killed.
+#![expect(clippy::unwrap_used, reason = "it is a test")]
+
+#[path = "support/server.rs"]
+mod server;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use self::server::{Server, Setup, free_port};
+
+/// Longest time until three nodes have spread what there is.
+const SPREAD: Duration = Duration::from_secs(120);
+
+/// Longest time until the others go on after one was killed.
+const FAILOVER: Duration = Duration::from_secs(30);
+
+const IDEA: &str = "A shared calendar that books repair cafes by itself";
+
+/// A node, and where it is asked to take others in.
+fn node(directory: &Path, name: &str, seeds: &str) -> (Setup, String) {
+    let (raft, requests) = (free_port(), free_port());
+    let requests = format!("127.0.0.1:{requests}");
+    let setup = Setup::new(&directory.join(name))
+        .set("db.shards", "8")
+        // Nobody answers there, so a run stays where it is.
+        .set("ai.provider", "openai-compatible")
+        .set("ai.base-url", &format!("http://127.0.0.1:{}/v1", free_port()))
+        .set("ai.models.generator", "nobody")
+        .set("files.store", "shared-directory")
+        .set("files.path", directory.join("objects").to_str().unwrap())
+        .set("vector-index.store", "shared-directory")
+        .set("vector-index.path", directory.join("vectors").to_str().unwrap())
+        .set("cluster.name", name)
+        .set("cluster.raft-bind", &format!("127.0.0.1:{raft}"))
+        .set("cluster.requests-bind", &requests)
+        .set("cluster.seeds", seeds);
+    (setup, requests)
+}
+
+fn status(setup: &Setup) -> Option<Value> {
+    let told = setup.run(&["cluster", "status", "--json"]);
+    let is_told = told.status.success();
+    is_told.then(|| serde_json::from_slice(&told.stdout).unwrap())
+}
+
+/// Waits until the cluster is as wanted, as a node tells it.
+async fn until(setup: &Setup, what: &str, within: Duration, is_so: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + within;
+    let mut last = None;
+    loop {
+        if let Some(told) = status(setup) {
+            if is_so(&told) {
+                return told;
+            }
+            last = Some(told);
+        }
+        assert!(Instant::now() < deadline, "not in time: {what}: {last:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn items<'a>(told: &'a Value, name: &str) -> &'a [Value] {
+    told[name].as_array().unwrap()
+}
+
+fn is_spread(told: &Value) -> bool {
+    let (nodes, groups) = (items(told, "nodes"), items(told, "groups"));
+    let alive = nodes
+        .iter()
+        .filter(|node| node["alive"] == true && node["state"] == "up");
+    let voters = |group: &Value| group["voters"].as_array().unwrap().len();
+    alive.count() == 3 && groups.len() == 9 && groups.iter().all(|group| voters(group) == 3)
+}
+
+/// Asks until the answer is a good one: what is refused while a leader is missing has had no effect.
+async fn eventually(server: &Server, method: Method, path: &str, body: Option<&Value>) -> Value {
+    let deadline = Instant::now() + FAILOVER;
+    loop {
+        let mut request = server.request(method.clone(), path).timeout(Duration::from_secs(10));
+        if let Some(body) = body {
+            request = request.json(body).header("idempotency-key", "after-the-kill");
+        }
+        let told = match request.send().await {
+            Ok(answer) if answer.status().is_success() => return answer.json().await.unwrap(),
+            Ok(answer) => answer.text().await.unwrap_or_default(),
+            Err(error) => error.to_string(),
+        };
+        assert!(Instant::now() < deadline, "{method} {path}: {told}: {}", server.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn three_servers_are_one_cluster_and_go_on_when_one_is_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, seed) = node(directory.path(), "one", "");
+    let (second, _) = node(directory.path(), "two", &seed);
+    let (third, _) = node(directory.path(), "three", &seed);
+    let mut one = first.start().await;
+    let two = second.start().await;
+    let three = third.start().await;
+    until(&third, "three nodes with three copies of everything", SPREAD, is_spread).await;
+
+    let run = two.create(&json!({ "idea": IDEA, "config": {} })).await;
+    let path = format!("/api/planning/runs/{run}");
+    for server in [&one, &two, &three] {
+        assert_eq!(eventually(server, Method::GET, &path, None).await["idea"], IDEA);
+    }
+
+    one.kill();
+    for server in [&two, &three] {
+        assert_eq!(eventually(server, Method::GET, &path, None).await["idea"], IDEA);
+    }
+    let body = json!({ "idea": IDEA, "config": {} });
+    let other = eventually(&two, Method::POST, "/api/planning/runs", Some(&body)).await;
+    let other = format!("/api/planning/runs/{}", other["id"].as_str().unwrap());
+    assert_eq!(eventually(&three, Method::GET, &other, None).await["idea"], IDEA);
+    let is_known = |told: &Value| {
+        let nodes = items(told, "nodes");
+        nodes.iter().any(|node| node["name"] == "one" && node["alive"] == false)
+    };
+    until(&second, "the dead node is known as such", FAILOVER, is_known).await;
+
+    let one = first.start().await;
+    until(&first, "the node is back", SPREAD, is_spread).await;
+    assert_eq!(eventually(&one, Method::GET, &other, None).await["idea"], IDEA);
+
+    // A node that is drained is left by everything, and tells load balancers so.
+    let drained = second.run(&["cluster", "drain", "three", "--json"]);
+    assert!(drained.status.success(), "{}", String::from_utf8_lossy(&drained.stderr));
+    let deadline = Instant::now() + FAILOVER;
+    loop {
+        let ready = three.request(Method::GET, "/ready").send().await.unwrap();
+        if ready.status() == 503 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "a node that is drained is still ready");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let up = second.run(&["cluster", "up", "3", "--json"]);
+    assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+    for server in [one, two, three] {
+        assert_eq!(server.stop().await, Some(0));
+    }
+}
+
+/// A node that waits for others can be stopped, and says what it waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_seeds_do_not_answer_waits_and_can_be_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let seed = format!("127.0.0.1:{}", free_port());
+    let (setup, _) = node(directory.path(), "two", &seed);
+    let log = directory.path().join("waiting.log");
+    let mut child = setup
+        .command(&["serve"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + SPREAD;
+    loop {
+        let told = std::fs::read_to_string(&log).unwrap();
+        if told.contains(&format!("waiting for the cluster: a new node for an answer of {seed}")) {
+            break;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended: {told}");
+        assert!(Instant::now() < deadline, "it does not say what it waits for: {told}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    let deadline = Instant::now() + FAILOVER;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it does not stop");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(status.code(), Some(0), "{}", std::fs::read_to_string(&log).unwrap());
+}
