@@ -22,7 +22,10 @@ use crate::{
     outbound::Network,
 };
 
-/// Longest header. One of version 1 has 107 bytes; one of version 2 may carry more than addresses.
+/// Longest header of version 1, which is text.
+const TEXT_BYTES_MAX: usize = 107;
+
+/// Longest header. One of version 2 may carry more than addresses.
 const HEADER_BYTES_MAX: usize = 4096;
 
 /// Longest time until the header is there.
@@ -87,8 +90,10 @@ async fn read_header(stream: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
                 "the connection ended within the PROXY protocol header".to_owned(),
             ));
         }
+        // The text form ends with its line, and a line that is cut off may look like a malformed one.
+        let is_cut = header[0] == b'P' && seen < TEXT_BYTES_MAX && !header[..seen].contains(&b'\n');
         let parsed = HeaderResult::parse(&header[..seen]);
-        if parsed.is_incomplete() {
+        if is_cut || parsed.is_incomplete() {
             if seen == header.len() {
                 return Err(refused("the PROXY protocol header is too long".to_owned()));
             }
