@@ -1,12 +1,12 @@
 //! The groups of a node: what makes its writes durable.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use super::GroupStatus;
 #[cfg(feature = "testing")]
 use crate::testing::SimulatedGroups;
 use crate::{
-    consensus::{self, Captured, Engine, Scope, Told},
+    consensus::{self, Copies, Engine},
     peers::Service,
     shard::Shard,
 };
@@ -62,15 +62,12 @@ impl Groups {
         }
     }
 
-    /// Copies what is in scope into a directory.
-    pub(crate) async fn capture(&self, scope: Scope, into: PathBuf, told: Told) -> io::Result<Vec<Captured>> {
+    /// What those who copy groups ask. Simulated ones have no log to copy.
+    pub(super) fn copies(&self) -> Option<Arc<Copies>> {
         match self {
-            Self::Engine(engine) => engine.capture(scope, into, told).await,
+            Self::Engine(engine) => Some(engine.copies()),
             #[cfg(feature = "testing")]
-            Self::Simulated(_) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "simulated groups have no log to copy",
-            )),
+            Self::Simulated(_) => None,
         }
     }
 
