@@ -16,6 +16,7 @@ use super::{
     messages::{Joined, Refusal},
     node::{Addresses, MemberState, NodeAddress, Role},
     overview::{MoveOutcome, Overview},
+    placement::Action,
     registrar::{MendError, Registrar, RegistrarParts},
     table::{Introduction, Table, TableError},
 };
@@ -267,6 +268,31 @@ async fn a_drained_node_has_nothing_left_and_can_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_is_about_to_stop_is_given_no_leaders() {
+    for stops in 1..=3 {
+        let mut world = World::founded(stops).await;
+        for number in 2..=3 {
+            world.join(number, 1).await;
+        }
+        let node = id(stops);
+        let spread = world.until_spread(3).await;
+        let leaving = world.nodes.iter().find(|registrar| registrar.node == node).unwrap();
+        leaving.leave();
+        for group in spread.groups.iter().filter(|group| group.leader == Some(node)) {
+            let next = *group.voters.iter().find(|voter| **voter != node).unwrap();
+            let given = leaving.control.take(group.shard, Action::TransferLeader(next));
+            given.await.unwrap();
+        }
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let leads = leaving.control.report().iter().any(|group| group.leader == Some(node));
+            assert!(!leads, "node {node}: {:#?}", world.living().overview().await);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_asks_again_has_the_same_number_and_a_removed_number_never_comes_back() {
     let mut world = World::founded(1).await;
     for number in 2..=3 {
@@ -315,6 +341,9 @@ async fn a_dead_node_is_reported_and_replaced_when_it_is_removed() {
         })
         .await;
     assert_ne!(reported.leader, dead);
+    let given = |step: &super::overview::Move| step.what == Action::TransferLeader(dead).to_string();
+    let given = reported.history.iter().chain(&reported.moves).find(|step| given(step));
+    assert!(given.is_none(), "it leads nothing, and is dead: {given:?}");
     assert_eq!(reported.nodes.iter().find(|node| node.id == dead).unwrap().shards, 6);
     world.living().set_state(dead, MemberState::Removing).await.unwrap();
     world
