@@ -1,6 +1,8 @@
 //! Three real servers that are one cluster, of which one is killed.
 #![expect(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/overview.rs"]
+mod overview;
 #[path = "support/server.rs"]
 mod server;
 
@@ -12,13 +14,13 @@ use std::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use self::server::{Server, Setup, free_port};
+use self::{
+    overview::{FAILOVER, SPREAD, items, until},
+    server::{Server, Setup, free_port},
+};
 
-/// Longest time until three nodes have spread what there is.
-const SPREAD: Duration = Duration::from_secs(120);
-
-/// Longest time until the others go on after one was killed.
-const FAILOVER: Duration = Duration::from_secs(30);
+/// Shards of these clusters.
+const SHARDS: usize = 8;
 
 const IDEA: &str = "A shared calendar that books repair cafes by itself";
 
@@ -27,7 +29,7 @@ fn node(directory: &Path, name: &str, seeds: &str) -> (Setup, String) {
     let (raft, requests) = (free_port(), free_port());
     let requests = format!("127.0.0.1:{requests}");
     let setup = Setup::new(&directory.join(name))
-        .set("db.shards", "8")
+        .set("db.shards", &SHARDS.to_string())
         // Nobody answers there, so a run stays where it is.
         .set("ai.provider", "openai-compatible")
         .set("ai.base-url", &format!("http://127.0.0.1:{}/v1", free_port()))
@@ -43,39 +45,8 @@ fn node(directory: &Path, name: &str, seeds: &str) -> (Setup, String) {
     (setup, requests)
 }
 
-fn status(setup: &Setup) -> Option<Value> {
-    let told = setup.run(&["cluster", "status", "--json"]);
-    let is_told = told.status.success();
-    is_told.then(|| serde_json::from_slice(&told.stdout).unwrap())
-}
-
-/// Waits until the cluster is as wanted, as a node tells it.
-async fn until(setup: &Setup, what: &str, within: Duration, is_so: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + within;
-    let mut last = None;
-    loop {
-        if let Some(told) = status(setup) {
-            if is_so(&told) {
-                return told;
-            }
-            last = Some(told);
-        }
-        assert!(Instant::now() < deadline, "not in time: {what}: {last:?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-fn items<'a>(told: &'a Value, name: &str) -> &'a [Value] {
-    told[name].as_array().unwrap()
-}
-
 fn is_spread(told: &Value) -> bool {
-    let (nodes, groups) = (items(told, "nodes"), items(told, "groups"));
-    let alive = nodes
-        .iter()
-        .filter(|node| node["alive"] == true && node["state"] == "up");
-    let voters = |group: &Value| group["voters"].as_array().unwrap().len();
-    alive.count() == 3 && groups.len() == 9 && groups.iter().all(|group| voters(group) == 3)
+    overview::is_spread(told, SHARDS)
 }
 
 /// Asks until the answer is a good one: what is refused while a leader is missing has had no effect.
@@ -148,6 +119,20 @@ async fn three_servers_are_one_cluster_and_go_on_when_one_is_killed() {
     for server in [one, two, three] {
         assert_eq!(server.stop().await, Some(0));
     }
+}
+
+/// Files that one node keeps are not there for the others.
+#[test]
+fn a_node_among_others_does_not_start_on_files_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let setup = Setup::new(&directory.path().join("one")).set("cluster.name", "one");
+    let told = setup.run(&["serve"]);
+    let complaint = String::from_utf8_lossy(&told.stderr);
+    assert_eq!(told.status.code(), Some(2), "{complaint}");
+    assert!(
+        complaint.contains("`files.store` and `vector-index.store`"),
+        "{complaint}"
+    );
 }
 
 /// A node that waits for others can be stopped, and says what it waits for.

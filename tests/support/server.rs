@@ -66,6 +66,14 @@ impl Setup {
         setup.set("ai.models-path", models().to_str().unwrap())
     }
 
+    /// A server that was started otherwise, on a port that is known.
+    pub fn of(data: &Path, port: u16) -> Self {
+        Self {
+            port,
+            ..Self::new(data)
+        }
+    }
+
     /// Overrides one key of the configuration.
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
@@ -184,6 +192,16 @@ impl Server {
     /// An address of this server.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.setup.port)
+    }
+
+    /// What listens on the port of `setup`: a server, or one that passes requests on to servers which trust this token.
+    pub fn of(setup: &Setup, child: Child, token: &str) -> Self {
+        Self {
+            setup: setup.clone(),
+            child,
+            client: Client::builder().no_proxy().build().unwrap(),
+            token: token.to_owned(),
+        }
     }
 
     /// What the server has logged, over all its lives.

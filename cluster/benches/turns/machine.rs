@@ -41,9 +41,14 @@ pub(crate) fn resident() -> u64 {
 
 /// Seconds that all threads of this process have run.
 pub(crate) fn processor_time() -> f64 {
+    processor_time_of("self")
+}
+
+/// Seconds that all threads of a process have run.
+pub(crate) fn processor_time_of(process: &str) -> f64 {
     /// Ticks of a second, the same on every Linux.
     const TICKS: f64 = 100.0;
-    let stat = read("/proc/self/stat");
+    let stat = read(&format!("/proc/{process}/stat"));
     // The name of the program, in parentheses, may have spaces.
     let fields = stat.rsplit(')').next().unwrap_or_default();
     let ticks = fields

@@ -17,6 +17,7 @@ mod figures;
 mod live;
 mod load;
 mod machine;
+mod nodes;
 mod options;
 mod peers;
 mod report;
@@ -25,10 +26,71 @@ mod start;
 mod syncs;
 mod targets;
 
+#[path = "../../tests/nodes/bridge.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is shared with the tests of several nodes"
+)]
+mod bridge;
+#[path = "../../tests/nodes/client.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is shared with the tests of several nodes"
+)]
+mod client;
+#[path = "../../tests/nodes/field.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is shared with the tests of several nodes"
+)]
+mod field;
+#[path = "../../tests/nodes/history.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is shared with the tests of several nodes"
+)]
+mod history;
+#[path = "../../tests/nodes/host.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is shared with the tests of several nodes"
+)]
+mod host;
+#[path = "../../tests/nodes/lists.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is shared with the tests of several nodes"
+)]
+mod lists;
+#[path = "../../tests/nodes/process.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is shared with the tests of several nodes"
+)]
+mod process;
+#[path = "../../tests/nodes/slots.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is shared with the tests of several nodes"
+)]
+mod slots;
+
 use figures::Figures;
 use options::{Child, Options};
 
 fn main() {
+    // A node of the part of several nodes: this program starts itself.
+    if std::env::var_os(process::SETTINGS).is_some() {
+        return process::run();
+    }
     let options = match Options::parse(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(usage) => {
@@ -59,6 +121,9 @@ fn main() {
     }
     if options.runs("start") {
         start::run(&options, &mut figures);
+    }
+    if options.runs("nodes") {
+        nodes::run(&options, &mut figures);
     }
     print!("{}", report::text(&options, &figures));
     if let Some(path) = &options.report {

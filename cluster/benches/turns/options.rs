@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-const USAGE: &str = "usage: cargo bench -p cluster [-- [--quick] [--only asks|durable|cold|live|start] [--report PATH] | -- --soak WRITES]";
+const USAGE: &str = "usage: cargo bench -p cluster [-- [--quick] [--only asks|durable|cold|live|start|nodes] [--report PATH] | -- --soak WRITES]";
 
 /// What the benchmark is asked to do.
 #[derive(Debug, Default)]

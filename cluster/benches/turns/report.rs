@@ -17,12 +17,13 @@ struct Line {
 }
 
 fn lines() -> Vec<Line> {
-    use crate::{asks, cold, durable, live, start};
+    use crate::{asks, cold, durable, live, nodes, start};
     let line = |unit, digits| move |case| Line { case, unit, digits };
     let rate = line("/s", 0);
     let time = line(" us", 2);
     let count = line("", 3);
     let whole = line("", 0);
+    let tenth = line("", 1);
     vec![
         rate(asks::RAW_MANY),
         rate(asks::ASK_MANY),
@@ -46,6 +47,21 @@ fn lines() -> Vec<Line> {
         whole(live::RESIDENT),
         whole(start::START),
         whole(start::REPLAY),
+        rate(nodes::ONE),
+        rate(nodes::THREE),
+        tenth(nodes::IDLE_ONE),
+        tenth(nodes::IDLE),
+        tenth(nodes::CALM[0]),
+        tenth(nodes::CALM[1]),
+        tenth(nodes::DRAIN[0]),
+        tenth(nodes::DRAIN[1]),
+        tenth(nodes::STOP[0]),
+        tenth(nodes::STOP[1]),
+        whole(nodes::FAILED),
+        tenth(nodes::JOIN[0]),
+        tenth(nodes::JOIN[1]),
+        whole(nodes::JOIN_FAILED),
+        tenth(nodes::JOIN_TIME),
     ]
 }
 
@@ -69,7 +85,7 @@ pub(crate) fn text(options: &Options, figures: &Figures) -> String {
             let processor = line
                 .processor(figures)
                 .map_or(String::new(), |time| format!("  {time} of processor time"));
-            let _ = writeln!(text, "{:<52} {median:>12}  ({least} - {most}){processor}", line.case);
+            let _ = writeln!(text, "{:<67} {median:>12}  ({least} - {most}){processor}", line.case);
         }
     }
     text.push('\n');

@@ -3,7 +3,7 @@
 use crate::{
     asks, cold, durable,
     figures::{Figures, Spread},
-    live, start,
+    live, nodes, start,
 };
 
 /// A bound on a figure, or on a ratio of two.
@@ -23,6 +23,8 @@ enum Measure {
 enum Bound {
     AtLeast(f64),
     AtMost(f64),
+    /// No round may have more.
+    Never(f64),
 }
 
 #[derive(Clone, Copy)]
@@ -45,6 +47,12 @@ pub(crate) fn all() -> Vec<Target> {
         measure: Measure::Case(case),
         bound,
         unit: Unit::Plain(unit, digits),
+    };
+    let worst = |name, case, bound, unit| Target {
+        name,
+        measure: Measure::Case(case),
+        bound: Bound::Never(bound),
+        unit: Unit::Plain(unit, 0),
     };
     let least = Bound::AtLeast;
     let most = Bound::AtMost;
@@ -110,6 +118,34 @@ pub(crate) fn all() -> Vec<Target> {
         ),
         case("start with 100,000 stored actors", start::START, most(1000.0), " ms", 0),
         case("replay of the log", start::REPLAY, least(200_000.0), " entries/s", 0),
+        ratio(
+            "durable turns of 3 nodes on this machine, of 1 node",
+            nodes::THREE,
+            nodes::ONE,
+            least(0.15),
+            Unit::Percent,
+        ),
+        case(
+            "processor of an idle node of 3",
+            nodes::IDLE,
+            most(5.0),
+            " % of a core",
+            1,
+        ),
+        worst("longest wait while a node drains", nodes::DRAIN[1], 200.0, " ms"),
+        worst(
+            "longest wait while a node stops in good order",
+            nodes::STOP[1],
+            200.0,
+            " ms",
+        ),
+        worst("calls that fail while nodes drain and stop", nodes::FAILED, 0.0, ""),
+        worst(
+            "calls that fail while a fourth node takes its share",
+            nodes::JOIN_FAILED,
+            0.0,
+            "",
+        ),
     ]
 }
 
@@ -125,6 +161,7 @@ impl Target {
         match self.bound {
             Bound::AtLeast(least) => reached.median >= least,
             Bound::AtMost(most) => reached.median <= most,
+            Bound::Never(most) => reached.most <= most,
         }
     }
 
@@ -133,6 +170,7 @@ impl Target {
         match self.bound {
             Bound::AtLeast(least) => format!("at least {}", self.unit.show(least)),
             Bound::AtMost(most) => format!("at most {}", self.unit.show(most)),
+            Bound::Never(most) => format!("never over {}", self.unit.show(most)),
         }
     }
 

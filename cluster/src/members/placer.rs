@@ -25,6 +25,9 @@ use crate::{Timestamp, peers::NodeId};
 /// Pause between two rounds, unless there is news.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Pause of a group after a step that it did not take: the reason may pass within moments, or stay for long.
+const REST: Duration = Duration::from_millis(200);
+
 /// How long a node may be silent before it counts as dead.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -43,6 +46,8 @@ pub(super) struct Work {
     groups: BTreeMap<Option<u16>, GroupReport>,
     heard: BTreeMap<NodeId, Instant>,
     moves: BTreeMap<Option<u16>, Move>,
+    /// Groups that did not take their last step a moment ago.
+    resting: BTreeSet<Option<u16>>,
     history: VecDeque<Move>,
     notes: Vec<Note>,
 }
@@ -176,8 +181,15 @@ impl Registrar {
             Ok(()) => MoveOutcome::Done(began.elapsed()),
             Err(reason) => MoveOutcome::Failed(reason),
         };
+        let is_taken = matches!(outcome, MoveOutcome::Done(_));
         if let Some(work) = self.work.lock().as_mut() {
             work.end(shard, outcome);
+        }
+        if !is_taken {
+            tokio::time::sleep(REST).await;
+            if let Some(work) = self.work.lock().as_mut() {
+                work.resting.remove(&shard);
+            }
         }
     }
 }
@@ -246,14 +258,16 @@ impl Work {
 
     fn placed(&self, report: &GroupReport) -> Placed {
         let lag = report.lag.iter().flatten();
-        let current = lag.filter(|(_, lag)| **lag <= CURRENT_LAG).map(|(node, _)| *node);
+        // Of one that lacks the whole log nothing was heard yet.
+        let bound = report.last.unwrap_or_default().min(CURRENT_LAG);
+        let current = lag.filter(|(_, lag)| **lag <= bound).map(|(node, _)| *node);
         Placed {
             voters: report.voters.clone(),
             learners: report.learners.clone(),
             current: current.chain(report.leader).collect(),
             leader: report.leader,
             unfinished: report.is_changing,
-            busy: self.moves.contains_key(&report.shard),
+            busy: self.moves.contains_key(&report.shard) || self.resting.contains(&report.shard),
         }
     }
 
@@ -305,6 +319,7 @@ impl Work {
         };
         if let MoveOutcome::Failed(reason) = &outcome {
             tracing::warn!(?shard, what = ended.what, reason, "a group did not take a step");
+            self.resting.insert(shard);
         }
         ended.outcome = Some(outcome);
         self.history.push_back(ended);

@@ -299,6 +299,21 @@ async fn whoever_asks_again_has_the_same_number_and_a_removed_number_never_comes
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_step_that_was_not_taken_is_tried_again_but_not_at_once() {
+    let mut world = World::founded(1).await;
+    world.ground.refuse(Some(Some(3)));
+    world.join(2, 1).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let overview = world.living().overview().await.unwrap();
+    let copied = overview.groups.iter().filter(|group| group.voters.len() == 2).count();
+    assert_eq!(copied, usize::from(SHARDS), "the others do not wait for it");
+    assert!(overview.moves.is_empty() || overview.moves.iter().all(|step| step.shard == Some(3)));
+    let times = world.ground.refuse(None);
+    assert!((10..=100).contains(&times), "{times} times in 20 seconds");
+    world.until_spread(2).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_node_is_reported_and_replaced_when_it_is_removed() {
     let mut world = World::founded(1).await;
     for number in 2..=4 {

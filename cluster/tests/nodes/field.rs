@@ -14,7 +14,7 @@ use crate::{
     client::{self, Connection},
     history::{self, Call, Element, Violation},
     host::Host,
-    process,
+    process::{self, Shape},
 };
 
 /// Longest time until every node answers for every list once all is well.
@@ -30,13 +30,18 @@ pub(crate) struct Field {
 impl Field {
     /// So many hosts, of which the first has a node that founded a cluster.
     pub(crate) async fn new(hosts: u8) -> Self {
+        Self::shaped(hosts, Shape::default()).await
+    }
+
+    /// The same, with nodes of this size.
+    pub(crate) async fn shaped(hosts: u8, shape: Shape) -> Self {
         let folder = TempDir::new().unwrap();
         let mut bridge = Bridge::new();
         let certificates = process::certificates(folder.path(), hosts);
         let first = bridge.address(1);
         let hosts = (1..=hosts).map(|number| {
             let seeds = if number == 1 { Vec::new() } else { vec![first] };
-            Host::new(&mut bridge, number, seeds, certificates.clone())
+            Host::new(&mut bridge, number, seeds, certificates.clone(), shape)
         });
         let mut field = Self {
             hosts: hosts.collect(),
@@ -55,12 +60,17 @@ impl Field {
 
     /// Starts all nodes, and waits until every group has a voter on each.
     pub(crate) async fn grow(&mut self) {
-        for host in 1..self.hosts.len() {
+        self.grow_to(self.hosts.len()).await;
+    }
+
+    /// Starts the nodes of so many hosts, and waits until every group has a voter on each.
+    pub(crate) async fn grow_to(&mut self, hosts: usize) {
+        for host in 1..hosts {
             self.start(host).await;
         }
-        self.voters(self.hosts.len()).await;
-        for node in self.clients() {
-            eventually("every list can be read", async || client::all(node, "list").await).await;
+        self.voters(hosts).await;
+        for node in &self.clients()[..hosts] {
+            eventually("every list can be read", async || client::all(*node, "list").await).await;
         }
     }
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::{
     bridge::Bridge,
     client::Connection,
-    process::{CLIENTS, SETTINGS, Settings},
+    process::{CLIENTS, SETTINGS, Settings, Shape},
 };
 
 /// Longest time until a process takes calls.
@@ -27,19 +27,27 @@ pub(crate) struct Host {
     pub(crate) address: IpAddr,
     seeds: Vec<IpAddr>,
     certificates: PathBuf,
+    shape: Shape,
     disk: TempDir,
     process: Option<Child>,
 }
 
 impl Host {
     /// A host without a process, with an empty disk.
-    pub(crate) fn new(bridge: &mut Bridge, number: u8, seeds: Vec<IpAddr>, certificates: PathBuf) -> Self {
+    pub(crate) fn new(
+        bridge: &mut Bridge,
+        number: u8,
+        seeds: Vec<IpAddr>,
+        certificates: PathBuf,
+        shape: Shape,
+    ) -> Self {
         bridge.add(number);
         Self {
             number,
             address: bridge.address(number),
             seeds,
             certificates,
+            shape,
             disk: TempDir::new().unwrap(),
             process: None,
         }
@@ -50,10 +58,17 @@ impl Host {
         SocketAddr::new(self.address, CLIENTS)
     }
 
+    /// The number of the process.
+    pub(crate) fn process(&self) -> Option<u32> {
+        // `ip netns exec` becomes the process that it runs.
+        Some(self.process.as_ref()?.id())
+    }
+
     /// Starts the process, and does not wait for it.
     pub(crate) fn start(&mut self, bridge: &Bridge) {
         assert!(self.process.is_none(), "host {} has a process", self.number);
         let settings = Settings {
+            shape: self.shape,
             name: format!("n{}", self.number),
             address: self.address,
             directory: self.disk.path().join("data"),
@@ -147,11 +162,8 @@ impl Host {
     }
 
     fn signal(&self, signal: &str) {
-        if let Some(process) = &self.process {
-            // `ip netns exec` becomes the process that it runs.
-            let sent = Command::new("kill")
-                .args(["-s", signal, &process.id().to_string()])
-                .status();
+        if let Some(process) = self.process() {
+            let sent = Command::new("kill").args(["-s", signal, &process.to_string()]).status();
             assert!(
                 sent.unwrap().success(),
                 "host {} has no process any more:\n{}",

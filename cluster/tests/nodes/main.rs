@@ -19,6 +19,7 @@ mod host;
 mod lists;
 mod nemesis;
 mod process;
+mod slots;
 mod suite;
 
 /// Runs as a test so that the binary can start itself; without settings there is nothing to do.

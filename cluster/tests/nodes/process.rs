@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use cluster::{
@@ -20,7 +21,10 @@ use tokio::{
     runtime::Handle,
 };
 
-use crate::lists::{All, Append, Growing, Read, Witness};
+use crate::{
+    lists::{All, Append, Growing, Read, Witness},
+    slots::{self, Slots, Store},
+};
 
 /// The variable of the environment that makes a process a node.
 pub(crate) const SETTINGS: &str = "NODES_SETTINGS";
@@ -32,9 +36,24 @@ pub(crate) const CLIENTS: u16 = 7000;
 const RAFT: u16 = 7001;
 const REQUESTS: u16 = 7002;
 
+/// How large a node is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Shape {
+    pub(crate) shards: u16,
+    /// Threads of its actors; its groups have one.
+    pub(crate) threads: usize,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { shards: 8, threads: 1 }
+    }
+}
+
 /// What a node is told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Settings {
+    pub(crate) shape: Shape,
     pub(crate) name: String,
     pub(crate) address: IpAddr,
     pub(crate) directory: PathBuf,
@@ -47,15 +66,15 @@ pub(crate) fn run() {
     let Some(settings) = std::env::var_os(SETTINGS) else {
         return;
     };
-    let settings = serde_json::from_slice(settings.as_encoded_bytes()).unwrap();
-    let runtime = || {
+    let settings: Settings = serde_json::from_slice(settings.as_encoded_bytes()).unwrap();
+    let runtime = |threads| {
         tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            .worker_threads(threads)
             .enable_all()
             .build()
             .unwrap()
     };
-    let (actors, raft) = (runtime(), runtime());
+    let (actors, raft) = (runtime(settings.shape.threads), runtime(1));
     actors.block_on(node(settings, actors.handle().clone(), raft.handle().clone()));
 }
 
@@ -98,7 +117,7 @@ async fn node(settings: Settings, actors: Handle, raft: Handle) {
     let seeds = settings.seeds.iter();
     let seeds = seeds.map(|seed| NodeAddress::new(&format!("{seed}:{REQUESTS}")).unwrap());
     let config = ClusterConfig {
-        shards: 8,
+        shards: settings.shape.shards,
         network: Some(NetworkConfig {
             role: Role::Replica,
             zone: None,
@@ -114,6 +133,7 @@ async fn node(settings: Settings, actors: Handle, raft: Handle) {
     let cluster = Cluster::builder(config)
         .actor::<Growing>(())
         .actor::<Witness>(())
+        .actor::<Slots>(())
         .open(Stores::disk_with_cache(settings.directory, 8 << 20))
         .await
         .unwrap();
@@ -163,13 +183,27 @@ async fn answer(cluster: &Cluster, line: &str) -> String {
             Ok((length, digest)) => format!("read {length} {digest}"),
             Err(error) => failed(&error),
         },
-        ["remove", node] => match cluster
-            .set_member_state(NodeId::new(node.parse().unwrap()), MemberState::Removing)
-            .await
-        {
-            Ok(()) => "removing".to_owned(),
+        ["store", actor] => match slots::get(cluster, actor).ask(Store).await {
+            Ok(count) => format!("stored {count}"),
             Err(error) => failed(&error),
         },
+        ["load", callers, millis] => {
+            let span = Duration::from_millis(millis.parse().unwrap());
+            let load = slots::load(cluster, callers.parse().unwrap(), span).await;
+            format!("loaded {} {}", load.stored, load.failed)
+        }
+        [verb @ ("remove" | "drain" | "up"), node] => {
+            let (state, done) = match verb {
+                "remove" => (MemberState::Removing, "removing"),
+                "drain" => (MemberState::Draining, "draining"),
+                _ => (MemberState::Up, "up"),
+            };
+            let node = NodeId::new(node.parse().unwrap());
+            match cluster.set_member_state(node, state).await {
+                Ok(()) => done.to_owned(),
+                Err(error) => failed(&error),
+            }
+        }
         ["list", actor] => elements(growing(actor).ask(All).await),
         ["heard", actor] => {
             let witness = cluster.get::<Witness>(ActorId::from_name::<Witness>(&tenant, actor));

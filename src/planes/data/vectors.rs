@@ -16,6 +16,7 @@
 
 mod bucket;
 mod config;
+mod connection;
 mod fence;
 mod index;
 mod rows;

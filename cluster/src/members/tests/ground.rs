@@ -35,6 +35,8 @@ struct State {
     groups: BTreeMap<Option<u16>, Group>,
     ownerships: BTreeMap<NodeId, watch::Sender<Option<Epoch>>>,
     dead: BTreeSet<NodeId>,
+    /// A group that takes no step, and how many it did not take.
+    refusing: Option<(Option<u16>, usize)>,
     fewest: usize,
     /// The fewest voters of a shard since all had three.
     fewest_since_three: Option<usize>,
@@ -65,6 +67,7 @@ impl Ground {
             groups: std::iter::once(None).chain((0..shards).map(Some)).map(group).collect(),
             ownerships: BTreeMap::new(),
             dead: BTreeSet::new(),
+            refusing: None,
             fewest: 1,
             fewest_since_three: None,
         })))
@@ -80,6 +83,13 @@ impl Ground {
 
     pub(super) fn fewest_voters_since_three(&self) -> usize {
         self.0.lock().fewest_since_three.unwrap_or_default()
+    }
+
+    /// Has a group take no step, or all of them; returns how many steps were not taken.
+    pub(super) fn refuse(&self, group: Option<Option<u16>>) -> usize {
+        let refusing = group.map(|group| (group, 0));
+        let before = std::mem::replace(&mut self.0.lock().refusing, refusing);
+        before.map_or(0, |(_, times)| times)
     }
 
     /// Ends a node; its groups have other leaders after a while, if they can.
@@ -121,6 +131,10 @@ impl State {
     }
 
     fn take(&mut self, node: NodeId, shard: Option<u16>, action: Action) -> Result<(), String> {
+        if let Some((_, times)) = self.refusing.as_mut().filter(|(group, _)| *group == shard) {
+            *times += 1;
+            return Err("it is told to refuse".to_owned());
+        }
         let group = self.groups.get_mut(&shard).ok_or("there is no such group")?;
         if group.leader != Some(node) {
             return Err("it does not lead the group".to_owned());

@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actors::ports::{
     EmbedderInfo, VectorChange, VectorEntry, VectorError, VectorMatch, VectorQuery, VectorWrite, Vectors,
 };
 use futures_util::future::{BoxFuture, FutureExt};
-use lancedb::{ObjectStoreRegistry, Session};
+use lancedb::ObjectStoreRegistry;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 use super::bucket::{self, BucketProvider};
+use super::connection::Connections;
 use super::table::{Common, TenantTable, lance};
 use super::{VectorsConfig, rows};
 use crate::planes::data::{directory, store::Place};
@@ -45,7 +46,7 @@ struct Shared {
 impl fmt::Debug for LanceVectors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LanceVectors")
-            .field("at", &self.shared.common.connection.uri())
+            .field("at", &self.shared.common.connections.uri())
             .field("dimensions", &self.shared.common.dimensions)
             .finish_non_exhaustive()
     }
@@ -173,18 +174,11 @@ impl Shared {
                 (uri, None, true, false)
             }
         };
-        // Lance's own bounds are seven gigabytes.
-        let half = config.cache_bytes / 2;
-        let session = Session::new(half, half, Arc::new(registry));
-        let connection = lancedb::connect(&uri)
-            .session(Arc::new(session))
-            // Every query looks for the latest version: another node may have written it.
-            .read_consistency_interval(Duration::ZERO)
-            .execute()
+        let connections = Connections::open(uri, registry, config.cache_bytes)
             .await
             .map_err(lance)?;
         let common = Common {
-            connection,
+            connections,
             directory: files,
             is_shared,
             dimensions: embedder.dimensions,

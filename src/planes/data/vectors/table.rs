@@ -12,10 +12,11 @@ use lancedb::arrow::arrow_array::{RecordBatch, RecordBatchIterator};
 use lancedb::expr::lit;
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use lancedb::table::{CompactionOptions, Duration as Age, NativeTable, OptimizeAction};
-use lancedb::{Connection, DistanceType, Error, Table};
+use lancedb::{DistanceType, Error, Table};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::connection::{Connections, Numbered};
 use super::fence::{self, Fence};
 use super::{VectorsConfig, rows};
 
@@ -26,7 +27,7 @@ const CLAIMS: u32 = 8;
 
 /// What all tables have in common.
 pub(super) struct Common {
-    pub(super) connection: Connection,
+    pub(super) connections: Connections,
     /// Directory of the tables, where they lie in one.
     pub(super) directory: Option<PathBuf>,
     /// Whether other nodes use the tables.
@@ -38,7 +39,7 @@ pub(super) struct Common {
 impl fmt::Debug for Common {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Common")
-            .field("at", &self.connection.uri())
+            .field("at", &self.connections.uri())
             .field("is_shared", &self.is_shared)
             .finish_non_exhaustive()
     }
@@ -49,8 +50,8 @@ impl fmt::Debug for Common {
 pub(super) struct TenantTable {
     common: Arc<Common>,
     tenant: String,
-    /// For queries: it sees the latest version.
-    reader: Mutex<Option<Table>>,
+    /// For queries, with the number of its connection: it sees the latest version.
+    reader: Mutex<Option<(u64, Table)>>,
     /// Writes are serial: Lance would otherwise retry those that meet.
     writer: AsyncMutex<Writer>,
 }
@@ -65,6 +66,9 @@ struct Writer {
 
 #[derive(Debug, Clone)]
 struct Opened {
+    /// Number of the connection.
+    connection: u64,
+    /// Number of the writer.
     number: u64,
     table: Table,
     fence: Arc<Fence>,
@@ -84,9 +88,16 @@ impl TenantTable {
     pub(super) async fn write(&self, number: u64, changes: Vec<VectorChange>) -> Result<bool, VectorError> {
         let mut writer = self.writer.lock().await;
         let outcome = self.apply(&mut writer, number, changes).await;
-        if outcome.is_err() {
-            // It is opened anew: what the handle knows may be what went wrong.
-            writer.opened = None;
+        if let Err(error) = &outcome {
+            // What is known of the table may be what went wrong.
+            let opened = writer.opened.take();
+            if let (VectorError::Failed(_), Some(opened)) = (error, opened) {
+                self.common
+                    .connections
+                    .replace(opened.connection)
+                    .await
+                    .map_err(lance)?;
+            }
         }
         outcome?;
         writer.writes += 1;
@@ -135,24 +146,28 @@ impl TenantTable {
 
     /// The table for a writer, which has taken it over.
     async fn open_to_write(&self, writer: &mut Writer, number: u64) -> Result<Opened, VectorError> {
+        let present = self.common.connections.present();
         match &writer.opened {
-            Some(opened) if opened.number == number => return Ok(opened.clone()),
             Some(opened) if opened.number > number => {
                 return Err(VectorError::Superseded { writer: opened.number });
+            }
+            Some(opened) if opened.number == number && opened.connection == present.number => {
+                return Ok(opened.clone());
             }
             Some(_) | None => {}
         }
         let files = self.common.directory.as_ref();
         let files = files.map(|directory| directory.join(format!("{}.lance", self.tenant)));
         let fence = Arc::new(Fence::new(number, files));
-        let table = match self.open_behind(fence.clone()).await {
+        let table = match self.open_behind(&present, fence.clone()).await {
             Err(Error::TableNotFound { .. }) => {
-                self.create().await?;
-                self.open_behind(fence.clone()).await
+                self.create(&present).await?;
+                self.open_behind(&present, fence.clone()).await
             }
             found => found,
         };
         let opened = Opened {
+            connection: present.number,
             number,
             table: table.map_err(lance)?,
             fence,
@@ -162,19 +177,19 @@ impl TenantTable {
         Ok(opened)
     }
 
-    async fn open_behind(&self, fence: Arc<Fence>) -> Result<Table, Error> {
+    async fn open_behind(&self, present: &Numbered, fence: Arc<Fence>) -> Result<Table, Error> {
         let params = ReadParams {
             commit_handler: Some(fence),
             ..ReadParams::default()
         };
-        let open = self.common.connection.open_table(&self.tenant);
+        let open = present.connection.open_table(&self.tenant);
         open.lance_read_params(params).execute().await
     }
 
     /// Creates the table, empty and without a writer.
-    async fn create(&self) -> Result<(), VectorError> {
+    async fn create(&self, present: &Numbered) -> Result<(), VectorError> {
         let schema = rows::schema(self.common.dimensions)?;
-        let create = self.common.connection.create_empty_table(&self.tenant, schema);
+        let create = present.connection.create_empty_table(&self.tenant, schema);
         match create.execute().await {
             // Another writer was faster: whose it is, the next commit decides.
             Ok(_) | Err(Error::TableAlreadyExists { .. }) => {}
@@ -193,24 +208,24 @@ impl TenantTable {
     where
         F: Future<Output = Result<T, VectorError>>,
     {
+        let connections = &self.common.connections;
         let known = self.reader.lock().clone();
-        if let Some(table) = known {
+        if let Some((number, table)) = known.filter(|(number, _)| *number == connections.present().number) {
             match ask(table).await {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(error) => tracing::debug!(%error, "opening a table of the vector index anew"),
             }
+            *self.reader.lock() = None;
+            connections.replace(number).await.map_err(lance)?;
         }
-        let opened = self.common.connection.open_table(&self.tenant).execute().await;
-        let table = match opened {
+        let present = connections.present();
+        let table = match present.connection.open_table(&self.tenant).execute().await {
             Ok(table) => table,
-            Err(Error::TableNotFound { .. }) => {
-                *self.reader.lock() = None;
-                return Ok(None);
-            }
+            Err(Error::TableNotFound { .. }) => return Ok(None),
             Err(error) => return Err(lance(error)),
         };
         let answer = ask(table.clone()).await?;
-        *self.reader.lock() = Some(table);
+        *self.reader.lock() = Some((present.number, table));
         Ok(Some(answer))
     }
 

@@ -1,5 +1,7 @@
 //! A writer that was superseded, in a shared directory and in a bucket.
 
+use std::time::Duration;
+
 use actors::ports::VectorRow;
 use rand::{Rng, SeedableRng};
 
@@ -272,4 +274,28 @@ async fn a_late_compaction_breaks_nothing() {
     put(&new, "acme", 2, vec![row("r9", 0, "intake", 0)]).await.unwrap();
     new.compact("acme").await.unwrap();
     assert_eq!(all(&shared.open().await, "acme").await.len(), 10);
+}
+
+/// Everything of a bucket is gone while it is in use.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_lost_in_a_bucket_is_empty_and_can_be_written_again() {
+    let server = S3Server::start();
+    let vectors = open_at(bucket::place(&server), VectorsConfig::default()).await;
+    let rows = || (0..4).map(|n| row("r1", n, "intake", 0)).collect::<Vec<_>>();
+    for _ in 0..3 {
+        put(&vectors, "acme", 4, rows()).await.unwrap();
+        assert_eq!(all(&vectors, "acme").await.len(), 4);
+    }
+    for entry in std::fs::read_dir(server.bucket()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap();
+        }
+    }
+    assert!(all(&vectors, "acme").await.is_empty());
+    assert_eq!(vectors.writer("acme".into()).await, Ok(0));
+    if put(&vectors, "acme", 4, rows()).await.is_err() {
+        put(&vectors, "acme", 4, rows()).await.unwrap();
+    }
+    assert_eq!(all(&vectors, "acme").await.len(), 4);
 }
