@@ -125,10 +125,11 @@ fn judge(world: &mut World, call: u64, panics: bool, elapsed: Duration, deadline
             world.call_left(call);
             faulty || code == "deadline"
         }
-        (ErrorKind::Retryable, _) => {
+        (ErrorKind::Retryable, code) => {
             world.tally.denied += 1;
             world.call_denied(call);
-            faulty
+            // One before it may have met a bound, or panicked.
+            faulty || code == "reference.broken"
         }
         (ErrorKind::Overloaded, "cell.refused") => refuses,
         (ErrorKind::Overloaded, _) => {
