@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    messages::{Answer, GroupReport, Letter, Request, Take},
+    messages::{Answer, GroupReport, Letter, Report, Request, Take},
     node::{Member, MemberState},
     overview::{GroupOverview, Move, MoveOutcome, NodeOverview, Overview},
     placement::{self, Candidate, Limits, Note, Placed, Step, View},
@@ -45,6 +45,8 @@ pub(super) struct Work {
     table: Table,
     groups: BTreeMap<Option<u16>, GroupReport>,
     heard: BTreeMap<NodeId, Instant>,
+    /// The nodes that have just answered, and are not about to stop.
+    answering: BTreeSet<NodeId>,
     moves: BTreeMap<Option<u16>, Move>,
     /// Groups that did not take their last step a moment ago.
     resting: BTreeSet<Option<u16>>,
@@ -116,13 +118,26 @@ impl Registrar {
     }
 
     /// How the groups are doing, on every node that answers.
-    async fn reports(&self, table: &Table) -> Vec<(NodeId, Vec<GroupReport>)> {
+    async fn reports(&self, table: &Table) -> Vec<(NodeId, Report)> {
         let ask = async |node: NodeId| {
             if node == self.node {
-                return Some((node, self.control.report()));
+                return Some((node, self.report()));
             }
             match self.ask(node, &Letter::new(Request::Report), TELL_WITHIN).await {
-                Ok(Answer::Report(report)) => Some((node, report)),
+                Ok(Answer::Report(groups)) => Some((
+                    node,
+                    Report {
+                        groups,
+                        is_leaving: false,
+                    },
+                )),
+                Ok(Answer::Leaving(groups)) => Some((
+                    node,
+                    Report {
+                        groups,
+                        is_leaving: true,
+                    },
+                )),
                 Ok(other) => {
                     tracing::warn!(%node, ?other, "a node did not tell how its groups are doing");
                     None
@@ -196,12 +211,16 @@ impl Registrar {
 
 impl Work {
     /// Takes in what the nodes told.
-    fn take_in(&mut self, table: Table, reports: Vec<(NodeId, Vec<GroupReport>)>) {
+    fn take_in(&mut self, table: Table, reports: Vec<(NodeId, Report)>) {
         let now = Instant::now();
         let mut groups = BTreeMap::<Option<u16>, GroupReport>::new();
-        for (node, reports) in reports {
+        self.answering.clear();
+        for (node, report) in reports {
             self.heard.insert(node, now);
-            for mut report in reports {
+            if !report.is_leaving {
+                self.answering.insert(node);
+            }
+            for mut report in report.groups {
                 // Only who leads knows who follows how far.
                 if report.leader == Some(node) && report.lag.is_none() {
                     report.leader = None;
@@ -261,6 +280,8 @@ impl Work {
         // Of one that lacks the whole log nothing was heard yet.
         let bound = report.last.unwrap_or_default().min(CURRENT_LAG);
         let current = lag.filter(|(_, lag)| **lag <= bound).map(|(node, _)| *node);
+        // One that has died is current for a while, and a group that is handed over to it waits for an election.
+        let current = current.filter(|node| self.answering.contains(node));
         Placed {
             voters: report.voters.clone(),
             learners: report.learners.clone(),

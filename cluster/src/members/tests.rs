@@ -16,6 +16,7 @@ use super::{
     messages::{Joined, Refusal},
     node::{Addresses, MemberState, NodeAddress, Role},
     overview::{MoveOutcome, Overview},
+    placement::Action,
     registrar::{MendError, Registrar, RegistrarParts},
     table::{Introduction, Table, TableError},
 };
@@ -264,6 +265,55 @@ async fn a_drained_node_has_nothing_left_and_can_come_back() {
         3,
         "no group ever had fewer copies"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_died_is_given_no_leaders() {
+    let mut world = World::founded(1).await;
+    for number in 2..=3 {
+        world.join(number, 1).await;
+    }
+    let spread = world.until_spread(3).await;
+    let dead = spread
+        .nodes
+        .iter()
+        .map(|node| node.id)
+        .find(|node| *node != spread.leader);
+    let dead = dead.unwrap();
+    world.kill(dead.get());
+    let after = world
+        .until("it is reported", |overview| {
+            overview.nodes.iter().any(|node| node.id == dead && !node.alive)
+        })
+        .await;
+    let begun = after.history.iter().chain(&after.moves).skip(spread.history.len());
+    let given = begun.filter(|step| step.what == Action::TransferLeader(dead).to_string());
+    assert_eq!(given.collect::<Vec<_>>(), [] as [&super::overview::Move; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_about_to_stop_is_given_no_leaders() {
+    for stops in 1..=3 {
+        let mut world = World::founded(stops).await;
+        for number in 2..=3 {
+            world.join(number, 1).await;
+        }
+        let node = id(stops);
+        let spread = world.until_spread(3).await;
+        let leaving = world.nodes.iter().find(|registrar| registrar.node == node).unwrap();
+        leaving.leave();
+        for group in spread.groups.iter().filter(|group| group.leader == Some(node)) {
+            let next = *group.voters.iter().find(|voter| **voter != node).unwrap();
+            let given = leaving.control.take(group.shard, Action::TransferLeader(next));
+            given.await.unwrap();
+        }
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let leads = leaving.control.report().iter().any(|group| group.leader == Some(node));
+            assert!(!leads, "node {node}: {:#?}", world.living().overview().await);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
