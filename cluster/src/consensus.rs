@@ -21,6 +21,7 @@ mod network;
 mod node;
 mod ownership;
 mod proposer;
+mod pulse;
 mod reception;
 mod retention;
 mod rpc;

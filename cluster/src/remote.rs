@@ -41,7 +41,7 @@ pub(crate) use self::{
     reception::Reception,
     request::{Meta, Passage},
     search::{Owner, Search},
-    window::{Standing, Windows},
+    window::{Intake, Standing},
 };
 use self::{
     leaders::Leaders,

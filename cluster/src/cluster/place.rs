@@ -41,6 +41,9 @@ const ANNOUNCE: Duration = Duration::from_secs(1);
 /// How long leaders may take to be handed over when a node stops.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
+/// Pause until it is seen whether all were.
+const HAND_OVER_AGAIN: Duration = Duration::from_millis(20);
+
 /// What connects a node to others.
 pub(crate) struct Place {
     pub(super) registrar: Arc<Registrar>,
@@ -241,9 +244,30 @@ impl Place {
     /// Lets other nodes lead what this one leads: first what has begun is finished, then the other node takes over, and
     /// whoever calls meanwhile is answered by it.
     pub(super) async fn hand_over(&self) {
+        self.registrar.leave();
+        let handing = async {
+            loop {
+                self.hand_over_now().await;
+                // What was decided before it was known that this node leaves may still give it a leader.
+                tokio::time::sleep(HAND_OVER_AGAIN).await;
+                if self.to_hand_over().next().is_none() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(HAND_OVER, handing).await.is_err() {
+            tracing::warn!("not all leaders could be handed over in time");
+        }
+    }
+
+    /// The groups that this node leads and another one could, and which.
+    fn to_hand_over(&self) -> impl Iterator<Item = (&Group, NodeId)> {
         let groups = (0..).map_while(|number| self.engine.group(number));
-        let handing = groups.map(|group| async move {
-            let Some(next) = successor(group) else { return };
+        groups.filter_map(|group| Some((&**group, successor(group)?)))
+    }
+
+    async fn hand_over_now(&self) {
+        let handing = self.to_hand_over().map(|(group, next)| async move {
             let shard = group
                 .number()
                 .checked_sub(1)
@@ -252,9 +276,7 @@ impl Place {
                 tracing::warn!(error, group = group.number(), "leadership could not be handed over");
             }
         });
-        if tokio::time::timeout(HAND_OVER, join_all(handing)).await.is_err() {
-            tracing::warn!("not all leaders could be handed over in time");
-        }
+        join_all(handing).await;
     }
 
     /// The hosts of the actors, which are there after the ways between the nodes.
@@ -280,7 +302,8 @@ impl Place {
 /// The voter that is closest to leading a group that this node leads.
 fn successor(group: &Group) -> Option<NodeId> {
     let voters = group.standing().voters;
-    let others = group.lag()?.into_iter().filter(|(node, _)| voters.contains(node));
+    let others = group.lag()?.into_iter();
+    let others = others.filter(|(node, _)| voters.contains(node) && !group.is_silent(*node));
     let (next, _) = others.min_by_key(|(_, lag)| *lag)?;
     Some(next)
 }
