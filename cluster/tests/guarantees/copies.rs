@@ -252,7 +252,7 @@ fn a_node_that_dies_while_it_is_copied_is_replaced_or_named() {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join("copy");
     paused(async {
-        let mut test = nodes(7).await;
+        let test = nodes(7).await;
         let traffic = Traffic::on(&test);
         let (begun, cluster) = (RefCell::new(None), test.node(0));
         let taken = traffic.during(async {
