@@ -92,10 +92,10 @@ impl Traffic {
         });
         let stepping = async {
             for round in 0.. {
+                if self.stop.get() {
+                    return;
+                }
                 for which in 0..2 {
-                    if self.stop.get() {
-                        return;
-                    }
                     if step(&self.nodes[round % 3], which).ask(Add(1)).await.is_err() {
                         return;
                     }
