@@ -16,7 +16,7 @@ use super::{
     messages::{Answer, GroupReport, Letter, Report, Request, Take},
     node::{Member, MemberState},
     overview::{GroupOverview, Move, MoveOutcome, NodeOverview, Overview},
-    placement::{self, Candidate, Limits, Note, Placed, Step, View},
+    placement::{self, Action, Candidate, Limits, Note, Placed, Step, View},
     registrar::{Registrar, STEP_WITHIN, TELL_WITHIN},
     table::Table,
 };
@@ -50,6 +50,8 @@ pub(super) struct Work {
     moves: BTreeMap<Option<u16>, Move>,
     /// Groups that did not take their last step a moment ago.
     resting: BTreeSet<Option<u16>>,
+    /// Who leads next, where a leader is being changed.
+    heirs: BTreeMap<Option<u16>, NodeId>,
     history: VecDeque<Move>,
     notes: Vec<Note>,
 }
@@ -111,9 +113,9 @@ impl Registrar {
         for (node, state) in changed {
             self.note_state(node, state).await;
         }
-        for take in self.decide() {
+        for (take, leader) in self.decide() {
             let registrar = Arc::clone(self);
-            steps.spawn(async move { registrar.carry_out(take).await });
+            steps.spawn(async move { registrar.carry_out(take, leader).await });
         }
     }
 
@@ -164,7 +166,8 @@ impl Registrar {
         self.news.notify_one();
     }
 
-    fn decide(&self) -> Vec<Take> {
+    /// The steps to take, each with the leader of its group.
+    fn decide(&self) -> Vec<(Take, Option<NodeId>)> {
         let mut work = self.work.lock();
         let Some(work) = work.as_mut() else {
             return Vec::new();
@@ -172,17 +175,15 @@ impl Registrar {
         let plan = placement::plan(&work.view, &work.limits);
         work.notes = plan.notes;
         let now = self.clock.now();
-        let takes = plan.steps.into_iter().map(|step| work.begin(step, now));
+        let takes = plan.steps.into_iter().map(|step| {
+            let leader = work.view.groups.get(&step.shard).and_then(|placed| placed.leader);
+            (work.begin(step, now), leader)
+        });
         takes.collect()
     }
 
-    async fn carry_out(&self, take: Take) {
+    async fn carry_out(&self, take: Take, leader: Option<NodeId>) {
         let (shard, began) = (take.shard, Instant::now());
-        let leader = {
-            let work = self.work.lock();
-            let placed = work.as_ref().and_then(|work| work.view.groups.get(&shard));
-            placed.and_then(|placed| placed.leader)
-        };
         let outcome = match leader {
             None => Err("the group has no leader".to_owned()),
             Some(leader) if leader == self.node => self.take(take).await,
@@ -257,7 +258,7 @@ impl Work {
             groups: self
                 .groups
                 .iter()
-                .map(|(shard, report)| (*shard, self.placed(report)))
+                .map(|(shard, report)| (*shard, self.placed(report, now)))
                 .collect(),
         };
     }
@@ -275,8 +276,11 @@ impl Work {
         self.heard.get(&node).is_some_and(|heard| heard.elapsed() < SILENCE)
     }
 
-    fn placed(&self, report: &GroupReport) -> Placed {
-        let lag = report.lag.iter().flatten();
+    /// Where a group is, as far as reports of this moment tell.
+    fn placed(&self, report: &GroupReport, now: Instant) -> Placed {
+        // A node that did not answer this time may have died: it is given nothing, although it counts as alive for a while.
+        let answered = |node: &NodeId| self.heard.get(node) == Some(&now);
+        let lag = report.lag.iter().flatten().filter(|(node, _)| answered(node));
         // Of one that lacks the whole log nothing was heard yet.
         let bound = report.last.unwrap_or_default().min(CURRENT_LAG);
         let current = lag.filter(|(_, lag)| **lag <= bound).map(|(node, _)| *node);
@@ -286,7 +290,8 @@ impl Work {
             voters: report.voters.clone(),
             learners: report.learners.clone(),
             current: current.chain(report.leader).collect(),
-            leader: report.leader,
+            // What is being handed over counts for whoever receives it.
+            leader: self.heirs.get(&report.shard).copied().or(report.leader),
             unfinished: report.is_changing,
             busy: self.moves.contains_key(&report.shard) || self.resting.contains(&report.shard),
         }
@@ -316,6 +321,9 @@ impl Work {
 
     fn begin(&mut self, step: Step, now: Timestamp) -> Take {
         let Step { shard, action, why } = step;
+        if let Action::TransferLeader(heir) = &action {
+            self.heirs.insert(shard, *heir);
+        }
         tracing::info!(?shard, %action, why, "a group takes a step");
         let begun = Move {
             shard,
@@ -335,6 +343,7 @@ impl Work {
     }
 
     fn end(&mut self, shard: Option<u16>, outcome: MoveOutcome) {
+        self.heirs.remove(&shard);
         let Some(mut ended) = self.moves.remove(&shard) else {
             return;
         };

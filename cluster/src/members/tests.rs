@@ -349,6 +349,38 @@ async fn whoever_asks_again_has_the_same_number_and_a_removed_number_never_comes
 }
 
 #[tokio::test(start_paused = true)]
+async fn leaders_move_no_more_often_than_they_must_and_never_to_a_node_that_just_died() {
+    let mut world = World::founded(1).await;
+    for number in 2..=3 {
+        world.join(number, 1).await;
+    }
+    let spread = world.until_spread(3).await;
+    let given = spread
+        .history
+        .iter()
+        .filter(|step| step.what.contains("lead on"))
+        .count();
+    let shards = usize::from(SHARDS);
+    assert!(
+        given <= shards - shards / 3,
+        "{given} leaders moved: {:#?}",
+        spread.history
+    );
+    // One that does not place.
+    let dead = if spread.leader == id(3) { id(2) } else { id(3) };
+    let before = spread.history.len();
+    world.kill(dead.get());
+    let missed = world
+        .until("it is missed", |overview| {
+            overview.nodes.iter().any(|node| node.id == dead && !node.alive) && overview.moves.is_empty()
+        })
+        .await;
+    let to_dead = format!("lead on node {dead}");
+    let since = missed.history.iter().skip(before).filter(|step| step.what == to_dead);
+    assert_eq!(since.count(), 0, "{:#?}", missed.history);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_step_that_was_not_taken_is_tried_again_but_not_at_once() {
     let mut world = World::founded(1).await;
     world.ground.refuse(Some(Some(3)));
