@@ -258,7 +258,7 @@ impl Work {
             groups: self
                 .groups
                 .iter()
-                .map(|(shard, report)| (*shard, self.placed(report, now)))
+                .map(|(shard, report)| (*shard, self.placed(report)))
                 .collect(),
         };
     }
@@ -276,11 +276,8 @@ impl Work {
         self.heard.get(&node).is_some_and(|heard| heard.elapsed() < SILENCE)
     }
 
-    /// Where a group is, as far as reports of this moment tell.
-    fn placed(&self, report: &GroupReport, now: Instant) -> Placed {
-        // A node that did not answer this time may have died: it is given nothing, although it counts as alive for a while.
-        let answered = |node: &NodeId| self.heard.get(node) == Some(&now);
-        let lag = report.lag.iter().flatten().filter(|(node, _)| answered(node));
+    fn placed(&self, report: &GroupReport) -> Placed {
+        let lag = report.lag.iter().flatten();
         // Of one that lacks the whole log nothing was heard yet.
         let bound = report.last.unwrap_or_default().min(CURRENT_LAG);
         let current = lag.filter(|(_, lag)| **lag <= bound).map(|(node, _)| *node);

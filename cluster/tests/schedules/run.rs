@@ -22,6 +22,9 @@ const STEP: Duration = Duration::from_millis(25);
 /// Longest time after which everything has come to rest.
 const REST: Duration = Duration::from_secs(20_000);
 
+/// After how long others have taken over from a node that crashed.
+const FAILOVER: Duration = Duration::from_secs(2);
+
 /// Longest time until everybody is back, and has heard what came of what they began.
 const RETURN: Duration = Duration::from_secs(300);
 
@@ -235,6 +238,8 @@ impl Stage<'_> {
                 self.world.lock().violated(format!("a client failed: {error}"));
             }
         }
+        // A node that crashed last may still have to be replaced.
+        tokio::time::sleep(FAILOVER).await;
         let Some(leftovers) = self.rest().await else { return };
         for round in 0..2 {
             for cell in 0..self.plan.cells {
