@@ -36,7 +36,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use capture::{CaptureError, Captured, Scope, Source, capture};
+pub(crate) use capture::{CaptureError, Captured, Pages, Scope, Source, capture, of_tenant};
+pub(crate) use codec::{put_op, read_ops};
 pub(crate) use copies::{Asked, Copies, Given};
 pub(crate) use directory::{VERSION, format};
 pub(crate) use engine::{Engine, EngineConfig, OpenError, Stores};

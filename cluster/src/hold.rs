@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{TenantId, address::Address, host::Host, id::ActorHash};
 
 /// How long an activation may go on with the messages it has before it is ended in the middle of one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which actors are at rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Held {
     /// One.
     Actor(ActorHash),
@@ -41,10 +43,6 @@ impl Hold {
         let hold = Self { host, held };
         futures_util::future::join_all(mailboxes.iter().map(|mailbox| mailbox.end(PATIENCE))).await;
         hold
-    }
-
-    pub(crate) fn host(&self) -> &Arc<Host> {
-        &self.host
     }
 }
 

@@ -37,7 +37,6 @@ pub mod metrics;
 mod migration;
 mod node_name;
 mod outbox;
-mod paging;
 mod peers;
 pub mod prelude;
 mod raft_plane;

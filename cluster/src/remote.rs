@@ -17,6 +17,7 @@ mod link;
 mod operation;
 mod reception;
 mod request;
+mod restoring;
 mod search;
 mod window;
 
@@ -40,6 +41,7 @@ pub(crate) use self::{
     },
     reception::Reception,
     request::{Meta, Passage},
+    restoring::{Holds, Kept, Restoring},
     search::{Owner, Search},
     window::{Intake, Standing},
 };

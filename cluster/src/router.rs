@@ -20,7 +20,7 @@ use crate::{
     mailbox::{Call, Fault, Letter, Origin, Reply},
     metrics::Metrics,
     migration::Registry,
-    remote::{Line, Remote},
+    remote::{Holds, Line, Remote},
     vitals::Watch,
 };
 
@@ -90,6 +90,8 @@ pub(crate) struct Node {
     pub(crate) hosts: Vec<Arc<Host>>,
     /// The groups of this node, for those who copy them.
     pub(crate) copies: Option<Arc<Copies>>,
+    /// Actors that restores keep at rest here.
+    pub(crate) holds: Holds,
 }
 
 /// A call through a reference.

@@ -1,7 +1,7 @@
 //! `foundation backup` and `foundation restore`.
 //!
 //! What concerns a running server is done by the server, in a folder of its data directory; these commands move it out of
-//! there and into there, so they run where the server does. A whole node is restored while the server is stopped.
+//! there and into there, so they run where the server does. Everything is restored while the server is stopped.
 
 use std::{
     fs, io,

@@ -213,7 +213,7 @@ pub(crate) async fn restore(
     if contents == Contents::Node {
         return Err(Problem::unprocessable(
             "backup.contents",
-            "a whole node is restored while the server is stopped",
+            "everything is restored while the server is stopped",
         ));
     }
     let path = gateway.backups.folder.join(component(&name)?);

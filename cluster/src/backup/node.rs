@@ -10,7 +10,7 @@ use super::{
     manifest::{FORMAT, hex},
 };
 use crate::{
-    ActorError, Cluster,
+    Cluster,
     consensus::{self, CaptureError, Captured, Scope},
     id::ActorHash,
     keyspace,
@@ -71,23 +71,6 @@ impl Cluster {
             .map_err(|error| BackupError::io(&into)(std::io::Error::other(error)))??;
         tracing::info!(contents = %manifest.contents, path = %into.display(), "backup taken");
         Ok(manifest)
-    }
-
-    /// Restoring works where one node owns every shard.
-    pub(super) fn owns_all(&self) -> Result<(), BackupError> {
-        let elsewhere = self.node().hosts.iter().find(|host| host.epoch().is_none());
-        let Some(host) = elsewhere else { return Ok(()) };
-        let shard = host.shard.number();
-        Err(BackupError::Node(match self.node().remote.leaders.of(shard) {
-            Some(leader) if leader.node != self.node().remote.node => ActorError::unsupported(
-                "backup.elsewhere",
-                format!(
-                    "node {} owns shard {shard}: only a node that owns every shard restores backups",
-                    leader.node
-                ),
-            ),
-            Some(_) | None => ActorError::retryable("retryable", format!("shard {shard} has no owner")),
-        }))
     }
 
     fn scope(&self, contents: &Contents) -> Result<Scope, BackupError> {

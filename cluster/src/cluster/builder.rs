@@ -23,7 +23,7 @@ use crate::{
     interface::{Class, Registered},
     metrics::Metrics,
     peers::Neighbours,
-    remote::{META, Reception, Remote},
+    remote::{Holds, META, Reception, Remote},
     router::{Classes, Node},
     vitals::Watch,
 };
@@ -179,6 +179,7 @@ impl ClusterBuilder {
             watch: Watch::new(bounds.slow_turn, bounds.slow_turns),
             remote: Arc::clone(&remote),
             copies: groups.copies(),
+            holds: Holds::default(),
             hosts: shards
                 .into_iter()
                 .map(|shard| {

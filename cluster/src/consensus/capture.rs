@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use self::copy::Copy;
+pub(crate) use self::pages::{Pages, of_tenant};
 use super::codec::{self, Head};
 use super::copies::{Asked, Given};
 use super::types::LogId;

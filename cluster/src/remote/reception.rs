@@ -17,6 +17,7 @@ use super::{
     copy::give,
     operation::Operation,
     request::{Answer, Call, Meta, Request, Sender, check},
+    restoring::{Kept, Restoring},
 };
 use crate::{
     ActorError, RequestId,
@@ -222,6 +223,20 @@ impl Reception {
     }
 }
 
+impl Reception {
+    fn restoring(&self, restoring: Restoring, content: Bytes) -> BoxFuture<'static, Bytes> {
+        let node = self.node.get().and_then(Weak::upgrade);
+        async move {
+            let kept = match node {
+                Some(node) => restoring.serve(&node, content).await,
+                None => Kept::NotHeld,
+            };
+            Answer::Kept(kept).encode(&[])
+        }
+        .boxed()
+    }
+}
+
 impl Service for Reception {
     fn serve(&self, from: NodeId, lane: Lane, request: Bytes) -> BoxFuture<'static, Bytes> {
         match (lane, &self.engine) {
@@ -235,6 +250,7 @@ impl Service for Reception {
             Some((Request::Meta(meta), _)) => self.meta(meta),
             Some((Request::Operation { shard, operation }, _)) => self.operation(shard, operation),
             Some((Request::Copy { group, asked }, _)) => self.copy(group, asked),
+            Some((Request::Restoring(restoring), content)) => self.restoring(restoring, content),
             Some((Request::Leaders, _)) => at_once(&Answer::Leaders(self.remote.leaders.table())),
             None => at_once(&Answer::Unreadable),
         }

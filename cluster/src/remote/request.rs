@@ -8,7 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::operation::Operation;
+use super::{
+    operation::Operation,
+    restoring::{Kept, Restoring},
+};
 use crate::{
     ActorError, IdempotencyKey,
     address::Stored,
@@ -36,6 +39,8 @@ pub(super) enum Request {
     Operation { shard: u16, operation: Operation },
     /// Something that the owner of a group gives to whoever copies it.
     Copy { group: u16, asked: Asked },
+    /// Something of a restore; the content is a batch, or a part of it.
+    Restoring(Restoring),
 }
 
 /// A message to an actor.
@@ -114,6 +119,8 @@ pub(super) enum Answer {
     Output,
     /// What the owner of a group gives, with the content.
     Given(Given),
+    /// What became of a part of a restore.
+    Kept(Kept),
 }
 
 impl Request {

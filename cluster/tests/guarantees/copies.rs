@@ -12,7 +12,7 @@ use std::{
 };
 
 use cluster::{
-    Backup, BackupError, Cluster, Contents, Manifest,
+    Backup, BackupError, Cluster, Contents, Existing, Manifest,
     prelude::*,
     testing::{TestNodes, Weather},
 };
@@ -87,6 +87,9 @@ impl Traffic {
                 if purse(node, n).ask(Give { to, amount: 1 }).await.is_ok() {
                     self.given.set(self.given.get() + 1);
                     self.longest.set(self.longest.get().max(begun.elapsed()));
+                } else {
+                    // A refusal takes no time, and without any the clock stands still.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
         });
@@ -334,11 +337,109 @@ fn a_tenant_and_an_actor_are_copied_from_wherever_they_are() {
         for copy in [&one, &all] {
             let backup = Backup::open(copy).unwrap();
             let contents = Contents::Actor(id.clone());
-            let restored = cluster.restore(&backup, contents, cluster::Existing::Replace).await;
+            let restored = cluster.restore(&backup, contents, Existing::Replace).await;
             assert_eq!(restored.unwrap().actors, 1);
             let chest = cluster.get::<Chest>(id.clone());
             assert_eq!(chest.ask(Open).await.unwrap(), filled(12, 1));
         }
         cluster.shutdown().await;
+    });
+}
+
+/// Guarantees 3, 6 and 10: a tenant goes back on all nodes at once, whichever is asked, while its clients go on calling and
+/// its shards go from node to node.
+#[test]
+fn a_tenant_goes_back_wherever_it_lives() {
+    let directory = tempfile::tempdir().unwrap();
+    let later = || ActorId::from_name::<Account>(&tenant(), "later");
+    paused(async {
+        for seed in 20..24 {
+            println!("seed {seed}");
+            let test = nodes(seed).await;
+            let copy = directory.path().join(seed.to_string());
+            let traffic = Traffic::on(&test);
+            let stranger = ActorId::from_name::<Account>(&TenantId::new("other").unwrap(), "a");
+            let stranger = test.node(0).get::<Account>(stranger);
+            stranger.ask(Add(1)).await.unwrap();
+            let taken = traffic.during(async {
+                test.advance(Duration::from_millis(50)).await;
+                let taken = test.node(0).backup(Contents::Tenant(tenant()), &copy, |_, _| {}).await;
+                taken.unwrap()
+            });
+            taken.await;
+            test.node(0).get::<Account>(later()).ask(Add(1)).await.unwrap();
+            stranger.ask(Add(1)).await.unwrap();
+
+            let backup = Backup::open(&copy).unwrap();
+            let asked = test.node(1 + (seed % 2) as usize);
+            let whole = || Contents::Tenant(tenant());
+            let refused = asked.restore(&backup, whole(), Existing::Refuse).await.unwrap_err();
+            assert!(matches!(refused, BackupError::Present(_)), "{refused}");
+            let traffic = Traffic::on(&test);
+            let restored = traffic.during(async {
+                let moving = async {
+                    if seed % 2 == 1 {
+                        let shard = (seed % u64::from(SHARDS)) as u16;
+                        test.move_shard(shard, (test.owner(shard) + 1) % 3).await;
+                    }
+                };
+                let restoring = asked.restore(&backup, whole(), Existing::Replace);
+                let restored = join(restoring, moving).await.0.unwrap();
+                let listed = asked
+                    .list::<Account>(&tenant(), DirectoryQuery::default())
+                    .await
+                    .unwrap();
+                assert!(
+                    !listed.contains(&"later".to_owned()),
+                    "what came later is gone: {listed:?}"
+                );
+                restored
+            });
+            let begun = Instant::now();
+            let restored = restored.await;
+            println!("restored in {:?}", begun.elapsed());
+            assert!(restored.actors > 2, "{restored:?}");
+            assert_eq!(settled(&test.node(0)).await, MEMBERS * 1_000_000);
+            assert_eq!(stranger.ask(Total).await.unwrap(), 2, "others go on");
+            assert_eq!(test.fatal(), [""; 0]);
+        }
+    });
+}
+
+/// An actor of several batches goes back through a node that does not own it; its calls are refused meanwhile, and a dead
+/// node is no reason not to.
+#[test]
+fn an_actor_goes_back_wherever_it_lives() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("copy");
+    let id = ActorId::from_name::<Chest>(&tenant(), "one");
+    paused(async {
+        let test = nodes(30).await;
+        let fill = |mark| Fill {
+            count: 12,
+            bytes: 600_000,
+            mark,
+        };
+        let chest = |node: usize| test.node(node).get::<Chest>(id.clone());
+        chest(0).ask(fill(1)).await.unwrap();
+        let contents = || Contents::Actor(id.clone());
+        test.node(0).backup(contents(), &copy, |_, _| {}).await.unwrap();
+        chest(0).ask(fill(2)).await.unwrap();
+        let backup = Backup::open(&copy).unwrap();
+        let owner = test.owner(test.shard_of::<Chest>(&id));
+        let (asked, dead) = (test.node((owner + 1) % 3), (owner + 2) % 3);
+        test.crash(dead).await;
+        let refused = async {
+            loop {
+                if let Err(error) = chest(owner).ask(Open).await {
+                    return error;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let (restored, refused) = join(asked.restore(&backup, contents(), Existing::Replace), refused).await;
+        assert_eq!(restored.unwrap().actors, 1);
+        assert_eq!(refused.kind(), ErrorKind::Retryable);
+        assert_eq!(chest(owner).ask(Open).await.unwrap(), filled(12, 1));
     });
 }

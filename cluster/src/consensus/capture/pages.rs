@@ -10,6 +10,7 @@ use crate::consensus::codec::Head;
 use crate::consensus::copies::{Asked, Given, Span, read_rows};
 use crate::id::ClassUid;
 use crate::keyspace::{self, KeyRange};
+use crate::shard::Epoch;
 use crate::store::Row;
 use crate::{ActorError, TenantId};
 
@@ -23,9 +24,10 @@ pub(crate) struct Pages<'a> {
     spans: VecDeque<Span>,
 }
 
-/// Some rows, and how far the state was before they were read.
+/// Some rows, under which ownership they were read, and how far the state was before.
 pub(crate) struct Page {
     pub(crate) rows: Vec<Row>,
+    pub(crate) epoch: Epoch,
     pub(super) head: Head,
 }
 
@@ -51,7 +53,16 @@ impl<'a> Pages<'a> {
         }
         let spans = self.spans.iter().take(SPANS).cloned().collect();
         let given = self.source.ask(self.group, Asked::Rows { spans, limit }).await?;
-        let (Given::Rows { head, done, after, .. }, content) = given else {
+        let (
+            Given::Rows {
+                head,
+                epoch,
+                done,
+                after,
+            },
+            content,
+        ) = given
+        else {
             return Err(unexpected());
         };
         drop(self.spans.drain(..done.min(self.spans.len())));
@@ -63,6 +74,7 @@ impl<'a> Pages<'a> {
             return Err(unexpected());
         }
         Ok(Some(Page {
+            epoch,
             rows: read_rows(content).map_err(|_| unexpected())?,
             head: read_head(head)?,
         }))
