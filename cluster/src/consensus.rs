@@ -35,7 +35,7 @@ mod verify;
 mod tests;
 
 pub(crate) use capture::{Captured, Scope, Told};
-pub(crate) use directory::{VERSION, format};
+pub(crate) use directory::{DataDirectory, VERSION, format};
 pub(crate) use engine::{Engine, EngineConfig, OpenError, Stores};
 pub(crate) use found::found;
 pub(crate) use group::{Group, GroupStatus};

@@ -77,7 +77,7 @@ impl ClusterBuilder {
         if let Some(network) = self.config.network.clone() {
             // In a place of its own: the future of opening is large, and whoever opens holds it.
             let place = Box::pin(Place::open(&self.config, network, stores.0)).await?;
-            let (neighbours, groups) = (place.neighbours(), Groups::Engine(Arc::clone(place.engine())));
+            let (neighbours, groups) = (place.neighbours(), place.groups());
             return Box::pin(Self { neighbours, ..self }.start_in(groups, Some(place))).await;
         }
         if let consensus::Stores::Disk { path, .. } = &stores.0 {
@@ -143,6 +143,9 @@ impl ClusterBuilder {
         let closing = CancellationToken::new();
         let gossip = Arc::clone(&remote).gossip();
         config.actors.spawn(closing.clone().run_until_cancelled_owned(gossip));
+        if let Some(place) = &place {
+            place.acquaint(&config.actors, Arc::clone(&remote));
+        }
 
         let settled = async {
             let mut search = remote.search(META, meta.ownership());

@@ -14,6 +14,7 @@
 mod bridge;
 mod client;
 mod field;
+mod gateways;
 mod history;
 mod host;
 mod lists;
