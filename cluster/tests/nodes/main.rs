@@ -20,6 +20,7 @@ mod host;
 mod lists;
 mod nemesis;
 mod process;
+mod recovery;
 mod slots;
 mod suite;
 
