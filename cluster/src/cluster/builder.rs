@@ -73,7 +73,7 @@ impl ClusterBuilder {
     /// If the stores cannot be used; if a shard has no owner within [`ClusterConfig::start_within`]; if two classes, or two
     /// messages of a class, share a name; or if the classes, the migrations and what is stored do not fit together. Then
     /// nothing is changed.
-    pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
+    pub async fn open(mut self, stores: Stores) -> Result<Cluster, OpenError> {
         if let Some(network) = self.config.network.clone() {
             // In a place of its own: the future of opening is large, and whoever opens holds it.
             let place = Box::pin(Place::open(&self.config, network, stores.0)).await?;
@@ -81,7 +81,7 @@ impl ClusterBuilder {
             return Box::pin(Self { neighbours, ..self }.start_in(groups, Some(place))).await;
         }
         if let consensus::Stores::Disk { path, .. } = &stores.0 {
-            place::refuse_member(path)?;
+            self.neighbours.node = place::lone_node(path)?;
         }
         let on_fatal = self.config.on_fatal.clone();
         let engine = Engine::open(EngineConfig {

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub(super) use self::whose::refuse_member;
+pub(super) use self::whose::lone_node;
 use self::{
     kept::Kept,
     whose::{Known, Whose, identify},

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use cluster::{Missing, NodeId, Recovery, RecoveryError, SystemClock};
+use cluster::{Cluster, ClusterConfig, Missing, NodeId, Recovery, RecoveryError, Stores, SystemClock};
+use tokio::runtime::Handle;
 
 use crate::{
     client::{self, Clients, Connection},
     field::{Field, eventually},
     history::Element,
+    lists::{Growing, Witness},
+    slots::Slots,
     suite::{CLIENTS, permitted},
 };
 
@@ -68,6 +71,17 @@ async fn what_one_node_had_goes_on_when_the_others_are_lost() {
     let report = untouched.carry_out().unwrap();
     assert!(report.kept.exists() && field.hosts[2].directory().join("recovered").exists());
     assert!(matches!(prepare(&field, 2), Err(RecoveryError::Earlier { .. })));
+
+    let directory = field.hosts[2].directory();
+    // It needs no place among others to go on.
+    let config = ClusterConfig {
+        shards: 8,
+        ..ClusterConfig::new(Handle::current(), Handle::current())
+    };
+    let builder = Cluster::builder(config).actor::<Growing>(()).actor::<Witness>(());
+    let cluster = builder.actor::<Slots>(()).open(Stores::disk(directory)).await.unwrap();
+    assert_eq!((cluster.node_id(), cluster.status().owned), (NodeId::new(3), 8));
+    cluster.shutdown().await;
 
     // It has its number, everything it had, and serves alone.
     field.start(2).await;

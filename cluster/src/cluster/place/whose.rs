@@ -145,14 +145,16 @@ pub(super) async fn identify(path: &Path, network: &NetworkConfig) -> Result<Who
     })
 }
 
-/// Refuses the directory of a node among others to one that is alone.
-pub(in crate::cluster) fn refuse_member(path: &Path) -> Result<(), OpenError> {
+/// Which node a directory is, for one that is alone: the number that it has from a time when it was not. The directory of
+/// a node among others is refused.
+pub(in crate::cluster) fn lone_node(path: &Path) -> Result<NodeId, OpenError> {
     match Identity::read(path) {
-        Ok(None) => Ok(()),
+        Ok(None) => Ok(NodeId::FIRST),
         Ok(Some(identity)) => {
             let known = Table::load(path).map_err(|error| unusable(path, &error))?;
-            if known.present().count() == 1 {
-                return Ok(());
+            let mut present = known.present();
+            if let (Some(member), None) = (present.next(), present.next()) {
+                return Ok(member.id);
             }
             Err(OpenError::Network(format!(
                 "{} belongs to node {} of a cluster of several: it needs its place among them, which the configuration \
