@@ -78,6 +78,21 @@ async fn three_servers_are_one_cluster_and_go_on_when_one_is_killed() {
     let three = third.start().await;
     until(&third, "three nodes with three copies of everything", SPREAD, is_spread).await;
 
+    let shown = two.request(Method::GET, "/cluster").send().await.unwrap();
+    assert_eq!(shown.status(), 200);
+    let shown = shown.text().await.unwrap();
+    assert!(
+        ["one", "two", "three"]
+            .iter()
+            .all(|name| shown.contains(&format!(">{name}</a>"))),
+        "{shown}"
+    );
+    let unmeant = two
+        .request(Method::POST, "/cluster/nodes/3/remove")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("name=two");
+    assert_eq!(unmeant.send().await.unwrap().status(), 422);
+
     let run = two.create(&json!({ "idea": IDEA, "config": {} })).await;
     let path = format!("/api/planning/runs/{run}");
     for server in [&one, &two, &three] {

@@ -20,6 +20,7 @@ mod network;
 mod node;
 mod ownership;
 mod proposer;
+mod pulse;
 mod reception;
 mod rescue;
 mod retention;

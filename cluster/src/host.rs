@@ -32,7 +32,7 @@ use crate::{
     metrics::Rejection,
     outbox::{self, Length},
     peers::NodeId,
-    remote::{Passage, Standing, Windows},
+    remote::{Intake, Passage, Standing},
     router::Node,
     shard::{Confirmation, Epoch, Op, Outcome, Proposal, Shard, WriteSet},
     timer::{self, Firings},
@@ -98,8 +98,8 @@ struct State {
     leaving: bool,
     services: Option<CancellationToken>,
     mailboxes: HashMap<ActorHash, Arc<Mailbox>>,
-    /// What came from other nodes under this ownership.
-    windows: Windows,
+    /// What came from other nodes.
+    intake: Intake,
     /// Actors that are kept at rest.
     held: Vec<Arc<Held>>,
 }
@@ -213,8 +213,9 @@ impl Host {
     }
 
     fn discard(&self, state: &mut State) {
-        state.epoch = None;
-        state.windows.clear();
+        if let Some(epoch) = state.epoch.take() {
+            state.intake.end(epoch);
+        }
         self.arrivals.notify_waiters();
         if let Some(services) = state.services.take() {
             services.cancel();
@@ -366,12 +367,18 @@ impl Host {
         letter: Letter,
     ) -> Arrival {
         let mut state = self.state.lock();
+        // A copy of what was taken, under whichever ownership, is not to be sent again.
+        if let Some((from, passage)) = passage
+            && state.intake.may_have_taken(state.epoch, epoch, from, passage)
+        {
+            return Arrival::Late;
+        }
         // One that goes shall not refuse what its successor will take.
         if state.epoch != Some(epoch) || state.draining || state.leaving {
             return Arrival::NotOwner;
         }
         if let Some((from, passage)) = passage {
-            match state.windows.take(from, passage) {
+            match state.intake.take(from, passage) {
                 Standing::Taken => {}
                 Standing::Early => return Arrival::Early(letter),
                 Standing::Late => return Arrival::Late,

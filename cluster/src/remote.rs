@@ -45,7 +45,7 @@ pub(crate) use self::{
     reception::Reception,
     request::{Meta, Passage},
     search::{Owner, Search},
-    window::{Standing, Windows},
+    window::{Intake, Standing},
 };
 use crate::{
     peers::{CallError, Lane, NodeId, Peers},

@@ -12,7 +12,7 @@ use super::{caller::Caller, error::Problem, state::Gateway, token::Role};
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
 
-fn operator(caller: &Caller) -> Result<(), Problem> {
+pub(super) fn operator(caller: &Caller) -> Result<(), Problem> {
     match caller.role {
         Role::Operator => Ok(()),
         Role::Admin | Role::Member => Err(Problem::forbidden(
@@ -48,7 +48,7 @@ pub(crate) async fn remove(caller: Caller, gateway: Shared, node: web::Path<Stri
 }
 
 /// Sends a node on its way. It is accepted when it is written down; the overview tells how far it came.
-async fn send(caller: &Caller, gateway: &Gateway, node: &str, state: MemberState) -> Answer {
+pub(super) async fn send(caller: &Caller, gateway: &Gateway, node: &str, state: MemberState) -> Answer {
     operator(caller)?;
     let number = node.parse::<u64>().map_err(|_| {
         Problem::not_found(

@@ -5,12 +5,14 @@
 //! twice by reloading.
 
 mod acts;
+mod cluster;
 mod run;
 mod shell;
 mod simple;
 mod view;
 
 pub(crate) use acts::{act, create_run, promote, theme};
+pub(crate) use cluster::{cluster, send_node};
 pub(crate) use run::{artifact, fragment, plan, run};
 pub(crate) use shell::fault;
 pub(crate) use simple::{asset, home, link_refused, new_run, parked, runs, settings, sign_in, signed_in};

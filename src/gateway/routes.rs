@@ -124,6 +124,8 @@ fn page_routes(config: &mut ServiceConfig) {
         .service(web::resource("/runs/{id}/{act}").route(web::post().to(pages::act)))
         .service(web::resource("/parked").route(web::get().to(pages::parked)))
         .service(web::resource("/parked/{id}/promote").route(web::post().to(pages::promote)))
+        .service(web::resource("/cluster").route(web::get().to(pages::cluster)))
+        .service(web::resource("/cluster/nodes/{id}/{act}").route(web::post().to(pages::send_node)))
         .service(web::resource("/settings").route(web::get().to(pages::settings)))
         .service(web::resource("/theme").route(web::post().to(pages::theme)))
         .service(web::resource("/assets/{name}").route(web::get().to(pages::asset)));

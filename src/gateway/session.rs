@@ -195,12 +195,19 @@ impl Subject {
         Self {
             user: fields.optional_text("user", token::USER_BYTES_MAX),
             tenant: fields.optional_text("tenant", 64),
-            role: fields.choice("role", &[("member", Role::Member), ("admin", Role::Admin)]),
+            role: fields.choice(
+                "role",
+                &[
+                    ("member", Role::Member),
+                    ("admin", Role::Admin),
+                    ("operator", Role::Operator),
+                ],
+            ),
         }
     }
 
-    /// Decides whether the caller may speak for this subject: an operator for everyone, an admin for its own tenant, and
-    /// nobody for an operator.
+    /// Decides whether the caller may speak for this subject: an operator for everyone, an admin for its own tenant but
+    /// not for an operator.
     fn allowed_to(self, caller: &Caller) -> Result<(TenantId, String, Role), Problem> {
         let tenant = match self.tenant {
             None => caller.tenant.clone(),
@@ -224,7 +231,14 @@ impl Subject {
                 "tokens are made by an admin of the tenant or by the operator",
             ));
         }
-        Ok((tenant, user, self.role.unwrap_or(Role::Admin)))
+        let role = self.role.unwrap_or(Role::Admin);
+        if role == Role::Operator && caller.role != Role::Operator {
+            return Err(Problem::forbidden(
+                "auth.role",
+                "only the operator of the server makes another one",
+            ));
+        }
+        Ok((tenant, user, role))
     }
 }
 
@@ -265,6 +279,19 @@ mod tests {
                 subject(tenant, None).allowed_to(&caller(role)).unwrap_err().code(),
                 "auth.role"
             );
+        }
+    }
+
+    #[test]
+    fn only_the_operator_makes_an_operator() {
+        let operator = || Subject {
+            role: Some(Role::Operator),
+            ..subject(None, None)
+        };
+        let (_, _, role) = operator().allowed_to(&caller(Role::Operator)).unwrap();
+        assert_eq!(role, Role::Operator);
+        for role in [Role::Admin, Role::Member] {
+            assert_eq!(operator().allowed_to(&caller(role)).unwrap_err().code(), "auth.role");
         }
     }
 

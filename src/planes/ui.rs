@@ -13,6 +13,7 @@
 //! | one phase of a run | `/runs/{id}/phases/{phase}` | [`artifact_page`] |
 //! | the plan as a document | `/runs/{id}/plan` | [`plan_page`] |
 //! | parked ideas | `/parked` | [`parked_page`] |
+//! | nodes and shards | `/cluster` | [`cluster_page`] |
 //! | appearance, keys, session | `/settings` | [`settings_page`] |
 //! | what went wrong | any | [`fault_page`] |
 //! | files | `/assets/{name}` | [`asset`], [`asset_url`] |
@@ -20,6 +21,7 @@
 mod artifact;
 mod assets;
 mod block;
+mod cluster;
 mod evidence;
 mod fault;
 mod moment;
@@ -37,6 +39,7 @@ mod summary;
 pub use artifact::{ArtifactView, VersionView, artifact_page};
 pub use assets::{Asset, IMMUTABLE, asset, asset_url, assets};
 pub use block::Block;
+pub use cluster::{ClusterView, NodeState, NodeView, ShardCell, StepOutcome, StepView, cluster_page};
 pub use evidence::EvidenceView;
 pub use fault::{FaultView, fault_page};
 pub use new_run::{NewRunView, new_run_page};

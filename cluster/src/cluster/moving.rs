@@ -11,6 +11,9 @@ use crate::{
     peers::NodeId,
 };
 
+/// Why a shard is not handed over by a node that was elected a moment ago.
+const NOT_YET: &str = "the node leads the shard and does not own it yet";
+
 /// The groups of a node with the hosts of their actors: before another node leads a shard, what has begun is finished.
 pub(super) struct Moving {
     groups: EngineGroups,
@@ -50,6 +53,10 @@ impl Control for Moving {
             return taken;
         };
         async move {
+            // Calls that come between an election and the epoch would be taken in after all, and then be refused.
+            if host.epoch().is_none() {
+                return Err(NOT_YET.to_owned());
+            }
             host.leave().await;
             let taken = taken.await;
             if taken.is_err() {
@@ -58,5 +65,50 @@ impl Control for Moving {
             taken
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::{
+        Bounds,
+        consensus::{EngineConfig, MemoryDisk, Stores},
+        testing::{Network, TestClock},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shard_is_handed_over_by_its_owner_only() {
+        let engine = Engine::open(EngineConfig {
+            shards: 1,
+            stores: Stores::Memory(MemoryDisk::new(1)),
+            node: NodeId::FIRST,
+            peers: Network::new(1).peers(NodeId::FIRST),
+            found: true,
+            raft: Handle::current(),
+            actors: Handle::current(),
+            clock: Arc::new(TestClock::default()),
+            on_fatal: Arc::new(|reason| panic!("{reason}")),
+        });
+        let engine = engine.await.unwrap();
+        engine.ready().await;
+        // It has not heard yet that the group is owned.
+        let host = Host::new(
+            Weak::new(),
+            engine.shards()[0].clone(),
+            Handle::current(),
+            Arc::new(Bounds::default()),
+            1,
+            Arc::default(),
+        );
+        let moving = Moving::new(&engine);
+        moving.host(std::slice::from_ref(&host));
+        let taken = moving.take(Some(0), Action::TransferLeader(NodeId::new(2))).await;
+        assert_eq!(taken, Err(NOT_YET.to_owned()));
+        engine.shutdown().await;
     }
 }

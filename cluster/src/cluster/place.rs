@@ -219,6 +219,7 @@ impl Place {
     /// Lets other nodes lead what this one leads: first what has begun is finished, then the other node takes over, and
     /// whoever calls meanwhile is answered by it.
     pub(super) async fn hand_over(&self) {
+        self.registrar.leave();
         self.kept.hand_over().await;
     }
 

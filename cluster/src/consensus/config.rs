@@ -7,6 +7,10 @@ use openraft::{Config, SnapshotPolicy};
 /// For how long after its last acknowledgement a voter elects nobody else: openraft's lease is the longest election
 /// timeout.
 pub(crate) const LEASE: Duration = Duration::from_millis(900);
+/// Pause between two heartbeats of a leader.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(200);
+/// The shortest time without a leader after which a voter wants to elect one.
+pub(crate) const ELECTION: Duration = Duration::from_millis(600);
 /// For how long a voter that starts elects nobody: a lease, and what clocks may differ in that time.
 pub(crate) const GUARD: Duration = Duration::from_millis(1_100);
 
@@ -14,8 +18,8 @@ pub(crate) const GUARD: Duration = Duration::from_millis(1_100);
 pub(crate) fn raft() -> Config {
     Config {
         cluster_name: "foundation".to_owned(),
-        heartbeat_interval: 200,
-        election_timeout_min: 600,
+        heartbeat_interval: HEARTBEAT.as_millis() as u64,
+        election_timeout_min: ELECTION.as_millis() as u64,
         election_timeout_max: LEASE.as_millis() as u64,
         // A restarted node must not believe that it still leads: the lease is forgotten with the process.
         enable_leader_restore: Some(false),

@@ -27,6 +27,7 @@ use super::membership::Standing;
 use super::network::Network;
 use super::ownership::Ownership;
 use super::proposer::{Proposer, ROUNDS};
+use super::pulse::Heard;
 use super::retention::{Retention, RetentionLimits};
 use super::steward::Steward;
 use super::types::{LogId, Types};
@@ -49,6 +50,7 @@ pub(crate) struct Group {
     lease: Arc<Lease>,
     snapshot: Arc<SnapshotInfo>,
     guard: Guard,
+    heard: Arc<Heard>,
     standing: watch::Receiver<Standing>,
     permits: Arc<Semaphore>,
     /// `None` once the group takes no more proposals.
@@ -134,6 +136,7 @@ impl Group {
             voters.eq([node.get()])
         });
         let guard = Guard::new(is_sole_voter.await.map_err(io::Error::other)?);
+        let heard = Arc::<Heard>::default();
         let (tell, standing) = watch::channel(Standing::default());
         let (queue, proposals) = mpsc::unbounded_channel();
         let permits = Arc::new(Semaphore::new(ROUNDS as usize));
@@ -160,6 +163,7 @@ impl Group {
             ownership: Arc::clone(&ownership),
             lease: Arc::clone(&lease),
             guard,
+            heard: Arc::clone(&heard),
             standing: tell,
             retention: Retention {
                 raft: raft.clone(),
@@ -179,6 +183,7 @@ impl Group {
             lease,
             snapshot,
             guard,
+            heard,
             standing,
             permits,
             queue: Mutex::new(Some(queue)),
@@ -307,6 +312,11 @@ impl Group {
     /// Whether this node may help to elect a leader; `is_handed_over` if the present one wants it so.
     pub(crate) fn may_vote(&self, is_handed_over: bool) -> bool {
         (is_handed_over || !self.guard.is_up()) && guard::has_members(&self.raft)
+    }
+
+    /// When this node last heard from a leader that it follows.
+    pub(crate) fn heard(&self) -> &Arc<Heard> {
+        &self.heard
     }
 
     pub(crate) fn raft(&self) -> &GroupRaft {

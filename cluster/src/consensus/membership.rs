@@ -7,7 +7,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, Fatal, RaftError};
 use openraft::metrics::RaftServerMetrics;
 use openraft::raft::ClientWriteResponse;
-use openraft::{ChangeMembers, RaftMetrics, ServerState};
+use openraft::{ChangeMembers, Instant as _, RaftMetrics, ServerState};
 
 use super::group::Group;
 use super::types::Types;
@@ -18,6 +18,8 @@ use crate::shard::Shard;
 const TRANSFER_LAG: u64 = 1_000;
 /// How long the write-sets on their way may take before leadership is handed over.
 const REST_WITHIN: Duration = Duration::from_secs(2);
+/// For how long a voter may have answered nothing that is to lead.
+const TRANSFER_SILENCE: Duration = Duration::from_millis(500);
 /// How long a voter may take to lead.
 const TRANSFER_WITHIN: Duration = Duration::from_secs(3);
 
@@ -53,6 +55,8 @@ pub(crate) enum ChangeError {
     Leads(NodeId),
     #[error("node {0} lacks too many entries")]
     Behind(NodeId),
+    #[error("node {0} does not answer")]
+    Silent(NodeId),
     #[error("the outcome is unknown")]
     Unknown,
 }
@@ -84,6 +88,18 @@ impl Group {
         let metrics = self.raft().metrics();
         let metrics = metrics.borrow_watched();
         lag(&metrics)
+    }
+
+    /// Whether a member has answered nothing lately that this leader sent. One that has not been sent anything is not
+    /// silent.
+    pub(crate) fn is_silent(&self, node: NodeId) -> bool {
+        let metrics = self.raft().metrics();
+        let metrics = metrics.borrow_watched();
+        let answered = metrics
+            .heartbeat
+            .as_ref()
+            .and_then(|members| *members.get(&node.get())?);
+        answered.is_some_and(|sent| sent.into_inner().elapsed() > TRANSFER_SILENCE)
     }
 
     /// Adds a member that receives everything and decides nothing. Returns before it has.
@@ -138,6 +154,9 @@ impl Group {
         }
         if !self.standing().voters.contains(&to) {
             return Err(ChangeError::NotMember(to));
+        }
+        if self.is_silent(to) {
+            return Err(ChangeError::Silent(to));
         }
         // Dropped when another node leads, or none will.
         let _rest = tokio::time::timeout(REST_WITHIN, self.rest()).await;

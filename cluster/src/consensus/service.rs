@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::group::Group;
@@ -93,6 +94,7 @@ impl GroupService {
         let on_fatal = Arc::clone(&self.on_fatal);
         let (raft, number, prev) = (group.raft().clone(), group.number(), request.prev_log_id);
         let is_heartbeat = lane == Lane::Heartbeat;
+        let (heard, arrived) = (Arc::clone(group.heard()), Instant::now());
         let mut appended = async move { raft.append_entries(request).await }.boxed();
         // The first step hands the request to the core of the group, or waits for its turn there. It must not be put off
         // because this task has done much already: the next request would overtake.
@@ -111,7 +113,15 @@ impl GroupService {
                     ));
                     Response::Refused(Refusal::LostLog)
                 }
-                Ok(answer) => Response::Append(answer),
+                Ok(answer) => {
+                    if matches!(
+                        answer,
+                        AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_)
+                    ) {
+                        heard.note(arrived);
+                    }
+                    Response::Append(answer)
+                }
                 Err(_) => Response::Refused(Refusal::Stopping),
             }
         }

@@ -1,12 +1,11 @@
-//! Keeps a group going: installs an epoch whenever this node leads the group and none is installed, lets its clock run
-//! only while somebody needs it, and lets it vote and purge its log in time.
+//! Keeps a group going: installs an epoch whenever this node leads the group and none is installed, lets its members hear
+//! from it, and lets it vote and purge its log in time.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::metrics::RaftServerMetrics;
 use openraft::{RaftMetrics, ServerState};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,9 +14,10 @@ use super::group::GroupRaft;
 use super::guard::Guard;
 use super::membership::Standing;
 use super::ownership::Ownership;
+use super::pulse::{Heard, Pulse};
 use super::retention::Retention;
 use super::tenure::Tenure;
-use super::types::{Answer, Command, Reply, StoredMembership, Types};
+use super::types::{Answer, Command, Reply, Types};
 use crate::lease::Lease;
 use crate::shard::Epoch;
 use crate::store::OnFatal;
@@ -32,6 +32,7 @@ pub(crate) struct Steward {
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) lease: Arc<Lease>,
     pub(crate) guard: Guard,
+    pub(crate) heard: Arc<Heard>,
     pub(crate) standing: watch::Sender<Standing>,
     pub(crate) retention: Retention,
     pub(crate) stop: CancellationToken,
@@ -74,22 +75,30 @@ impl Steward {
         Ended
     }
 
-    /// Sees who leads and who belongs to the group, and whether its clock has to run.
+    /// Sees who leads and who belongs to the group, and lets the members hear from each other.
     async fn observe(&self) -> Ended {
         let mut metrics = self.raft.server_metrics();
         loop {
-            let (needs_clock, standing) = {
+            let (pulse, standing) = {
                 let metrics = metrics.borrow_watched();
-                (needs_clock(&metrics), Standing::of(&metrics))
+                (Pulse::of(&metrics, &self.heard), Standing::of(&metrics))
             };
-            self.raft.runtime_config().tick(needs_clock);
+            self.raft.runtime_config().tick(pulse == Pulse::Search);
             self.standing.send_if_modified(|told| {
                 let is_new = *told != standing;
                 *told = standing;
                 is_new
             });
-            if metrics.changed().await.is_err() {
-                return Ended;
+            tokio::select! {
+                biased;
+                changed = metrics.changed() => if changed.is_err() {
+                    return Ended;
+                },
+                () = pulse.over(self.lease.clock()) => {
+                    if pulse == Pulse::Lead && self.raft.trigger().heartbeat().await.is_err() {
+                        return Ended;
+                    }
+                }
             }
         }
     }
@@ -173,18 +182,6 @@ impl Steward {
             Reply::Installed(epoch) => Some((epoch, response.log_id.leader_id.term)),
             Reply::Nothing | Reply::Applied | Reply::Rejected => None,
         }
-    }
-}
-
-/// Nobody can depose a leader without other members, and nobody without a vote elects anybody.
-fn needs_clock(metrics: &RaftServerMetrics<Types>) -> bool {
-    let votes = |membership: &StoredMembership| membership.voter_ids().any(|voter| voter == metrics.id);
-    match metrics.state {
-        ServerState::Leader => metrics.membership_config.nodes().count() > 1,
-        ServerState::Learner | ServerState::Follower | ServerState::Candidate => {
-            votes(&metrics.membership_config) || votes(&metrics.committed_membership_config)
-        }
-        ServerState::Shutdown => false,
     }
 }
 

@@ -70,6 +70,8 @@ pub(super) enum Answer {
     Failed(String),
     /// It was not done: this node cannot read it.
     Unreadable,
+    /// As `Report`, of a node that is about to stop.
+    Leaving(Vec<GroupReport>),
 }
 
 /// What a node is told that was taken in.
@@ -109,6 +111,24 @@ pub(crate) struct GroupReport {
     pub(crate) last: Option<u64>,
     /// How many entries each other member lacks; only the leader knows.
     pub(crate) lag: Option<BTreeMap<NodeId, u64>>,
+}
+
+/// What a node tells of itself.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    pub(super) groups: Vec<GroupReport>,
+    /// Whether it is about to stop.
+    pub(super) is_leaving: bool,
+}
+
+impl From<Report> for Answer {
+    fn from(report: Report) -> Self {
+        if report.is_leaving {
+            Self::Leaving(report.groups)
+        } else {
+            Self::Report(report.groups)
+        }
+    }
 }
 
 impl Letter {

@@ -13,10 +13,10 @@ use futures_util::future::join_all;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    messages::{Answer, GroupReport, Letter, Request, Take},
+    messages::{Answer, GroupReport, Letter, Report, Request, Take},
     node::{Member, MemberState},
     overview::{GroupOverview, Move, MoveOutcome, NodeOverview, Overview},
-    placement::{self, Candidate, Limits, Note, Placed, Step, View},
+    placement::{self, Action, Candidate, Limits, Note, Placed, Step, View},
     registrar::{Registrar, STEP_WITHIN, TELL_WITHIN},
     table::Table,
 };
@@ -45,9 +45,13 @@ pub(super) struct Work {
     table: Table,
     groups: BTreeMap<Option<u16>, GroupReport>,
     heard: BTreeMap<NodeId, Instant>,
+    /// The nodes that have just answered, and are not about to stop.
+    answering: BTreeSet<NodeId>,
     moves: BTreeMap<Option<u16>, Move>,
     /// Groups that did not take their last step a moment ago.
     resting: BTreeSet<Option<u16>>,
+    /// Who leads next, where a leader is being changed.
+    heirs: BTreeMap<Option<u16>, NodeId>,
     history: VecDeque<Move>,
     notes: Vec<Note>,
 }
@@ -109,20 +113,33 @@ impl Registrar {
         for (node, state) in changed {
             self.note_state(node, state).await;
         }
-        for take in self.decide() {
+        for (take, leader) in self.decide() {
             let registrar = Arc::clone(self);
-            steps.spawn(async move { registrar.carry_out(take).await });
+            steps.spawn(async move { registrar.carry_out(take, leader).await });
         }
     }
 
     /// How the groups are doing, on every node that answers.
-    async fn reports(&self, table: &Table) -> Vec<(NodeId, Vec<GroupReport>)> {
+    async fn reports(&self, table: &Table) -> Vec<(NodeId, Report)> {
         let ask = async |node: NodeId| {
             if node == self.node {
-                return Some((node, self.control.report()));
+                return Some((node, self.report()));
             }
             match self.ask(node, &Letter::new(Request::Report), TELL_WITHIN).await {
-                Ok(Answer::Report(report)) => Some((node, report)),
+                Ok(Answer::Report(groups)) => Some((
+                    node,
+                    Report {
+                        groups,
+                        is_leaving: false,
+                    },
+                )),
+                Ok(Answer::Leaving(groups)) => Some((
+                    node,
+                    Report {
+                        groups,
+                        is_leaving: true,
+                    },
+                )),
                 Ok(other) => {
                     tracing::warn!(%node, ?other, "a node did not tell how its groups are doing");
                     None
@@ -149,7 +166,8 @@ impl Registrar {
         self.news.notify_one();
     }
 
-    fn decide(&self) -> Vec<Take> {
+    /// The steps to take, each with the leader of its group.
+    fn decide(&self) -> Vec<(Take, Option<NodeId>)> {
         let mut work = self.work.lock();
         let Some(work) = work.as_mut() else {
             return Vec::new();
@@ -157,17 +175,15 @@ impl Registrar {
         let plan = placement::plan(&work.view, &work.limits);
         work.notes = plan.notes;
         let now = self.clock.now();
-        let takes = plan.steps.into_iter().map(|step| work.begin(step, now));
+        let takes = plan.steps.into_iter().map(|step| {
+            let leader = work.view.groups.get(&step.shard).and_then(|placed| placed.leader);
+            (work.begin(step, now), leader)
+        });
         takes.collect()
     }
 
-    async fn carry_out(&self, take: Take) {
+    async fn carry_out(&self, take: Take, leader: Option<NodeId>) {
         let (shard, began) = (take.shard, Instant::now());
-        let leader = {
-            let work = self.work.lock();
-            let placed = work.as_ref().and_then(|work| work.view.groups.get(&shard));
-            placed.and_then(|placed| placed.leader)
-        };
         let outcome = match leader {
             None => Err("the group has no leader".to_owned()),
             Some(leader) if leader == self.node => self.take(take).await,
@@ -196,12 +212,16 @@ impl Registrar {
 
 impl Work {
     /// Takes in what the nodes told.
-    fn take_in(&mut self, table: Table, reports: Vec<(NodeId, Vec<GroupReport>)>) {
+    fn take_in(&mut self, table: Table, reports: Vec<(NodeId, Report)>) {
         let now = Instant::now();
         let mut groups = BTreeMap::<Option<u16>, GroupReport>::new();
-        for (node, reports) in reports {
+        self.answering.clear();
+        for (node, report) in reports {
             self.heard.insert(node, now);
-            for mut report in reports {
+            if !report.is_leaving {
+                self.answering.insert(node);
+            }
+            for mut report in report.groups {
                 // Only who leads knows who follows how far.
                 if report.leader == Some(node) && report.lag.is_none() {
                     report.leader = None;
@@ -261,11 +281,14 @@ impl Work {
         // Of one that lacks the whole log nothing was heard yet.
         let bound = report.last.unwrap_or_default().min(CURRENT_LAG);
         let current = lag.filter(|(_, lag)| **lag <= bound).map(|(node, _)| *node);
+        // One that has died is current for a while, and a group that is handed over to it waits for an election.
+        let current = current.filter(|node| self.answering.contains(node));
         Placed {
             voters: report.voters.clone(),
             learners: report.learners.clone(),
             current: current.chain(report.leader).collect(),
-            leader: report.leader,
+            // What is being handed over counts for whoever receives it.
+            leader: self.heirs.get(&report.shard).copied().or(report.leader),
             unfinished: report.is_changing,
             busy: self.moves.contains_key(&report.shard) || self.resting.contains(&report.shard),
         }
@@ -295,6 +318,9 @@ impl Work {
 
     fn begin(&mut self, step: Step, now: Timestamp) -> Take {
         let Step { shard, action, why } = step;
+        if let Action::TransferLeader(heir) = &action {
+            self.heirs.insert(shard, *heir);
+        }
         tracing::info!(?shard, %action, why, "a group takes a step");
         let begun = Move {
             shard,
@@ -314,6 +340,7 @@ impl Work {
     }
 
     fn end(&mut self, shard: Option<u16>, outcome: MoveOutcome) {
+        self.heirs.remove(&shard);
         let Some(mut ended) = self.moves.remove(&shard) else {
             return;
         };

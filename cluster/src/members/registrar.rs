@@ -3,7 +3,15 @@
 //! The table of nodes is rows of the meta group. Its leader is the only one to write it; whoever else is asked to passes
 //! that on. Nodes that follow the meta group read the table where they are, the others ask.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{
@@ -18,7 +26,7 @@ use tokio::{
 
 use super::{
     control::Control,
-    messages::{Answer, GroupReport, Joined, Letter, Refusal, Request, Take},
+    messages::{Answer, GroupReport, Joined, Letter, Refusal, Report, Request, Take},
     node::{Member, MemberState},
     overview::Overview,
     placement,
@@ -94,6 +102,8 @@ pub(crate) struct Registrar {
     pub(super) work: Mutex<Option<Work>>,
     /// Wakes the placer.
     pub(super) news: Notify,
+    /// Whether this node is about to stop.
+    leaving: AtomicBool,
 }
 
 impl Registrar {
@@ -122,7 +132,22 @@ impl Registrar {
             mending: tokio::sync::Mutex::default(),
             work: Mutex::default(),
             news: Notify::new(),
+            leaving: AtomicBool::new(false),
         })
+    }
+
+    /// Makes it known that this node is about to stop: it is given nothing from now on.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+        self.news.notify_one();
+    }
+
+    /// How the groups of this node are doing.
+    pub(super) fn report(&self) -> Report {
+        Report {
+            groups: self.control.report(),
+            is_leaving: self.leaving.load(Ordering::Relaxed),
+        }
     }
 
     /// This node.
@@ -278,7 +303,7 @@ impl Registrar {
         let Letter { request, passed } = letter;
         match request {
             Request::Table => Answer::Table(self.table.borrow().iter().cloned().collect()),
-            Request::Report => Answer::Report(self.control.report()),
+            Request::Report => self.report().into(),
             Request::Take(take) => Answer::Taken(self.take(take).await),
             Request::Join { .. } | Request::Move { .. } | Request::Overview if passed => {
                 match self.mend_here(&request).await {

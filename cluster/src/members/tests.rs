@@ -16,6 +16,7 @@ use super::{
     messages::{Joined, Refusal},
     node::{Addresses, MemberState, NodeAddress, Role},
     overview::{MoveOutcome, Overview},
+    placement::Action,
     registrar::{MendError, Registrar, RegistrarParts},
     table::{Introduction, Table, TableError},
 };
@@ -267,6 +268,55 @@ async fn a_drained_node_has_nothing_left_and_can_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_died_is_given_no_leaders() {
+    let mut world = World::founded(1).await;
+    for number in 2..=3 {
+        world.join(number, 1).await;
+    }
+    let spread = world.until_spread(3).await;
+    let dead = spread
+        .nodes
+        .iter()
+        .map(|node| node.id)
+        .find(|node| *node != spread.leader);
+    let dead = dead.unwrap();
+    world.kill(dead.get());
+    let after = world
+        .until("it is reported", |overview| {
+            overview.nodes.iter().any(|node| node.id == dead && !node.alive)
+        })
+        .await;
+    let begun = after.history.iter().chain(&after.moves).skip(spread.history.len());
+    let given = begun.filter(|step| step.what == Action::TransferLeader(dead).to_string());
+    assert_eq!(given.collect::<Vec<_>>(), [] as [&super::overview::Move; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_about_to_stop_is_given_no_leaders() {
+    for stops in 1..=3 {
+        let mut world = World::founded(stops).await;
+        for number in 2..=3 {
+            world.join(number, 1).await;
+        }
+        let node = id(stops);
+        let spread = world.until_spread(3).await;
+        let leaving = world.nodes.iter().find(|registrar| registrar.node == node).unwrap();
+        leaving.leave();
+        for group in spread.groups.iter().filter(|group| group.leader == Some(node)) {
+            let next = *group.voters.iter().find(|voter| **voter != node).unwrap();
+            let given = leaving.control.take(group.shard, Action::TransferLeader(next));
+            given.await.unwrap();
+        }
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let leads = leaving.control.report().iter().any(|group| group.leader == Some(node));
+            assert!(!leads, "node {node}: {:#?}", world.living().overview().await);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_asks_again_has_the_same_number_and_a_removed_number_never_comes_back() {
     let mut world = World::founded(1).await;
     for number in 2..=3 {
@@ -296,6 +346,38 @@ async fn whoever_asks_again_has_the_same_number_and_a_removed_number_never_comes
     let seed = [NodeAddress::new("node-1:1").unwrap()];
     let other = join::join(&world, &seed, introduction("node-9", 9), elsewhere).await;
     assert!(matches!(other, Err(Refusal::OtherCluster { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaders_move_no_more_often_than_they_must_and_never_to_a_node_that_just_died() {
+    let mut world = World::founded(1).await;
+    for number in 2..=3 {
+        world.join(number, 1).await;
+    }
+    let spread = world.until_spread(3).await;
+    let given = spread
+        .history
+        .iter()
+        .filter(|step| step.what.contains("lead on"))
+        .count();
+    let shards = usize::from(SHARDS);
+    assert!(
+        given <= shards - shards / 3,
+        "{given} leaders moved: {:#?}",
+        spread.history
+    );
+    // One that does not place.
+    let dead = if spread.leader == id(3) { id(2) } else { id(3) };
+    let before = spread.history.len();
+    world.kill(dead.get());
+    let missed = world
+        .until("it is missed", |overview| {
+            overview.nodes.iter().any(|node| node.id == dead && !node.alive) && overview.moves.is_empty()
+        })
+        .await;
+    let to_dead = format!("lead on node {dead}");
+    let since = missed.history.iter().skip(before).filter(|step| step.what == to_dead);
+    assert_eq!(since.count(), 0, "{:#?}", missed.history);
 }
 
 #[tokio::test(start_paused = true)]

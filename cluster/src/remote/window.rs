@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::request::Passage;
-use crate::peers::NodeId;
+use crate::{peers::NodeId, shard::Epoch};
 
 /// Numbers behind a gap that are remembered for one node; beyond it calls are refused until the gap closes, which the
 /// deadline of the missing call sees to.
@@ -12,9 +12,12 @@ const AHEAD: usize = 65_536;
 /// Runs of nodes that are remembered; beyond it the one that was met first is forgotten, which has ended long ago.
 const RUNS: usize = 256;
 
+/// Ownerships of a shard that are over and remembered; of those before it is not known what was taken.
+const FORMER: usize = 8;
+
 /// The calls that an owner has taken from other nodes, for as long as its ownership lasts.
 #[derive(Debug, Default)]
-pub(crate) struct Windows {
+struct Windows {
     by_run: BTreeMap<(NodeId, u64), Window>,
     met: VecDeque<(NodeId, u64)>,
 }
@@ -26,6 +29,46 @@ struct Window {
     low: u64,
     /// Others that were taken.
     taken: BTreeSet<u64>,
+}
+
+/// What a node has taken of the calls to one shard, under this ownership and those before. What was sent to one that is
+/// over is refused, and then sent to the next: so a copy of a call that was taken must not be refused.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    windows: Windows,
+    /// The last ownerships that are over, the oldest first.
+    former: VecDeque<(Epoch, Windows)>,
+    /// The last of which nothing is known any more.
+    forgotten: Option<Epoch>,
+}
+
+impl Intake {
+    /// Takes a call in under the present ownership, if it is its turn.
+    pub(crate) fn take(&mut self, from: NodeId, passage: &Passage) -> Standing {
+        self.windows.take(from, passage)
+    }
+
+    /// Whether a call that was sent for `epoch` may have been taken; `present` is the epoch of this ownership.
+    pub(crate) fn may_have_taken(&self, present: Option<Epoch>, epoch: Epoch, from: NodeId, passage: &Passage) -> bool {
+        if present == Some(epoch) {
+            return self.windows.has(from, passage);
+        }
+        let former = self.former.iter().find(|(former, _)| *former == epoch);
+        match former {
+            Some((_, windows)) => windows.has(from, passage),
+            None => self.forgotten >= Some(epoch),
+        }
+    }
+
+    /// The present ownership is over.
+    pub(crate) fn end(&mut self, epoch: Epoch) {
+        self.former.push_back((epoch, std::mem::take(&mut self.windows)));
+        if self.former.len() > FORMER
+            && let Some((forgotten, _)) = self.former.pop_front()
+        {
+            self.forgotten = Some(forgotten);
+        }
+    }
 }
 
 /// What becomes of a call that arrives.
@@ -43,7 +86,7 @@ pub(crate) enum Standing {
 
 impl Windows {
     /// Takes a call in if it is its turn.
-    pub(crate) fn take(&mut self, from: NodeId, passage: &Passage) -> Standing {
+    fn take(&mut self, from: NodeId, passage: &Passage) -> Standing {
         let run = (from, passage.instance);
         if !self.by_run.contains_key(&run) {
             self.met.push_back(run);
@@ -56,9 +99,10 @@ impl Windows {
         self.by_run.entry(run).or_default().take(passage)
     }
 
-    /// Forgets everything: the ownership ended.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+    /// Whether a call was taken, or is not waited for.
+    fn has(&self, from: NodeId, passage: &Passage) -> bool {
+        let window = self.by_run.get(&(from, passage.instance));
+        window.is_some_and(|window| window.has(passage.number))
     }
 }
 
@@ -141,6 +185,29 @@ mod tests {
         assert_eq!(take(1, 0, Some(0)), Standing::Taken);
         assert_eq!(take(2, 0, Some(1)), Standing::Taken);
         assert_eq!(take(9, 9, Some(8)), Standing::Taken, "the one before it was given up");
+    }
+
+    /// Guarantee 13.
+    #[test]
+    fn a_call_that_was_taken_is_not_refused_when_the_ownership_is_over() {
+        let mut intake = Intake::default();
+        let (taken, other) = (passage(0, 0, None), passage(1, 0, None));
+        assert_eq!(intake.take(NODE, &taken), Standing::Taken);
+        assert!(intake.may_have_taken(Some(Epoch(5)), Epoch(5), NODE, &taken));
+        intake.end(Epoch(5));
+        assert_eq!(intake.take(NODE, &taken), Standing::Taken, "under the next ownership");
+        for epoch in 6..5 + FORMER as u64 {
+            intake.end(Epoch(epoch));
+            assert!(intake.may_have_taken(None, Epoch(5), NODE, &taken));
+            assert!(!intake.may_have_taken(None, Epoch(5), NODE, &other));
+        }
+        assert!(
+            !intake.may_have_taken(None, Epoch(4), NODE, &taken),
+            "it never owned it"
+        );
+        intake.end(Epoch(90));
+        assert!(intake.may_have_taken(None, Epoch(5), NODE, &other), "nobody knows");
+        assert!(!intake.may_have_taken(None, Epoch(99), NODE, &taken));
     }
 
     #[test]

@@ -33,6 +33,16 @@ pub struct Leftovers {
     pub listed: usize,
 }
 
+impl std::ops::AddAssign for Leftovers {
+    fn add_assign(&mut self, other: Self) {
+        self.sends += other.sends;
+        self.dead += other.dead;
+        self.alarms += other.alarms;
+        self.garbage += other.garbage;
+        self.listed += other.listed;
+    }
+}
+
 /// The rows of one shard, by what they are.
 #[derive(Default)]
 struct Rows {
@@ -48,12 +58,18 @@ struct Rows {
 }
 
 pub(super) fn audit(node: &Node) -> Result<Leftovers, String> {
+    let mut leftovers = Leftovers::default();
+    for number in node.shards() {
+        leftovers += audit_shard(node, number)?;
+    }
+    Ok(leftovers)
+}
+
+pub(super) fn audit_shard(node: &Node, number: u16) -> Result<Leftovers, String> {
     let shards = u16::try_from(node.hosts.len()).expect("a cluster has at most 256 shards");
     let mut leftovers = Leftovers::default();
-    for host in &node.hosts {
-        let number = host.shard.number();
-        shard(&*host.shard, shards, &mut leftovers).map_err(|fault| format!("shard {number}: {fault}"))?;
-    }
+    let host = &node.hosts[usize::from(number)];
+    shard(&*host.shard, shards, &mut leftovers).map_err(|fault| format!("shard {number}: {fault}"))?;
     Ok(leftovers)
 }
 

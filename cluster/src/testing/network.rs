@@ -116,10 +116,13 @@ impl Network {
         state.services.get(&node).is_some_and(|now| Arc::ptr_eq(now, service))
     }
 
-    /// One copy of a request, and the way of its answer back.
+    /// One copy of a request, and the way of its answer back. It is on a connection to the process that was there when
+    /// it was sent: none that begins later gets it.
     async fn deliver(self, from: NodeId, to: NodeId, lane: Lane, request: Bytes, after: Duration) -> Option<Bytes> {
+        let receiver = self.service(from, to);
         tokio::time::sleep(after).await;
-        let service = self.service(from, to)?;
+        let service = receiver?;
+        self.service(from, to).filter(|now| Arc::ptr_eq(now, &service))?;
         let answer = service.serve(from, lane, request).await;
         let back = *self.arrivals(to, from).first()?;
         tokio::time::sleep(back).await;

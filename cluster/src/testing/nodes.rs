@@ -1,8 +1,18 @@
 //! A cluster of several nodes for tests: on one simulated network and one paused clock.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+mod engines;
+
+use std::{
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use super::{
@@ -16,17 +26,10 @@ use crate::{
     interface::{Class, Registered},
     peers::Neighbours,
     remote::META,
-    shard::Shard,
 };
 
 /// How long the groups of a node that ended are without an owner.
 const FAILOVER: Duration = Duration::from_millis(1500);
-
-/// Pause between looks at what takes its time.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// How long a group of an engine may take for a step.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the nodes keep over a crash.
 enum Disks {
@@ -46,6 +49,7 @@ pub struct TestNodesBuilder {
     weather: Weather,
     replicas: bool,
     engines: bool,
+    syncs: Option<RangeInclusive<Duration>>,
     classes: Vec<Arc<dyn Class>>,
     migrations: Vec<Migrations>,
 }
@@ -55,6 +59,13 @@ impl TestNodesBuilder {
     #[must_use]
     pub fn engines(mut self) -> Self {
         self.engines = true;
+        self
+    }
+
+    /// Changes how long the disks of the engines take to sync (100 us to 2 ms).
+    #[must_use]
+    pub fn syncs(mut self, syncs: RangeInclusive<Duration>) -> Self {
+        self.syncs = Some(syncs);
         self
     }
 
@@ -121,7 +132,13 @@ impl TestNodesBuilder {
     pub async fn start(self) -> TestNodes {
         let ids: Vec<_> = (0..self.nodes).map(id).collect();
         let disks = if self.engines {
-            let disk = |id: &NodeId| MemoryDisk::new(self.seed ^ (id.get() << 32));
+            let disk = |id: &NodeId| {
+                let disk = MemoryDisk::new(self.seed ^ (id.get() << 32));
+                if let Some(syncs) = self.syncs.clone() {
+                    disk.set_sync(syncs);
+                }
+                disk
+            };
             Disks::Engines(ids.iter().map(disk).collect())
         } else {
             let faults = self.faults.clone();
@@ -135,17 +152,17 @@ impl TestNodesBuilder {
         };
         let network = Network::new(self.seed);
         network.set_weather(self.weather.clone());
-        let mut nodes = TestNodes {
+        let nodes = TestNodes {
             network,
             disks,
             clock: Arc::default(),
             fatal: Fatal::default(),
-            nodes: Vec::new(),
-            restarts: 0,
+            nodes: Mutex::new(ids.iter().map(|_| None).collect()),
+            restarts: AtomicU64::new(0),
             settings: self,
         };
         let opened = join_all(ids.iter().map(|id| nodes.open(*id))).await;
-        nodes.nodes = opened.into_iter().map(|opened| Some(opened.expect(OPENS))).collect();
+        *nodes.nodes.lock() = opened.into_iter().map(|opened| Some(opened.expect(OPENS))).collect();
         if nodes.settings.engines {
             nodes.grow().await;
         }
@@ -157,7 +174,7 @@ fn id(node: usize) -> NodeId {
     NodeId::new(node as u64 + 1)
 }
 
-fn place(node: NodeId) -> usize {
+pub(super) fn place(node: NodeId) -> usize {
     usize::try_from(node.get() - 1).unwrap_or(usize::MAX)
 }
 
@@ -173,8 +190,8 @@ pub struct TestNodes {
     disks: Disks,
     clock: Arc<TestClock>,
     fatal: Fatal,
-    nodes: Vec<Option<Cluster>>,
-    restarts: u64,
+    nodes: Mutex<Vec<Option<Cluster>>>,
+    restarts: AtomicU64,
 }
 
 impl TestNodes {
@@ -189,6 +206,7 @@ impl TestNodes {
             weather: Weather::default(),
             replicas: true,
             engines: false,
+            syncs: None,
             classes: Vec::new(),
             migrations: Vec::new(),
         }
@@ -201,7 +219,7 @@ impl TestNodes {
             clock: Arc::<TestClock>::clone(&self.clock),
             bounds: bounds.clone(),
             shards: self.settings.shards,
-            seed: Some(seed.wrapping_mul(1000) + self.restarts * 100 + node.get()),
+            seed: Some(seed.wrapping_mul(1000) + self.restarts.load(Ordering::Relaxed) * 100 + node.get()),
             on_fatal: OnFatal::new(move |reason| fatal.lock().push(reason.to_owned())),
             ..ClusterConfig::new(Handle::current(), Handle::current())
         };
@@ -230,80 +248,6 @@ impl TestNodes {
         }
     }
 
-    /// Makes every node a voter of every group, and lets them lead the groups in turn.
-    async fn grow(&self) {
-        let voters: BTreeSet<_> = (0..self.nodes.len()).map(id).collect();
-        for group in 0..=u32::from(self.settings.shards) {
-            self.patiently(|| async {
-                let Some(leader) = self.leader(group) else { return false };
-                let cluster = self.node(leader);
-                let group = cluster.groups().engine().and_then(|engine| engine.group(group));
-                let group = group.expect("every node has every group");
-                let standing = group.standing();
-                if standing.voters == voters {
-                    return true;
-                }
-                let missing = voters.iter().filter(|voter| !standing.voters.contains(voter));
-                for voter in missing.filter(|voter| !standing.learners.contains(voter)) {
-                    // What fails now is tried again.
-                    let _ = group.add_learner(*voter).await;
-                }
-                let _ = group.change_voters(&voters).await;
-                false
-            })
-            .await;
-        }
-        for group in 0..=self.settings.shards {
-            let to = usize::from(group) % self.nodes.len();
-            self.transfer(u32::from(group), to).await;
-        }
-    }
-
-    /// The node that owns a group of the engines.
-    fn leader(&self, group: u32) -> Option<usize> {
-        let owns = |cluster: &Cluster| {
-            let group = cluster.groups().engine()?.group(group)?;
-            group.ownership().borrow().map(|epoch| epoch.0)
-        };
-        let owners = self.nodes.iter().enumerate();
-        let owners = owners.filter_map(|(node, cluster)| Some((owns(cluster.as_ref()?)?, node)));
-        // One that was replaced may not know it yet.
-        owners.max().map(|(_, node)| node)
-    }
-
-    /// Has a node lead a group of the engines.
-    async fn transfer(&self, group: u32, to: usize) {
-        self.patiently(|| async {
-            let Some(leader) = self.leader(group) else { return false };
-            if leader == to {
-                return true;
-            }
-            let cluster = self.node(leader);
-            let group = cluster.groups().engine().and_then(|engine| engine.group(group));
-            let group = group.expect("every node has every group");
-            // What fails now is tried again.
-            let _ = group.transfer_leader(id(to)).await;
-            false
-        })
-        .await;
-    }
-
-    /// Does something again and again until it is done.
-    async fn patiently<F: Future<Output = bool>>(&self, step: impl Fn() -> F) {
-        let done = async {
-            while !step().await {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        let done = tokio::time::timeout(PATIENCE, done).await;
-        assert!(
-            done.is_ok(),
-            "seed {}: a group does not take a step: {:?}",
-            self.settings.seed,
-            self.fatal()
-        );
-    }
-
     fn simulated(&self) -> &Arc<SimulatedDisk> {
         match &self.disks {
             Disks::Simulated(disk) => disk,
@@ -316,9 +260,12 @@ impl TestNodes {
     /// # Panics
     /// If the node was ended.
     pub fn node(&self, node: usize) -> Cluster {
-        self.nodes[node]
-            .clone()
-            .expect("the node is there, or the test is wrong")
+        self.running(node).expect("the node is there, or the test is wrong")
+    }
+
+    /// A node as it is since its last restart, unless it was ended.
+    pub fn running(&self, node: usize) -> Option<Cluster> {
+        self.nodes.lock()[node].clone()
     }
 
     /// Lets time pass; everything that falls due meanwhile happens in order.
@@ -365,7 +312,7 @@ impl TestNodes {
     /// # Panics
     /// If the id is not one of `A`.
     pub fn shard_of<A: VirtualActor>(&self, actor: &crate::ActorId) -> u16 {
-        let node = self.nodes.iter().flatten().next().expect("a node is there");
+        let node = self.present().next().expect("a node is there");
         let class = node.node().resolve::<A>(actor).expect("the id is one of the class");
         let hash = crate::id::ActorHash::of(class, actor.tenant(), actor.name());
         hash.shard(self.settings.shards)
@@ -408,20 +355,21 @@ impl TestNodes {
 
     /// Cuts a node off from all others, in both directions.
     pub fn isolate(&self, node: usize) {
-        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+        for other in (0..self.settings.nodes).filter(|other| *other != node) {
             self.cut(node, other);
             self.cut(other, node);
         }
     }
 
     /// Ends a node as a killed process would; others own its shards after some time.
-    pub async fn crash(&mut self, node: usize) {
+    pub async fn crash(&self, node: usize) {
         self.network.detach(id(node));
-        if let Some(cluster) = self.nodes[node].take() {
+        let ended = self.nodes.lock()[node].take();
+        if let Some(cluster) = ended {
             cluster.crash().await;
         }
-        let others: Vec<_> = (0..self.nodes.len())
-            .filter(|other| self.nodes[*other].is_some())
+        let others: Vec<_> = (0..self.settings.nodes)
+            .filter(|other| self.running(*other).is_some())
             .map(id)
             .collect();
         if let Disks::Simulated(disk) = &self.disks {
@@ -437,15 +385,62 @@ impl TestNodes {
     ///
     /// # Panics
     /// If it does not open.
-    pub async fn restart(&mut self, node: usize) {
-        self.restarts += 1;
-        self.nodes[node] = Some(self.open(id(node)).await.expect(OPENS));
+    pub async fn restart(&self, node: usize) {
+        self.try_restart(node).await.expect(OPENS);
+    }
+
+    /// Opens a node again that was ended.
+    ///
+    /// # Errors
+    /// If it does not open, as one that the others do not reach.
+    pub async fn try_restart(&self, node: usize) -> Result<(), OpenError> {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+        let opened = self.open(id(node)).await?;
+        self.nodes.lock()[node] = Some(opened);
+        Ok(())
+    }
+
+    /// The nodes that are running.
+    fn present(&self) -> impl Iterator<Item = Cluster> {
+        let nodes = self.nodes.lock().clone();
+        nodes.into_iter().flatten()
     }
 
     /// Ends every activation of every node after the messages it has.
     pub async fn passivate_all(&self) {
-        for node in self.nodes.iter().flatten() {
+        for node in self.present() {
             node.passivate_all().await;
+        }
+    }
+
+    /// Takes the ownership of a shard away from its owner, which may soon have it again, under a new epoch.
+    pub fn depose(&self, shard: u16) {
+        for node in self.present() {
+            if let Some(host) = node.node().hosts.get(usize::from(shard))
+                && let Some(epoch) = host.epoch()
+            {
+                host.shard.relinquish(epoch);
+            }
+        }
+    }
+
+    /// Begins to give a shard to another node, which comes to nothing if that one is not there, or the owner cannot.
+    pub async fn try_move_shard(&self, shard: u16, to: usize) {
+        match &self.disks {
+            Disks::Simulated(disk) if self.running(to).is_some() => disk.appoint(shard, id(to), None),
+            Disks::Simulated(_) => {}
+            Disks::Engines(_) => self.try_transfer(group(shard), to).await,
+        }
+    }
+
+    /// Begins to give a shard to another node that is running, as [`supersede`](Self::supersede) does.
+    ///
+    /// # Panics
+    /// If the groups are not simulated.
+    pub fn begin_to_supersede(&self, shard: u16, to: usize) {
+        let (disk, owner) = (self.simulated(), self.owner(shard));
+        if owner != to && self.running(to).is_some() {
+            disk.appoint(shard, id(to), Some(id(owner)));
         }
     }
 

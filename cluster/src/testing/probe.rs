@@ -32,6 +32,11 @@ impl Probe {
         Self(Arc::downgrade(cluster.node()))
     }
 
+    /// The node, counted from 0.
+    pub fn node(&self) -> Option<usize> {
+        Some(super::nodes::place(self.0.upgrade()?.remote.node))
+    }
+
     /// The epoch under which activations of the actor may run at this moment.
     pub fn epoch<A: VirtualActor>(&self, id: &ActorId) -> Option<u64> {
         let node = self.0.upgrade()?;
@@ -83,6 +88,23 @@ impl Probe {
             return Ok(Leftovers::default());
         };
         audit::audit(&node)
+    }
+
+    /// Checks the durable rows of one shard.
+    ///
+    /// # Errors
+    /// What does not belong together.
+    pub fn audit_shard(&self, shard: u16) -> Result<Leftovers, String> {
+        let Some(node) = self.0.upgrade() else {
+            return Ok(Leftovers::default());
+        };
+        audit::audit_shard(&node, shard)
+    }
+
+    /// The epoch under which the node owns a shard at this moment.
+    pub fn shard_epoch(&self, shard: u16) -> Option<u64> {
+        let node = self.0.upgrade()?;
+        node.hosts.get(usize::from(shard))?.epoch().map(|epoch| epoch.0)
     }
 }
 

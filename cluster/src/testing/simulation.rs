@@ -1,7 +1,8 @@
 //! Groups without an engine: rows in memory, commits that are slow, lost or doubtful as a seed decides.
 
+mod rows;
+
 use std::{
-    collections::BTreeMap,
     io,
     ops::Bound,
     sync::{
@@ -12,18 +13,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
-    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
+use self::rows::{Appointed, Rows};
 use crate::{
     Clock,
-    keyspace::{self, SendId},
     lease::Lease,
     peers::NodeId,
     shard::{Confirmation, Epoch, Leader, Op, Outcome, Proposal, Shard},
@@ -65,25 +65,6 @@ pub(crate) struct SimulatedDisk {
     replicas: bool,
 }
 
-struct Rows {
-    rows: RwLock<BTreeMap<Bytes, Bytes>>,
-    /// Index of the last entry.
-    index: AtomicU64,
-    appointed: watch::Sender<Appointed>,
-    /// The last owner that installed itself.
-    installed: watch::Sender<Option<Leader>>,
-}
-
-/// Who shall own a group.
-#[derive(Debug, Clone, Copy)]
-struct Appointed {
-    node: NodeId,
-    /// Who did not hear of it.
-    deaf: Option<NodeId>,
-    /// When.
-    at: Instant,
-}
-
 impl SimulatedDisk {
     pub(crate) fn new(seed: u64, shards: u16, faults: Faults) -> Arc<Self> {
         Arc::new(Self {
@@ -114,19 +95,12 @@ impl SimulatedDisk {
 
     /// Gives a group to a node; `deaf` does not hear of it, and goes on as if it owned the group.
     pub(crate) fn appoint(&self, group: u16, node: NodeId, deaf: Option<NodeId>) {
-        self.rows(group).appointed.send_replace(Appointed {
-            node,
-            deaf,
-            at: Instant::now(),
-        });
+        self.rows(group).appoint(node, deaf);
     }
 
     /// Lets everybody hear of all appointments.
     pub(crate) fn tell(&self) {
-        for rows in &self.groups {
-            rows.appointed
-                .send_if_modified(|appointed| appointed.deaf.take().is_some());
-        }
+        self.groups.iter().for_each(|rows| rows.tell());
     }
 
     /// Gives the groups of a node that ended to others.
@@ -134,11 +108,7 @@ impl SimulatedDisk {
         for (rows, other) in self.groups.iter().zip(others.iter().cycle()) {
             let appointed = *rows.appointed.borrow();
             if appointed.node == node {
-                rows.appointed.send_replace(Appointed {
-                    node: *other,
-                    deaf: None,
-                    at: Instant::now(),
-                });
+                rows.appoint(*other, None);
             }
         }
     }
@@ -165,7 +135,10 @@ impl SimulatedDisk {
         *self.faults.lock() = faults;
         let shards = self.shards.lock();
         for shard in shards.iter().filter_map(Weak::upgrade) {
-            if let Some(epoch) = *shard.owned.borrow() {
+            let is_appointed = shard.rows.appointed.borrow().node == shard.node;
+            if let Some(epoch) = *shard.owned.borrow()
+                && is_appointed
+            {
                 shard.renew(epoch);
             }
         }
@@ -181,51 +154,6 @@ impl SimulatedDisk {
             return Duration::ZERO;
         }
         longest.mul_f64(self.random.lock().random())
-    }
-}
-
-impl Rows {
-    fn new(owner: NodeId) -> Self {
-        Self {
-            rows: RwLock::default(),
-            index: AtomicU64::new(0),
-            appointed: watch::Sender::new(Appointed {
-                node: owner,
-                deaf: None,
-                at: Instant::now(),
-            }),
-            installed: watch::Sender::new(None),
-        }
-    }
-
-    /// Makes a node the owner, under a new epoch.
-    fn install(&self, node: NodeId) -> Epoch {
-        let _rows = self.rows.write();
-        let epoch = Epoch(self.index.fetch_add(1, Ordering::Relaxed) + 1);
-        self.installed.send_replace(Some(Leader { node, epoch }));
-        epoch
-    }
-
-    /// Applies a batch as one entry, unless there was another owner meanwhile. Returns its index.
-    fn apply(&self, epoch: Epoch, ops: Vec<Op>) -> Option<u64> {
-        let mut rows = self.rows.write();
-        if self.installed.borrow().is_none_or(|leader| leader.epoch != epoch) {
-            return None;
-        }
-        let index = self.index.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut ordinal = 0;
-        for op in ops {
-            match op {
-                Op::Put { key, value } => drop(rows.insert(key, value)),
-                Op::Delete { key } => drop(rows.remove(&key)),
-                Op::PutIfAbsent { key, value } => drop(rows.entry(key).or_insert(value)),
-                Op::Send { envelope } => {
-                    rows.insert(keyspace::outbox(SendId { index, ordinal }), envelope);
-                    ordinal += 1;
-                }
-            }
-        }
-        Some(index)
     }
 }
 
@@ -362,7 +290,10 @@ async fn serve(disk: Arc<SimulatedDisk>, shard: Arc<SimulatedShard>, mut proposa
             let left = LEASE.saturating_sub(at.elapsed());
             shard.lease.extend(shard.lease.clock().elapsed() + left);
         }
-        if node != shard.node && !is_deaf && shard.owned.borrow().is_some() {
+        // One that did not hear of another owner, and is to own the group again, begins anew.
+        let is_over = |epoch| shard.rows.installed.borrow().is_some_and(|last| last.epoch != epoch);
+        let is_former = node != shard.node || shard.owned.borrow().is_some_and(is_over);
+        if is_former && !is_deaf && shard.owned.borrow().is_some() {
             shard.owned.send_replace(None);
             owned.mark_unchanged();
         }
@@ -496,7 +427,7 @@ impl Shard for SimulatedShard {
         if !self.has_owned.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        Ok(self.rows.rows.read().get(key).cloned())
+        Ok(self.rows.read(self.node, |rows| rows.get(key).cloned()))
     }
 
     fn scan(
@@ -508,12 +439,13 @@ impl Shard for SimulatedShard {
         if !self.has_owned.load(Ordering::Relaxed) {
             return Ok(Vec::new());
         }
-        let rows = self.rows.rows.read();
-        let found = rows.range(range).map(|(key, value)| (key.clone(), value.clone()));
-        Ok(if reverse {
-            found.rev().take(limit).collect()
-        } else {
-            found.take(limit).collect()
-        })
+        Ok(self.rows.read(self.node, |rows| {
+            let found = rows.range(range).map(|(key, value)| (key.clone(), value.clone()));
+            if reverse {
+                found.rev().take(limit).collect()
+            } else {
+                found.take(limit).collect()
+            }
+        }))
     }
 }

@@ -1,14 +1,12 @@
 //! Calls between nodes. The groups are simulated: a test says which node owns a shard.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use cluster::{
-    Bounds, IdempotencyKey, RequestId,
+    Bounds, IdempotencyKey,
     prelude::*,
     testing::{Faults, TestNodes, TestNodesBuilder, Weather},
 };
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
-use serde::{Deserialize, Serialize};
 
 use crate::fixture::{Account, Activations, Add, AddAndFail, AddAndPanic, AddSlowly, Seen, Total, slow, tenant};
 
@@ -129,7 +127,7 @@ async fn a_call_waits_for_an_owner_and_then_finds_it() {
         if !replicas {
             builder = builder.without_replicas();
         }
-        let mut test = builder.start().await;
+        let test = builder.start().await;
         let name = owned_by(&test, 2);
         assert_eq!(account(&test, 0, &name).ask(Add(1)).await.unwrap(), 1);
         test.crash(2).await;
@@ -239,301 +237,6 @@ async fn a_message_that_arrives_twice_is_handled_once() {
     }
 }
 
-/// Writes down what it is told.
-struct Scroll;
-
-const LINES: Keys<u32> = Keys::new("lines/");
-const LENGTH: Key<u32> = Key::new("length");
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "scroll.append")]
-struct Append(u32);
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "scroll.lines", reply = Vec<u32>)]
-struct Lines(u32);
-
-/// Sends lines to another scroll, durably.
-#[derive(Debug, Clone, Serialize, Deserialize, Message)]
-#[message(name = "scroll.dictate")]
-struct Dictate {
-    to: String,
-    from: u32,
-    lines: u32,
-}
-
-impl VirtualActor for Scroll {
-    const CLASS: &'static str = "scroll";
-    type Env = ();
-
-    fn interface(i: Interface<Self>) -> Interface<Self> {
-        i.on::<Append>().on::<Lines>().on::<Dictate>()
-    }
-
-    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
-        Ok(Self)
-    }
-}
-
-impl Handler<Append> for Scroll {
-    async fn handle(&mut self, Append(line): Append, ctx: &mut Ctx<Self>) -> Result<()> {
-        let length = ctx.storage().get(&LENGTH).await?.unwrap_or_default();
-        ctx.storage().put(&LENGTH, &(length + 1))?;
-        ctx.storage().put(&LINES.key(&format!("{length:06}")), &line)
-    }
-}
-
-impl Handler<Lines> for Scroll {
-    async fn handle(&mut self, Lines(from): Lines, ctx: &mut Ctx<Self>) -> Result<Vec<u32>> {
-        let page = List {
-            start: Some(format!("{from:06}")),
-            ..List::default()
-        };
-        let lines = ctx.storage().list(&LINES, page).await?;
-        Ok(lines.into_iter().map(|(_, line)| line).collect())
-    }
-}
-
-impl Handler<Dictate> for Scroll {
-    async fn handle(&mut self, Dictate { to, from, lines }: Dictate, ctx: &mut Ctx<Self>) -> Result<()> {
-        let to = ctx.get::<Self>(&to);
-        (from..from + lines).try_for_each(|line| ctx.send(&to, Append(line)))
-    }
-}
-
-fn scroll_id(name: &str) -> ActorId {
-    ActorId::from_name::<Scroll>(&tenant(), name)
-}
-
-async fn lines(test: &TestNodes, node: usize, name: &str) -> Vec<u32> {
-    let mut lines: Vec<u32> = Vec::new();
-    for _ in 0..200 {
-        let from = u32::try_from(lines.len()).unwrap();
-        match test.node(node).get::<Scroll>(scroll_id(name)).ask(Lines(from)).await {
-            Ok(page) if page.is_empty() => return lines,
-            Ok(page) => lines.extend(page),
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::Retryable | ErrorKind::Unknown)),
-        }
-    }
-    panic!("the scroll never answers");
-}
-
-/// Guarantee 13.
-#[tokio::test(start_paused = true)]
-async fn calls_through_one_reference_keep_their_order_to_another_node() {
-    let (mut whole, mut broken, mut refused) = (0, 0, 0);
-    for seed in 0..40 {
-        let (loss, repeat, moves) = match seed % 4 {
-            0 => (0.0, 0.0, 0),
-            1 => (0.0, 0.2, 0),
-            2 => (0.0, 0.1, 3),
-            _ => (0.01, 0.1, 2),
-        };
-        let test = TestNodes::builder(seed)
-            .actor::<Scroll>(())
-            .weather(rough(loss, repeat))
-            .faults(slow(5))
-            .start()
-            .await;
-        let shard = test.shard_of::<Scroll>(&scroll_id("s"));
-        test.move_shard(shard, 1).await;
-        let scroll = test.node(0).get::<Scroll>(scroll_id("s"));
-        let calls = FuturesUnordered::new();
-        for line in 0..300 {
-            calls.push(scroll.ask(Append(line)).map(move |outcome| (line, outcome)));
-        }
-        let moving = async {
-            for round in 0..moves {
-                test.advance(Duration::from_millis(4)).await;
-                test.move_shard(shard, (round + 2) % 3).await;
-            }
-        };
-        let (outcomes, ()) = tokio::join!(calls.collect::<BTreeMap<_, _>>(), moving);
-        let lines = lines(&test, 2, "s").await;
-        assert!(lines.is_sorted_by(|a, b| a < b), "seed {seed}: {lines:?}");
-        for (line, outcome) in &outcomes {
-            let written = lines.binary_search(line).is_ok();
-            match outcome {
-                Ok(()) => assert!(written, "seed {seed}: line {line} was lost"),
-                Err(error) if error.kind() == ErrorKind::Unknown => {}
-                Err(error) => {
-                    assert!(!written, "seed {seed}: line {line} was written, and {error}");
-                    refused += 1;
-                }
-            }
-        }
-        if outcomes.values().all(Result::is_ok) {
-            whole += 1;
-            assert_eq!(lines.len(), 300, "seed {seed}");
-        } else {
-            broken += 1;
-        }
-    }
-    assert!(
-        whole >= 20 && broken >= 5 && refused > 0,
-        "{whole} whole, {broken} broken, {refused} refused"
-    );
-}
-
-/// Guarantee 6.
-#[tokio::test(start_paused = true)]
-async fn durable_messages_between_nodes_have_their_effect_once_and_in_order() {
-    for seed in 0..20 {
-        let test = TestNodes::builder(seed)
-            .actor::<Scroll>(())
-            .weather(rough(0.2, 0.2))
-            .faults(slow(5))
-            .start()
-            .await;
-        let (source, target) = (
-            test.shard_of::<Scroll>(&scroll_id("source")),
-            test.shard_of::<Scroll>(&scroll_id("target")),
-        );
-        test.move_shard(source, 0).await;
-        test.move_shard(target, 1).await;
-        for round in 0..10 {
-            let dictate = Dictate {
-                to: "target".into(),
-                from: round * 10,
-                lines: 10,
-            };
-            let key = IdempotencyKey::new(&format!("round-{round}")).unwrap();
-            let again = || test.node(2).get::<Scroll>(scroll_id("source"));
-            while again()
-                .ask_idempotent_within(Duration::from_secs(1), &key, dictate.clone())
-                .await
-                .is_err()
-            {}
-            match round % 3 {
-                0 => test.move_shard(target, (round as usize / 3) % 3).await,
-                1 => test.move_shard(source, (round as usize / 3 + 1) % 3).await,
-                _ => {}
-            }
-        }
-        test.advance(Duration::from_secs(120)).await;
-        let lines = lines(&test, 2, "target").await;
-        assert_eq!(lines, (0..100).collect::<Vec<_>>(), "seed {seed}");
-    }
-}
-
-/// Asks its way along a path of walkers, wherever they live.
-struct Walker;
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "walker.walk", reply = String)]
-struct Walk(Vec<String>);
-
-impl VirtualActor for Walker {
-    const CLASS: &'static str = "walker";
-    type Env = ();
-
-    fn interface(i: Interface<Self>) -> Interface<Self> {
-        i.on::<Walk>()
-    }
-
-    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
-        Ok(Self)
-    }
-}
-
-impl Handler<Walk> for Walker {
-    async fn handle(&mut self, Walk(mut path): Walk, ctx: &mut Ctx<Self>) -> Result<String> {
-        if path.is_empty() {
-            let request = RequestId::current().map(|request| request.to_string());
-            return Ok(request.unwrap_or_default());
-        }
-        let next = ctx.get::<Self>(&path.remove(0));
-        ctx.ask(&next, Walk(path)).await
-    }
-}
-
-/// Guarantee 15.
-#[tokio::test(start_paused = true)]
-async fn a_cycle_over_nodes_is_an_error_at_once() {
-    let test = TestNodes::builder(7).actor::<Walker>(()).start().await;
-    let walker = |name: &str| ActorId::from_name::<Walker>(&tenant(), name);
-    let names: Vec<_> = (0..3)
-        .map(|node| {
-            let names = (0..).map(|number| format!("walker-{number}"));
-            let mut owned = names.filter(|name| test.owner(test.shard_of::<Walker>(&walker(name))) == node);
-            owned.next().unwrap()
-        })
-        .collect();
-    let path = |places: &[usize]| Walk(places.iter().map(|place| names[*place].clone()).collect());
-    let first = test.node(2).get::<Walker>(walker(&names[0]));
-    for cycle in [&[1, 0][..], &[1, 2, 0], &[2, 1, 2], &[1, 2, 1]] {
-        let begin = tokio::time::Instant::now();
-        let error = first.ask(path(cycle)).await.unwrap_err();
-        assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "actor.cycle"));
-        assert!(begin.elapsed() < Duration::from_secs(1), "{cycle:?}");
-    }
-    let request = RequestId::new("0198-7c").scope(first.ask(path(&[1, 2]))).await;
-    assert_eq!(request.unwrap(), "0198-7c", "the id of a request goes along");
-}
-
-/// Rings once at a time.
-struct Bell;
-
-const RINGS: Key<u32> = Key::new("rings");
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "bell.wind")]
-struct Wind(Duration);
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "bell.rings", reply = u32)]
-struct Rings;
-
-impl VirtualActor for Bell {
-    const CLASS: &'static str = "bell";
-    type Env = ();
-
-    fn interface(i: Interface<Self>) -> Interface<Self> {
-        i.on::<Wind>().on::<Rings>()
-    }
-
-    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
-        Ok(Self)
-    }
-
-    async fn alarm(&mut self, _: Alarm, ctx: &mut Ctx<Self>) -> Result<()> {
-        let rings = ctx.storage().get(&RINGS).await?.unwrap_or_default();
-        ctx.storage().put(&RINGS, &(rings + 1))
-    }
-}
-
-impl Handler<Wind> for Bell {
-    async fn handle(&mut self, Wind(pause): Wind, ctx: &mut Ctx<Self>) -> Result<()> {
-        let due = ctx.now().plus(pause);
-        ctx.set_alarm(due);
-        Ok(())
-    }
-}
-
-impl Handler<Rings> for Bell {
-    async fn handle(&mut self, _: Rings, ctx: &mut Ctx<Self>) -> Result<u32> {
-        Ok(ctx.storage().get(&RINGS).await?.unwrap_or_default())
-    }
-}
-
-/// Guarantee 10.
-#[tokio::test(start_paused = true)]
-async fn an_alarm_fires_on_the_node_that_owns_its_actor_by_then() {
-    let mut test = TestNodes::builder(8).actor::<Bell>(()).start().await;
-    let id = ActorId::from_name::<Bell>(&tenant(), "bell");
-    let shard = test.shard_of::<Bell>(&id);
-    let bell = |node: usize, test: &TestNodes| test.node(node).get::<Bell>(id.clone());
-    test.move_shard(shard, 1).await;
-    bell(0, &test).ask(Wind(Duration::from_secs(10))).await.unwrap();
-    test.move_shard(shard, 2).await;
-    test.advance(Duration::from_secs(11)).await;
-    assert_eq!(bell(0, &test).ask(Rings).await.unwrap(), 1);
-    bell(0, &test).ask(Wind(Duration::from_secs(10))).await.unwrap();
-    test.crash(2).await;
-    test.advance(Duration::from_secs(11)).await;
-    assert_eq!(bell(0, &test).ask(Rings).await.unwrap(), 2);
-}
-
 /// Guarantee 13.
 #[tokio::test(start_paused = true)]
 async fn settings_are_written_once_and_read_the_same_on_every_node() {
@@ -584,7 +287,7 @@ async fn nodes_that_open_at_once_agree_on_their_classes() {
 /// Guarantees 13 and 17.
 #[tokio::test(start_paused = true)]
 async fn calls_find_their_owner_among_real_groups_also_after_it_moved_or_died() {
-    let mut test = accounts(10).engines().shards(2).start().await;
+    let test = accounts(10).engines().shards(2).start().await;
     for node in 0..3 {
         for name in ["a", "b", "c", "d"] {
             let total = account(&test, node, name).ask(Add(1)).await.unwrap();
@@ -618,4 +321,45 @@ async fn calls_find_their_owner_among_real_groups_also_after_it_moved_or_died() 
     test.restart(to).await;
     assert_eq!(account(&test, to, "a").ask(Total).await.unwrap(), 16);
     assert_eq!(test.fatal(), Vec::<String>::new());
+}
+
+/// The total of an account, whoever owns it by now.
+async fn total(test: &TestNodes, node: usize, name: &str) -> u64 {
+    for _ in 0..100 {
+        if let Ok(total) = account(test, node, name).ask(Total).await {
+            return total;
+        }
+    }
+    panic!("the account never answers");
+}
+
+/// Guarantee 13.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_arrives_when_its_ownership_is_over_does_not_have_the_call_sent_again() {
+    for seed in 0..20 {
+        let weather = Weather {
+            delay: Duration::from_micros(50)..=Duration::from_millis(40),
+            ..rough(0.0, 1.0)
+        };
+        let test = accounts(seed).weather(weather).faults(slow(30)).start().await;
+        let name = owned_by(&test, 1);
+        let shard = test.shard_of::<Account>(&id(&name));
+        let mut before = 0;
+        for round in 0..10 {
+            let caller = account(&test, 0, &name);
+            let (outcome, ()) = tokio::join!(caller.ask(Add(1)), async {
+                test.advance(Duration::from_millis(20)).await;
+                test.depose(shard);
+            });
+            let after = total(&test, 2, &name).await;
+            let times = after - before;
+            before = after;
+            let may = match &outcome {
+                Ok(_) => times == 1,
+                Err(error) if error.kind() == ErrorKind::Unknown => times <= 1,
+                Err(_) => times == 0,
+            };
+            assert!(may, "seed {seed}, round {round}: {outcome:?}, handled {times} times");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Random schedules: turns, asks, sends, alarms and everything that can go wrong, in an order that follows from a seed;
 //! at every step the promises of the runtime are checked. See `script/simulate`.
 //!
-//! Guarantees 1 to 10, 12, 13 and 15.
+//! Guarantees 1 to 10, 12, 13, 15 and 17.
 
 #![expect(
     clippy::print_stdout,
@@ -9,9 +9,12 @@
 )]
 
 mod cell;
+mod clients;
+mod ground;
 mod plan;
 mod run;
 mod shrink;
+mod turn;
 mod world;
 
 use std::{
@@ -28,17 +31,21 @@ use crate::{
     world::{Tally, Tracing},
 };
 
-/// Schedules that run with the other tests.
-const QUICK: u64 = 500;
+/// Schedules of so many nodes that run with the other tests, by the name that the test runner has for them.
+const QUICK: [(&str, &[(usize, u64)]); 2] = [
+    ("random_schedules_keep_every_promise", &[(1, 500)]),
+    (
+        "random_schedules_of_several_nodes_keep_every_promise",
+        &[(3, 160), (5, 40)],
+    ),
+];
 
 /// Real time after which a schedule counts as one that never ends.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Name of the one test, for the test runner.
-const NAME: &str = "random_schedules_keep_every_promise";
-
 /// What is to be run.
 struct Job {
+    nodes: usize,
     from: u64,
     seeds: u64,
     /// Events to keep of the one schedule.
@@ -55,7 +62,9 @@ fn main() -> ExitCode {
     };
     if arguments.iter().any(|argument| argument == "--list") {
         if !arguments.iter().any(|argument| argument == "--ignored") {
-            println!("{NAME}: test");
+            for (name, _) in QUICK {
+                println!("{name}: test");
+            }
         }
         return ExitCode::SUCCESS;
     }
@@ -66,22 +75,38 @@ fn main() -> ExitCode {
             .map(|text| text.parse().expect("events have whole numbers"))
             .collect()
     });
-    let job = match number("--seed") {
-        Some(seed) => Job {
+    let nodes = number("--nodes").map_or(1, |nodes| usize::try_from(nodes).expect("few nodes"));
+    let many = |nodes, seeds| Job {
+        nodes,
+        from: number("--from").unwrap_or(0),
+        seeds,
+        keep: None,
+        trace: false,
+    };
+    let jobs: Vec<_> = match (number("--seed"), number("--seeds")) {
+        (Some(seed), _) => vec![Job {
+            nodes,
             from: seed,
             seeds: 1,
             keep,
             trace: arguments.iter().any(|argument| argument == "--trace"),
-        },
-        None => Job {
-            from: number("--from").unwrap_or(0),
-            seeds: number("--seeds").unwrap_or(QUICK),
-            keep: None,
-            trace: false,
-        },
+        }],
+        (None, Some(seeds)) => vec![many(nodes, seeds)],
+        (None, None) => {
+            let named = |name: &str| arguments.iter().any(|argument| argument == name);
+            let all = QUICK.iter().all(|(name, _)| !named(name));
+            let chosen = QUICK.iter().filter(|(name, _)| all || named(name));
+            chosen
+                .flat_map(|(_, jobs)| jobs.iter().map(|(nodes, seeds)| many(*nodes, *seeds)))
+                .collect()
+        }
     };
     silence_expected_panics();
-    run(&job)
+    if jobs.iter().all(run) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Actors panic because they are told to; that needs no report.
@@ -94,7 +119,8 @@ fn silence_expected_panics() {
     }));
 }
 
-fn run(job: &Job) -> ExitCode {
+/// Runs schedules on every core; answers whether all went well.
+fn run(job: &Job) -> bool {
     let begin = Instant::now();
     let (next, stop) = (AtomicU64::new(job.from), AtomicBool::new(false));
     let (total, failed) = (Mutex::new(Tally::default()), Mutex::new(None));
@@ -126,16 +152,17 @@ fn run(job: &Job) -> ExitCode {
     let seconds = begin.elapsed().as_secs_f64();
     let ran = (next.into_inner() - job.from).min(job.seeds);
     report(
+        job.nodes,
         ran,
         seconds,
         threads,
         total.into_inner().expect("nobody panics with it"),
     );
     let Some(plan) = failed.into_inner().expect("nobody panics with it") else {
-        return ExitCode::SUCCESS;
+        return true;
     };
     explain(&plan);
-    ExitCode::FAILURE
+    false
 }
 
 /// Ends the program, and says why, when a schedule never ends.
@@ -151,7 +178,10 @@ impl Watch {
                     && since.elapsed() > PATIENCE
                 {
                     println!("seed {} never ends\n{plan}", plan.seed);
-                    println!("rerun: script/simulate --seed {} --trace", plan.seed);
+                    println!(
+                        "rerun: script/simulate --nodes {} --seed {} --trace",
+                        plan.nodes, plan.seed
+                    );
                     std::process::exit(1);
                 }
                 drop(watched);
@@ -171,17 +201,20 @@ impl Watch {
 }
 
 fn plan(seed: u64, job: &Job) -> Plan {
-    let plan = Plan::of(seed);
+    let plan = match job.nodes {
+        1 => Plan::of(seed),
+        nodes => Plan::among(seed, nodes),
+    };
     match &job.keep {
         Some(keep) => plan.keep(keep),
         None => plan,
     }
 }
 
-fn report(ran: u64, seconds: f64, threads: usize, tally: Tally) {
+fn report(nodes: usize, ran: u64, seconds: f64, threads: usize, tally: Tally) {
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = ran as f64 / seconds;
-    println!("{ran} schedules in {seconds:.1} s on {threads} threads: {rate:.0}/s");
+    println!("{ran} schedules of {nodes} nodes in {seconds:.1} s on {threads} threads: {rate:.0}/s");
     let Tally {
         calls,
         acknowledged,
@@ -216,7 +249,8 @@ fn explain(plan: &Plan) {
         println!("  {line}");
     }
     println!(
-        "{violation}\nrerun: script/simulate --seed {} --keep {}",
+        "{violation}\nrerun: script/simulate --nodes {} --seed {} --keep {}",
+        small.nodes,
         small.seed,
         events.join(",")
     );

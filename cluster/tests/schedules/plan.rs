@@ -1,24 +1,30 @@
 //! A schedule: what happens to a cluster of a few cells, and when. It follows from its seed alone.
 
+mod drawing;
+mod several;
+
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
-use cluster::{Bounds, testing::Faults};
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use cluster::{
+    Bounds,
+    testing::{Faults, Weather},
+};
 use serde::{Deserialize, Serialize};
-
-/// One in so many schedules runs on the engine instead of the simulation.
-const ENGINE_EVERY: u64 = 10;
 
 /// A schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
+    pub(crate) nodes: usize,
     pub(crate) engine: bool,
+    /// Whether every node hears by itself who owns what.
+    pub(crate) replicas: bool,
     pub(crate) shards: u16,
     pub(crate) cells: usize,
     pub(crate) bounds: Bounds,
     pub(crate) faults: Faults,
     pub(crate) syncs: RangeInclusive<Duration>,
+    pub(crate) weather: Weather,
     /// Whether an activation writes, and how long it takes.
     pub(crate) wakes: bool,
     pub(crate) waking: Duration,
@@ -37,26 +43,60 @@ pub(crate) struct Event {
 pub(crate) enum What {
     /// Some calls through one reference, one right behind the other.
     Calls {
+        /// The node whose reference it is.
+        via: usize,
         to: usize,
         deadline: Duration,
         scripts: Vec<Vec<Step>>,
     },
-    /// The process ends, and begins again after a while.
-    Crash(Duration),
+    /// A call under one key, from one node after another until it is answered.
+    Repeated {
+        via: usize,
+        to: usize,
+        deadline: Duration,
+    },
+    /// A process ends, and begins again after a while.
+    Crash {
+        node: usize,
+        pause: Duration,
+    },
     PassivateAll,
     /// The ownership of a shard is taken away.
     Depose(u16),
     Faults(Faults),
     /// The next so many activations of a cell are refused for now.
     Refuse(usize, u32),
-    TakeSnapshots,
+    TakeSnapshots(usize),
     LoseState,
-    FailSyncs,
+    FailSyncs(usize),
+    /// Nothing gets from one node to another any more.
+    Cut {
+        from: usize,
+        to: usize,
+    },
+    /// A node is cut off; where groups are simulated, others own its shards after a lease, and it does not hear of it.
+    Isolate(usize),
+    /// A shard goes to another node, and only the former owner does not hear of it.
+    Supersede {
+        shard: u16,
+        to: usize,
+    },
+    /// All get through to each other, and hear of everything.
+    Heal,
+    /// The network misbehaves in another way.
+    Weather(Weather),
+    /// A shard goes to another node in good order, if it can.
+    Move {
+        shard: u16,
+        to: usize,
+    },
 }
 
 /// What a turn does, one step after another.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Step {
+    /// Counts how often a call was done.
+    Once(u64),
     Put(u8),
     Delete(u8),
     Transact {
@@ -116,80 +156,7 @@ pub(crate) enum Conduct {
     Clear,
 }
 
-/// What occurs in a schedule at all. Schedules that lack something reach further with the rest.
-struct Mix {
-    asks: bool,
-    sends: bool,
-    alarms: bool,
-    clears: bool,
-    panics: bool,
-    pipes: bool,
-    pauses: bool,
-}
-
 impl Plan {
-    pub(crate) fn of(seed: u64) -> Self {
-        let random = &mut StdRng::seed_from_u64(seed);
-        let engine = seed % ENGINE_EVERY == ENGINE_EVERY - 1;
-        let cells = random.random_range(1..=4);
-        let shards = 1 << random.random_range(0..3);
-        let mix = Mix {
-            asks: random.random_bool(0.7),
-            sends: random.random_bool(0.7),
-            alarms: random.random_bool(0.6),
-            clears: random.random_bool(0.3),
-            panics: random.random_bool(0.3),
-            pipes: random.random_bool(0.3),
-            pauses: random.random_bool(0.5),
-        };
-        let mut bounds = Bounds {
-            ask: Duration::from_millis(random.random_range(100..3000)),
-            ..Bounds::default()
-        };
-        if random.random_bool(0.3) {
-            bounds.idle = Duration::from_millis(random.random_range(10..300));
-        }
-        if random.random_bool(0.15) {
-            bounds.activations = random.random_range(1..=2);
-        }
-        if random.random_bool(0.1) {
-            bounds.mailbox = random.random_range(1..=3);
-        }
-        let span = random.random_range(50..600);
-        let mut events = Vec::new();
-        for _ in 0..random.random_range(8..28) {
-            events.push(calls(random, cells, &mix));
-        }
-        let commit_delay = Duration::from_millis(random.random_range(0..40));
-        let calm = Faults {
-            commit_delay,
-            lapsed: !engine && random.random_bool(0.3),
-            ..Faults::default()
-        };
-        disturb(random, engine, shards, cells, &calm, &mut events);
-        let mut events: Vec<_> = events
-            .into_iter()
-            .map(|what| Event {
-                at: Duration::from_millis(random.random_range(0..span)),
-                what,
-            })
-            .collect();
-        events.sort_by_key(|event| event.at);
-        let slowest = Duration::from_micros(random.random_range(100..20_000));
-        Self {
-            seed,
-            engine,
-            shards,
-            cells,
-            bounds,
-            faults: calm,
-            syncs: Duration::from_micros(50)..=slowest,
-            wakes: random.random_bool(0.2),
-            waking: Duration::from_millis(if random.random_bool(0.2) { 7 } else { 0 }),
-            events: events.into_iter().enumerate().collect(),
-        }
-    }
-
     /// The same with some of its events only.
     pub(crate) fn keep(&self, keep: &[usize]) -> Self {
         let mut plan = self.clone();
@@ -207,11 +174,28 @@ impl Plan {
 
     /// Whether a commit may fail, or an ownership end.
     pub(crate) fn is_faulty(&self) -> bool {
-        self.any(|what| match what {
-            What::Crash(_) | What::Depose(_) | What::FailSyncs => true,
-            What::Faults(faults) => faults.unknown > 0.0 || faults.refused > 0.0 || faults.unconfirmed > 0.0,
-            What::Calls { .. } | What::PassivateAll | What::Refuse(..) | What::TakeSnapshots | What::LoseState => false,
-        })
+        self.nodes > 1
+            || self.any(|what| match what {
+                What::Crash { .. } | What::Depose(_) | What::FailSyncs(_) => true,
+                What::Faults(faults) => faults.unknown > 0.0 || faults.refused > 0.0 || faults.unconfirmed > 0.0,
+                What::Calls { .. }
+                | What::Repeated { .. }
+                | What::PassivateAll
+                | What::Refuse(..)
+                | What::TakeSnapshots(_)
+                | What::LoseState
+                | What::Cut { .. }
+                | What::Isolate(_)
+                | What::Supersede { .. }
+                | What::Heal
+                | What::Weather(_)
+                | What::Move { .. } => false,
+            })
+    }
+
+    /// Whether a disk fails, which ends its node.
+    pub(crate) fn fails_disks(&self) -> bool {
+        self.any(|what| matches!(what, What::FailSyncs(_)))
     }
 
     /// Whether an activation may be refused.
@@ -226,145 +210,6 @@ impl Plan {
     }
 }
 
-/// Adds what makes a schedule hard.
-fn disturb(random: &mut StdRng, engine: bool, shards: u16, cells: usize, calm: &Faults, events: &mut Vec<What>) {
-    if random.random_bool(0.4) {
-        for _ in 0..random.random_range(1..=3) {
-            let pause = if random.random_bool(0.3) {
-                random.random_range(0..5000)
-            } else {
-                0
-            };
-            events.push(What::Crash(Duration::from_millis(pause)));
-        }
-        if engine && random.random_bool(0.3) {
-            events.push(What::LoseState);
-        }
-    }
-    if random.random_bool(0.3) {
-        events.push(What::PassivateAll);
-    }
-    if random.random_bool(0.3) {
-        for _ in 0..random.random_range(1..=3) {
-            events.push(What::Depose(random.random_range(0..shards)));
-        }
-    }
-    if !engine && random.random_bool(0.4) {
-        let rate = *pick(random, &[0.03, 0.2, 1.0]);
-        events.push(What::Faults(Faults {
-            unknown: if random.random_bool(0.7) { rate } else { 0.0 },
-            refused: if random.random_bool(0.5) { rate } else { 0.0 },
-            unconfirmed: if random.random_bool(0.3) { rate } else { 0.0 },
-            ..calm.clone()
-        }));
-        events.push(What::Faults(calm.clone()));
-    }
-    if random.random_bool(0.15) {
-        events.push(What::Refuse(random.random_range(0..cells), random.random_range(1..=3)));
-    }
-    if engine && random.random_bool(0.3) {
-        events.push(What::TakeSnapshots);
-    }
-    if engine && random.random_bool(0.1) {
-        events.push(What::FailSyncs);
-    }
-}
-
-fn calls(random: &mut StdRng, cells: usize, mix: &Mix) -> What {
-    let burst = if random.random_bool(0.2) {
-        random.random_range(2..6)
-    } else {
-        1
-    };
-    What::Calls {
-        to: random.random_range(0..cells),
-        deadline: Duration::from_millis(if random.random_bool(0.1) {
-            random.random_range(1..100)
-        } else {
-            20_000
-        }),
-        scripts: (0..burst).map(|_| script(random, cells, mix, 2)).collect(),
-    }
-}
-
-fn script(random: &mut StdRng, cells: usize, mix: &Mix, depth: u32) -> Vec<Step> {
-    let length = random.random_range(0..4);
-    let mut steps: Vec<_> = (0..length).map(|_| step(random, cells, mix, depth)).collect();
-    if random.random_bool(0.08) {
-        steps.push(Step::Fail);
-    } else if mix.panics && random.random_bool(0.12) {
-        steps.push(Step::Panic);
-    }
-    steps
-}
-
-fn step(random: &mut StdRng, cells: usize, mix: &Mix, depth: u32) -> Step {
-    let cell = random.random_range(0..cells);
-    match random.random_range(0..20) {
-        0..=3 if mix.sends => Step::Send {
-            to: cell,
-            trouble: match random.random_range(0..8) {
-                0 => Trouble::Fail,
-                1 if mix.panics => Trouble::Panic(random.random_range(1..4)),
-                2 | 3 => Trouble::Forward(random.random_range(0..cells)),
-                _ => Trouble::None,
-            },
-        },
-        4 if mix.sends && random.random_bool(0.2) => Step::SendUnlisted(cell),
-        5..=7 if mix.asks && depth > 0 => Step::Ask {
-            to: cell,
-            script: script(random, cells, mix, depth - 1),
-            propagate: random.random_bool(0.5),
-        },
-        8..=9 if mix.alarms => Step::SetAlarm {
-            millis: random.random_range(-50..400),
-            conducts: conducts(random, cells, mix),
-        },
-        10 if mix.alarms && random.random_bool(0.3) => Step::DeleteAlarm,
-        11 if mix.pipes => Step::Pipe(random.random_range(0..50)),
-        12 if mix.pauses => Step::Pause(random.random_range(0..40)),
-        13 if random.random_bool(0.3) => Step::Passivate,
-        14 if mix.clears => Step::Clear,
-        15 | 16 => Step::Transact {
-            key: random.random_range(0..6),
-            clear: mix.clears && random.random_bool(0.5),
-            fail: random.random_bool(0.5),
-        },
-        17 => Step::Delete(random.random_range(0..6)),
-        _ => Step::Put(random.random_range(0..6)),
-    }
-}
-
-fn conducts(random: &mut StdRng, cells: usize, mix: &Mix) -> Vec<Conduct> {
-    let failures = match random.random_range(0..10) {
-        0 => 9,
-        1..=3 => random.random_range(1..4),
-        _ => 0,
-    };
-    let mut conducts = Vec::new();
-    for _ in 0..failures {
-        conducts.push(if mix.panics && random.random_bool(0.3) {
-            Conduct::Panic
-        } else {
-            Conduct::Fail
-        });
-    }
-    match random.random_range(0..8) {
-        0 => conducts.push(Conduct::Reset {
-            millis: random.random_range(-5..200),
-            fail: random.random_bool(0.5),
-        }),
-        1 => conducts.push(Conduct::TakeBack(random.random_range(0..cells))),
-        2 if mix.clears => conducts.push(Conduct::Clear),
-        _ => {}
-    }
-    conducts
-}
-
-fn pick<'a, T>(random: &mut StdRng, choice: &'a [T]) -> &'a T {
-    &choice[random.random_range(0..choice.len())]
-}
-
 /// Name of a cell.
 pub(crate) fn name(cell: usize) -> &'static str {
     ["a", "b", "c", "d"][cell]
@@ -373,12 +218,16 @@ pub(crate) fn name(cell: usize) -> &'static str {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            shards, cells, bounds, ..
+            nodes,
+            shards,
+            cells,
+            bounds,
+            ..
         } = self;
         let ground = if self.engine { "the engine" } else { "the simulation" };
         writeln!(
             f,
-            "  on {ground}: {shards} shards, {cells} cells, commits of up to {:?}",
+            "  {nodes} nodes on {ground}: {shards} shards, {cells} cells, commits of up to {:?}",
             self.faults.commit_delay
         )?;
         writeln!(
@@ -396,18 +245,30 @@ impl fmt::Display for Plan {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Calls { to, deadline, scripts } => {
-                write!(f, "call {} within {deadline:?}:", name(*to))?;
+            Self::Calls {
+                via,
+                to,
+                deadline,
+                scripts,
+            } => {
+                write!(f, "call {} from node {via} within {deadline:?}:", name(*to))?;
                 scripts.iter().try_for_each(|script| write!(f, " {script:?}"))
             }
-            Self::Crash(_)
+            Self::Repeated { .. }
+            | Self::Crash { .. }
             | Self::PassivateAll
             | Self::Depose(_)
             | Self::Faults(_)
             | Self::Refuse(..)
-            | Self::TakeSnapshots
+            | Self::TakeSnapshots(_)
             | Self::LoseState
-            | Self::FailSyncs => write!(f, "{self:?}"),
+            | Self::FailSyncs(_)
+            | Self::Cut { .. }
+            | Self::Isolate(_)
+            | Self::Supersede { .. }
+            | Self::Heal
+            | Self::Weather(_)
+            | Self::Move { .. } => write!(f, "{self:?}"),
         }
     }
 }

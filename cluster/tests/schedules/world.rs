@@ -3,6 +3,10 @@
 //! For each cell there is a line of versions: the states its turns proposed, in order. What is durable must always be one
 //! of them, never go back, and never lie before a version that anybody has heard of.
 
+mod alarms;
+mod books;
+mod calls;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -12,9 +16,11 @@ use cluster::{prelude::*, testing::Probe};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::alarms::Ring;
+use self::calls::Call;
 use crate::{
-    cell::{Cell, ROWS, TOKEN, VERSION},
-    plan::{Conduct, Plan, name},
+    cell::{Cell, ROWS, VERSION},
+    plan::{Plan, name},
 };
 
 /// Lines of the trace that are kept.
@@ -42,6 +48,8 @@ pub(crate) struct Stamp {
     pub(crate) cell: usize,
     pub(crate) version: u64,
     pub(crate) token: u64,
+    /// The last version that somebody had heard of when the turn began.
+    pub(crate) floor: u64,
 }
 
 struct Version {
@@ -59,31 +67,13 @@ struct Ghost {
     durable: usize,
     activation: u64,
     epoch: u64,
+    /// The last epoch that was seen to be installed.
+    newest: u64,
+    /// The node that owned the cell under each epoch.
+    owners: BTreeMap<u64, usize>,
     /// The activation whose turn runs, and its epoch.
     running: Option<(u64, u64)>,
     refusals: u32,
-}
-
-/// A call as seen from outside.
-#[derive(Default)]
-pub(crate) struct Call {
-    parent: Option<u64>,
-    /// How often a turn began with it.
-    begun: u32,
-    /// The caller has gone away.
-    left: bool,
-    /// The caller was told that nothing happened.
-    denied: bool,
-    /// Tokens of the versions it proposed.
-    proposed: Vec<(usize, u64)>,
-}
-
-/// An alarm that was set.
-pub(crate) struct Ring {
-    pub(crate) conducts: Vec<Conduct>,
-    pub(crate) fired: u32,
-    failures: u32,
-    last: Option<(Timestamp, u32)>,
 }
 
 /// How often something occurred.
@@ -102,12 +92,15 @@ pub(crate) struct Tally {
 }
 
 pub(crate) struct World {
+    /// Whether a message may come late.
+    several: bool,
     pub(crate) faulty: bool,
     pub(crate) refuses: bool,
     pub(crate) tight: bool,
     pub(crate) wakes: bool,
     pub(crate) waking: std::time::Duration,
-    pub(crate) probe: Option<Probe>,
+    /// A look behind each node that is running.
+    pub(crate) probes: Vec<Option<Probe>>,
     pub(crate) tally: Tally,
     ghosts: Vec<Ghost>,
     calls: Vec<Call>,
@@ -143,16 +136,19 @@ impl World {
             durable: 0,
             activation: 0,
             epoch: 0,
+            newest: 0,
+            owners: BTreeMap::new(),
             running: None,
             refusals: 0,
         });
         Arc::new(Mutex::new(Self {
+            several: plan.nodes > 1,
             faulty: plan.is_faulty(),
             refuses: plan.refuses(),
             tight: plan.is_tight(),
             wakes: plan.wakes,
             waking: plan.waking,
-            probe: None,
+            probes: vec![None; plan.nodes],
             tally: Tally::default(),
             ghosts: ghosts.collect(),
             calls: Vec::new(),
@@ -210,10 +206,20 @@ impl World {
         self.next_token
     }
 
+    /// The node that owns a cell, as far as any does, and under which epoch.
+    fn owner(&mut self, cell: usize) -> Option<(Probe, u64)> {
+        let ghost = &mut self.ghosts[cell];
+        let probes = self.probes.iter().flatten();
+        let epochs = probes.filter_map(|probe| Some((probe, probe.epoch::<Cell>(&ghost.id)?)));
+        let (probe, epoch) = epochs.max_by_key(|(_, epoch)| *epoch)?;
+        ghost.newest = ghost.newest.max(epoch);
+        // One that does not know yet that it was superseded is none.
+        (epoch == ghost.newest).then(|| (probe.clone(), epoch))
+    }
+
     /// Whether an activation under `epoch` can still commit.
-    pub(crate) fn is_live(&self, cell: usize, epoch: u64) -> bool {
-        let probe = self.probe.as_ref();
-        probe.is_some_and(|probe| probe.epoch::<Cell>(&self.ghosts[cell].id) == Some(epoch))
+    pub(crate) fn is_live(&mut self, cell: usize, epoch: u64) -> bool {
+        self.owner(cell).is_some_and(|(_, newest)| newest == epoch)
     }
 
     pub(crate) fn refuse(&mut self, cell: usize, times: u32) {
@@ -233,9 +239,12 @@ impl World {
     /// Guarantees 3, 5 and 6: an activation begins with what the one before it left, or, under a new epoch, with a
     /// version that nobody has heard beyond. Returns the number of the activation.
     pub(crate) fn activated(&mut self, cell: usize, epoch: u64, probe: Probe, rows: &Rows) -> u64 {
-        if epoch >= self.ghosts[cell].epoch {
+        let node = probe.node();
+        if epoch >= self.ghosts[cell].epoch
+            && let Some(node) = node
+        {
             // A node begins to work before its `open` returns.
-            self.probe = Some(probe);
+            self.probes[node] = Some(probe);
         }
         self.tally.activations += 1;
         self.next_activation += 1;
@@ -246,7 +255,7 @@ impl World {
         }
         self.note(|| {
             format!(
-                "{} activates, epoch {epoch}, version {:?}",
+                "{} activates on node {node:?}, epoch {epoch}, version {:?}",
                 name(cell),
                 rows.get("version")
             )
@@ -341,9 +350,15 @@ impl World {
         self.note(|| format!("{} proposes version {expected}", name(cell)));
     }
 
-    /// Guarantee 7: what leaves an actor comes from a version that is durable, and remains.
+    /// Guarantees 3 and 7: what leaves an actor comes from a version that is durable, and remains, and from none that was
+    /// over when its turn began.
     pub(crate) fn heard(&mut self, stamp: Stamp, how: &str) {
-        let Stamp { cell, version, token } = stamp;
+        let Stamp {
+            cell,
+            version,
+            token,
+            floor,
+        } = stamp;
         let durable = self.durable(cell);
         let ghost = &mut self.ghosts[cell];
         let version = index(version);
@@ -359,69 +374,24 @@ impl World {
                 "{how} of {} left with version {version}, but {durable:?} is durable",
                 name(cell)
             ));
+        } else if version < index(floor) {
+            self.violated(format!(
+                "{how} of {} rests on version {version}, but {floor} was heard of before",
+                name(cell)
+            ));
         }
     }
 
-    fn durable(&self, cell: usize) -> Option<usize> {
-        let probe = self.probe.as_ref()?;
-        let id = &self.ghosts[cell].id;
-        // A node that has just ended shows nothing.
-        probe.epoch::<Cell>(id)?;
-        Some(index(
-            probe.stored::<Cell, u64>(id, &ROWS.key(VERSION)).unwrap_or_default(),
-        ))
+    /// The last version of a cell that is durable; nothing while nobody owns it.
+    fn durable(&mut self, cell: usize) -> Option<usize> {
+        let (probe, _) = self.owner(cell)?;
+        let stored = probe.stored::<Cell, u64>(&self.ghosts[cell].id, &ROWS.key(VERSION));
+        Some(index(stored.unwrap_or_default()))
     }
 
-    pub(crate) fn call(&mut self, parent: Option<u64>) -> u64 {
-        self.tally.calls += 1;
-        self.calls.push(Call {
-            parent,
-            ..Call::default()
-        });
-        self.calls.len() as u64 - 1
-    }
-
-    pub(crate) fn stream(&mut self) -> usize {
-        self.streams.push(Vec::new());
-        self.streams.len() - 1
-    }
-
-    /// Guarantee 13: a call is handled at most once, and not behind the back of its caller.
-    pub(crate) fn call_begun(&mut self, call: u64, stream: Option<(usize, usize)>) {
-        let known = &mut self.calls[index(call)];
-        known.begun += 1;
-        let fault = match (known.begun, known.left) {
-            (1, false) => None,
-            (1, true) => Some("began after its caller had gone"),
-            _ => Some("was handled twice"),
-        };
-        if let Some((stream, number)) = stream {
-            self.streams[stream].push(number);
-        }
-        if let Some(fault) = fault {
-            self.violated(format!("call {call} {fault}"));
-        }
-    }
-
-    pub(crate) fn call_left(&mut self, call: u64) {
-        self.calls[index(call)].left = true;
-    }
-
-    pub(crate) fn call_denied(&mut self, call: u64) {
-        self.calls[index(call)].denied = true;
-    }
-
-    /// Guarantee 15: only who waits somewhere up the chain may be refused, and a cycle further down needs a turn first.
-    pub(crate) fn call_refused(&mut self, call: u64) {
-        if self.calls[index(call)].begun == 0 {
-            self.violated(format!("call {call} was refused as a cycle, and is none"));
-        }
-    }
-
-    pub(crate) fn call_answered(&mut self, call: u64) {
-        if self.calls[index(call)].begun != 1 {
-            self.violated(format!("call {call} was answered, but not handled"));
-        }
+    /// The last version of a cell that somebody has heard of.
+    pub(crate) fn floor(&self, cell: usize) -> u64 {
+        self.ghosts[cell].heard as u64
     }
 
     /// Guarantee 6: of the sends from one cell to another, each arrives once, in order.
@@ -438,204 +408,6 @@ impl World {
         let times = self.troubles.entry(stamp).or_default();
         *times += 1;
         *times
-    }
-
-    /// Guarantee 10, as far as a firing shows it. Returns what it has to do.
-    pub(crate) fn fired(
-        &mut self,
-        cell: usize,
-        token: Option<u64>,
-        scheduled: u64,
-        now: Timestamp,
-        alarm: Alarm,
-    ) -> Conduct {
-        self.tally.firings += 1;
-        let (faulty, refuses) = (self.faulty, self.refuses);
-        let Some(ring) = token.and_then(|token| self.rings.get_mut(&token)) else {
-            self.violated(format!("{} fires an alarm that is not set", name(cell)));
-            return Conduct::Succeed;
-        };
-        let conduct = ring
-            .conducts
-            .get(index(ring.fired.into()))
-            .copied()
-            .unwrap_or(Conduct::Succeed);
-        let mut fault = None;
-        if alarm.scheduled.as_millis() != i64::try_from(scheduled).unwrap_or(0) {
-            fault = Some(format!("is for {} instead of {scheduled}", alarm.scheduled));
-        } else if now < alarm.scheduled {
-            fault = Some(format!("is {:?} early", alarm.scheduled.since(now)));
-        } else if alarm.retry_count > ring.failures
-            || alarm.retry_count > 6
-            || alarm.is_retry != (alarm.retry_count > 0)
-        {
-            fault = Some(format!("says {alarm:?} after {} failures", ring.failures));
-        } else if !faulty && !refuses {
-            let expected = ring.last.map_or(0, |(_, count)| count + 1);
-            if alarm.retry_count != expected {
-                fault = Some(format!("says {alarm:?} instead of retry {expected}"));
-            } else if let Some((last, count)) = ring.last {
-                let apart = now.since(last);
-                let pause = std::time::Duration::from_secs(2 << count);
-                if apart < pause || apart > pause.mul_f64(1.25) + std::time::Duration::from_secs(5) {
-                    fault = Some(format!("repeats after {apart:?} instead of {pause:?}"));
-                }
-            }
-        }
-        ring.last = Some((now, alarm.retry_count));
-        ring.fired += 1;
-        ring.failures += u32::from(matches!(conduct, Conduct::Fail | Conduct::Panic | Conduct::TakeBack(_)));
-        if let Some(fault) = fault {
-            self.violated(format!("a firing of {} {fault}", name(cell)));
-        }
-        self.note(|| format!("{} fires {alarm:?}: {conduct:?}", name(cell)));
-        conduct
-    }
-
-    /// Guarantee 10: what `get_alarm` says outside of the handler.
-    pub(crate) fn alarm_seen(&mut self, cell: usize, rows: &Rows, seen: Option<Timestamp>) {
-        let Some(token) = rows.get("alarm/token") else {
-            if let Some(seen) = seen {
-                self.violated(format!("{} has an alarm for {seen} that is not set", name(cell)));
-            }
-            return;
-        };
-        let at = Timestamp::from_millis(i64::try_from(rows["alarm/at"]).unwrap_or(0));
-        let (fired, failures) = self.rings.get(token).map_or((0, 0), |ring| (ring.fired, ring.failures));
-        let right = match seen {
-            Some(seen) if fired == 0 => seen == at,
-            Some(seen) => seen >= at,
-            None => failures > 6,
-        };
-        if !right {
-            self.violated(format!(
-                "the alarm of {} is {seen:?} instead of {at}, fired {fired} times",
-                name(cell)
-            ));
-        }
-    }
-
-    /// Guarantees 3, 6, 7 and 8, looked at from below: what is durable is a version that was proposed, whole, and never an
-    /// earlier one than before.
-    pub(crate) fn check(&mut self, thorough: bool) {
-        let Some(probe) = self.probe.clone() else { return };
-        self.tally.checks += 1;
-        self.rotation += 1;
-        for cell in 0..self.ghosts.len() {
-            let Some(version) = self.durable(cell) else { continue };
-            let ghost = &mut self.ghosts[cell];
-            let before = ghost.durable;
-            ghost.durable = before.max(version);
-            let id = &ghost.id;
-            let mut fault = None;
-            if version < before {
-                fault = Some(format!("version {version} is durable after {before}"));
-            } else if version < ghost.heard {
-                fault = Some(format!(
-                    "version {version} is durable, but {} was heard of",
-                    ghost.heard
-                ));
-            } else if thorough || (self.rotation + cell).is_multiple_of(8) {
-                let rows = probe.listed::<Cell, u64>(id, &ROWS);
-                fault = match ghost.line.get(version) {
-                    Some(known) => differ(&known.rows, &rows),
-                    None => Some(format!("version {version} is durable, which nobody made")),
-                };
-            } else {
-                let token = probe.stored::<Cell, u64>(id, &ROWS.key(TOKEN)).unwrap_or_default();
-                if ghost.line.get(version).is_none_or(|known| known.token != token) {
-                    fault = Some(format!("version {version} is durable with a foreign token"));
-                }
-            }
-            if let Some(fault) = fault {
-                self.violated(format!("of {} {fault}", name(cell)));
-            }
-        }
-        if (thorough || self.rotation.is_multiple_of(8))
-            && let Err(fault) = probe.audit()
-        {
-            self.violated(fault);
-        }
-    }
-
-    /// What must hold when everything has come to rest.
-    pub(crate) fn conclude(&mut self, dead: usize) {
-        let finals: Vec<_> = self
-            .ghosts
-            .iter()
-            .map(|ghost| ghost.line.last().map(|last| &last.rows))
-            .collect();
-        let mut faults = Vec::new();
-        let row = |cell: usize, key: &str| {
-            let rows: Option<&Rows> = finals[cell];
-            rows.and_then(|rows| rows.get(key)).copied().unwrap_or_default()
-        };
-        for from in 0..self.ghosts.len() {
-            for to in 0..self.ghosts.len() {
-                let sent = row(from, &format!("sent/{}", name(to)));
-                let taken = row(to, &format!("taken/{}", name(from)));
-                if sent != taken {
-                    faults.push(format!("{} took {taken} of {sent} sends of {}", name(to), name(from)));
-                }
-            }
-        }
-        let unlisted: u64 = (0..self.ghosts.len()).map(|cell| row(cell, "unlisted")).sum();
-        if unlisted != dead as u64 {
-            faults.push(format!("{dead} dead letters of {unlisted} sends that nobody knows"));
-        }
-        let kept: BTreeSet<_> = (0..)
-            .zip(&self.ghosts)
-            .flat_map(|(cell, ghost)| ghost.line.iter().map(move |version| (cell, version.token)))
-            .collect();
-        for (number, call) in self.calls.iter().enumerate() {
-            for proposed in call.proposed.iter().filter(|proposed| kept.contains(proposed)) {
-                if let Some(denied) = self.denied(number) {
-                    let (cell, _) = proposed;
-                    faults.push(format!(
-                        "call {denied} was said to have had no effect, but {} wrote for it",
-                        name(*cell)
-                    ));
-                }
-            }
-        }
-        for cell in 0..self.ghosts.len() {
-            let token = row(cell, "alarm/token");
-            if token != 0 && self.rings.get(&token).is_none_or(|ring| ring.failures < 7) {
-                faults.push(format!("the alarm of {} never succeeded", name(cell)));
-            }
-        }
-        for fault in faults {
-            self.violated(fault);
-        }
-    }
-
-    /// The call, among this one and those it was made for, whose caller was told that nothing happened.
-    fn denied(&self, call: usize) -> Option<usize> {
-        let mut next = Some(call);
-        while let Some(call) = next {
-            if self.calls[call].denied {
-                return Some(call);
-            }
-            next = self.calls[call].parent.map(index);
-        }
-        None
-    }
-
-    /// Guarantee 13: through one reference, calls arrive in order until one of them errs.
-    pub(crate) fn check_order(&mut self, stream: usize, fine: usize) {
-        let begun: Vec<_> = self.streams[stream]
-            .iter()
-            .filter(|number| **number < fine)
-            .copied()
-            .collect();
-        if !begun.is_sorted() {
-            self.violated(format!("calls through one reference were handled as {begun:?}"));
-        }
-    }
-
-    /// Number of cells that have written.
-    pub(crate) fn written(&self) -> usize {
-        self.ghosts.iter().filter(|ghost| ghost.line.len() > 1).count()
     }
 }
 
@@ -659,17 +431,6 @@ fn differ(expected: &Rows, found: &Rows) -> Option<String> {
         .map(|key| format!("{key}: {:?} instead of {:?}", found.get(key), expected.get(key)))
         .collect();
     Some(format!("holds {}", changes.join(", ")))
-}
-
-impl Ring {
-    pub(crate) fn new(conducts: Vec<Conduct>) -> Self {
-        Self {
-            conducts,
-            fired: 0,
-            failures: 0,
-            last: None,
-        }
-    }
 }
 
 impl std::ops::AddAssign for Tally {

@@ -8,7 +8,7 @@ use actix_web::{
 use jiff::Timestamp;
 
 use crate::{
-    gateway::{caller::Caller, error::Problem, state::Gateway},
+    gateway::{caller::Caller, error::Problem, state::Gateway, token::Role},
     planes::ui::{self, FaultView, PREFERENCES_COOKIE, Person, Preferences, Section, Shell},
 };
 
@@ -29,10 +29,13 @@ pub(super) enum Said {
     Rejected,
     Deleted,
     Promoted,
+    Drained,
+    TakenBack,
+    Removed,
 }
 
 impl Said {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Created,
         Self::Paused,
         Self::Resumed,
@@ -41,6 +44,9 @@ impl Said {
         Self::Rejected,
         Self::Deleted,
         Self::Promoted,
+        Self::Drained,
+        Self::TakenBack,
+        Self::Removed,
     ];
 
     fn code(self) -> &'static str {
@@ -53,6 +59,9 @@ impl Said {
             Self::Rejected => "rejected",
             Self::Deleted => "deleted",
             Self::Promoted => "promoted",
+            Self::Drained => "drained",
+            Self::TakenBack => "taken-back",
+            Self::Removed => "removed",
         }
     }
 
@@ -66,6 +75,9 @@ impl Said {
             Self::Rejected => "Rejected. The run ended and your comment is kept.",
             Self::Deleted => "Run deleted.",
             Self::Promoted => "The idea became a new run.",
+            Self::Drained => "The node gives away what it has.",
+            Self::TakenBack => "The node takes its share again.",
+            Self::Removed => "The node gives away what it has, and is taken out then.",
         }
     }
 }
@@ -82,6 +94,7 @@ pub(super) async fn shell(
     shell.person = Some(Person {
         name: caller.user.clone(),
         tenant: caller.tenant.as_str().to_owned(),
+        operates: caller.role == Role::Operator,
     });
     shell.needs_you = counts.awaiting;
     shell.parked = (counts.parked > 0).then_some(counts.parked);
@@ -184,6 +197,7 @@ fn person_if_known(request: &HttpRequest, mut shell: Shell) -> Shell {
         shell.person = Some(Person {
             name: caller.user,
             tenant: caller.tenant.as_str().to_owned(),
+            operates: caller.role == Role::Operator,
         });
     }
     shell

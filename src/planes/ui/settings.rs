@@ -23,12 +23,13 @@ impl SettingsPage<'_> {
 }
 
 /// Shortcuts that exist, with what they do.
-const KEYS: [(&str, &str); 12] = [
+const KEYS: [(&str, &str); 13] = [
     ("N", "New run"),
     ("J K", "Next, previous row"),
     ("Enter", "Open the row"),
     ("G then R", "Go to runs"),
     ("G then K", "Go to parked ideas"),
+    ("G then C", "Go to the cluster, for operators"),
     ("A", "Approve what waits"),
     ("D", "Decline what waits"),
     ("P", "Pause or resume the run"),

@@ -113,6 +113,8 @@ pub enum Section {
     Runs,
     /// Parked ideas.
     Parked,
+    /// The nodes.
+    Cluster,
     /// Settings.
     Settings,
 }
@@ -124,6 +126,8 @@ pub struct Person {
     pub name: String,
     /// Tenant it works in.
     pub tenant: String,
+    /// Whether it runs the server, and may see how that is doing.
+    pub operates: bool,
 }
 
 /// What surrounds a page.
@@ -164,12 +168,20 @@ impl Shell {
         }
     }
 
+    pub(super) fn operates(&self) -> bool {
+        self.person.as_ref().is_some_and(|person| person.operates)
+    }
+
     pub(super) fn in_runs(&self) -> bool {
         self.section == Section::Runs
     }
 
     pub(super) fn in_parked(&self) -> bool {
         self.section == Section::Parked
+    }
+
+    pub(super) fn in_cluster(&self) -> bool {
+        self.section == Section::Cluster
     }
 
     pub(super) fn in_settings(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The pages as a whole: nothing alive comes out of text, nothing inline, nothing missing.
 
 mod document;
+mod nodes;
 mod poison;
 mod sample;
 mod skeleton;
@@ -71,6 +72,14 @@ fn drawn() -> Vec<(&'static str, String)> {
         (
             "none parked",
             parked_page(&sample::shell(Section::Parked), &ParkedView::default()),
+        ),
+        (
+            "cluster",
+            cluster_page(&sample::shell(Section::Cluster), &nodes::cluster()),
+        ),
+        (
+            "one node",
+            cluster_page(&sample::shell(Section::Cluster), &nodes::alone()),
         ),
         ("settings", settings_page(&sample::shell(Section::Settings))),
         (

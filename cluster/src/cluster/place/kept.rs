@@ -20,6 +20,9 @@ use crate::{
 /// How long leaders may take to be handed over when a node stops.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
+/// Pause until it is seen whether all were.
+const HAND_OVER_AGAIN: Duration = Duration::from_millis(20);
+
 /// What a node keeps, by its role.
 pub(super) enum Kept {
     /// Copies of groups, and the way to those on other nodes.
@@ -103,27 +106,46 @@ impl Kept {
         let Self::Copies { engine, moving, .. } = self else {
             return;
         };
-        let groups = (0..).map_while(|number| engine.group(number));
-        let handing = groups.map(|group| async move {
-            let Some(next) = successor(group) else { return };
-            let shard = group
-                .number()
-                .checked_sub(1)
-                .and_then(|shard| u16::try_from(shard).ok());
-            if let Err(error) = moving.take(shard, Action::TransferLeader(next)).await {
-                tracing::warn!(error, group = group.number(), "leadership could not be handed over");
+        let handing = async {
+            loop {
+                hand_over_now(engine, moving).await;
+                // What was decided before it was known that this node leaves may still give it a leader.
+                tokio::time::sleep(HAND_OVER_AGAIN).await;
+                if to_hand_over(engine).next().is_none() {
+                    return;
+                }
             }
-        });
-        if tokio::time::timeout(HAND_OVER, join_all(handing)).await.is_err() {
+        };
+        if tokio::time::timeout(HAND_OVER, handing).await.is_err() {
             tracing::warn!("not all leaders could be handed over in time");
         }
     }
 }
 
+/// The groups that this node leads and another one could, and which.
+fn to_hand_over(engine: &Engine) -> impl Iterator<Item = (&Group, NodeId)> {
+    let groups = (0..).map_while(|number| engine.group(number));
+    groups.filter_map(|group| Some((&**group, successor(group)?)))
+}
+
+async fn hand_over_now(engine: &Engine, moving: &Moving) {
+    let handing = to_hand_over(engine).map(|(group, next)| async move {
+        let shard = group
+            .number()
+            .checked_sub(1)
+            .and_then(|shard| u16::try_from(shard).ok());
+        if let Err(error) = moving.take(shard, Action::TransferLeader(next)).await {
+            tracing::warn!(error, group = group.number(), "leadership could not be handed over");
+        }
+    });
+    join_all(handing).await;
+}
+
 /// The voter that is closest to leading a group that this node leads.
 fn successor(group: &Group) -> Option<NodeId> {
     let voters = group.standing().voters;
-    let others = group.lag()?.into_iter().filter(|(node, _)| voters.contains(node));
+    let others = group.lag()?.into_iter();
+    let others = others.filter(|(node, _)| voters.contains(node) && !group.is_silent(*node));
     let (next, _) = others.min_by_key(|(_, lag)| *lag)?;
     Some(next)
 }

@@ -55,7 +55,7 @@ pub(crate) struct Placed {
     pub(crate) voters: BTreeSet<NodeId>,
     /// The members that only follow.
     pub(crate) learners: BTreeSet<NodeId>,
-    /// The members that have about all that the leader has.
+    /// The members that have about all that the leader has, have just answered, and are not about to stop.
     pub(crate) current: BTreeSet<NodeId>,
     /// The leader, if one is known.
     pub(crate) leader: Option<NodeId>,

@@ -65,7 +65,7 @@ all("[data-print]").forEach((button) => { button.hidden = false; });
 // Keyboard. Single letters work outside fields, without modifiers, and can be switched off in the settings.
 let first = "";
 let forget = 0;
-const go = { r: "/runs", k: "/parked" };
+const go = { r: "/runs", k: "/parked", c: "/cluster" };
 const rows = () => all("[data-row]").filter((row) => row.offsetParent);
 const step = (by) => {
   const list = rows();
@@ -108,7 +108,7 @@ addEventListener("keydown", (event) => {
 const board = $("[data-refresh]");
 if (board) {
   setInterval(async () => {
-    const held = () => document.hidden || $("dialog[open]") || board.matches(":hover") || board.contains(document.activeElement);
+    const held = () => document.hidden || $("dialog[open], dialog:popover-open") || board.matches(":hover") || board.contains(document.activeElement);
     if (held()) return;
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" } });

@@ -1,6 +1,6 @@
 //! Every page with one text in every place a text can come from.
 
-use super::{document, sample};
+use super::{document, nodes, sample};
 use crate::planes::ui::*;
 
 /// Markup, handlers, closing tags and quotes, as a model or a person might send them.
@@ -114,6 +114,7 @@ pub(crate) fn pages(text: &str) -> Vec<(String, String)> {
         person: Some(Person {
             name: text.into(),
             tenant: text.into(),
+            operates: true,
         }),
         path: format!("/{text}"),
         said: Some(text.into()),
@@ -171,6 +172,7 @@ pub(crate) fn pages(text: &str) -> Vec<(String, String)> {
         sha256: text.into(),
         ..document::artifact()
     };
+    pages.push(("cluster".into(), cluster_page(&shell, &nodes::named(text))));
     pages.push(("artifact".into(), artifact_page(&shell, &artifact)));
     let chapter = ChapterView {
         phase: "opportunity".into(),

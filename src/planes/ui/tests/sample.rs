@@ -10,6 +10,7 @@ pub(crate) fn shell(section: Section) -> Shell {
         person: Some(Person {
             name: "you@example.org".into(),
             tenant: "default".into(),
+            operates: section == Section::Cluster,
         }),
         section,
         path: "/runs".into(),
