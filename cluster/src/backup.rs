@@ -1,4 +1,4 @@
-//! Backups: copies of a node, of one tenant or of one actor in a folder, and the way back.
+//! Backups: copies of a cluster, of one tenant or of one actor in a folder, and the way back.
 //!
 //! A backup is a folder with one image per shard, in the form of the engine's own snapshots, a manifest, and a
 //! `SHA256SUMS` that also `sha256sum --check` reads. It is written beside its final name and appears whole or not at all.

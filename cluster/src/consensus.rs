@@ -6,6 +6,7 @@ mod capture;
 mod codec;
 mod config;
 mod confirmer;
+mod copies;
 mod directory;
 mod engine;
 mod found;
@@ -36,7 +37,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use capture::{Captured, Scope, Told};
+pub(crate) use capture::{CaptureError, Captured, Scope, Source, capture};
+pub(crate) use copies::{Asked, Copies, Given};
 pub(crate) use directory::{DataDirectory, VERSION, format};
 pub(crate) use engine::{Engine, EngineConfig, OpenError, Stores};
 pub(crate) use found::found;

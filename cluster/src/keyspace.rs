@@ -461,6 +461,11 @@ pub(crate) fn everything() -> KeyRange {
     (Bound::Included(Bytes::from_static(&[ACTOR])), Bound::Unbounded)
 }
 
+/// One key.
+pub(crate) fn one(key: &Bytes) -> KeyRange {
+    (Bound::Included(key.clone()), Bound::Included(key.clone()))
+}
+
 /// All keys that begin with `prefix`.
 pub(crate) fn under(prefix: Bytes) -> KeyRange {
     let end = successor(&prefix).map_or(Bound::Unbounded, Bound::Excluded);

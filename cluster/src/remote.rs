@@ -10,6 +10,7 @@
 //! the one that it must not overtake: the last before it through the same reference.
 
 mod call;
+mod copy;
 mod leaders;
 mod line;
 mod link;
@@ -30,12 +31,8 @@ use tokio::{
     time::Instant,
 };
 
-use self::{
-    leaders::Leaders,
-    link::Link,
-    request::{Answer, Request},
-};
 pub(crate) use self::{
+    copy::Owners,
     leaders::META,
     line::Line,
     operation::{
@@ -46,6 +43,11 @@ pub(crate) use self::{
     request::{Meta, Passage},
     search::{Owner, Search},
     window::{Intake, Standing},
+};
+use self::{
+    leaders::Leaders,
+    link::Link,
+    request::{Answer, Request},
 };
 use crate::{
     peers::{CallError, Lane, NodeId, Peers},

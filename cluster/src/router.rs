@@ -10,6 +10,7 @@ use crate::{
     ActorError, ActorId, Bounds, Clock, RequestId, Result, VirtualActor,
     address::Address,
     chain::Chain,
+    consensus::Copies,
     deadlines::Deadlines,
     error,
     host::Host,
@@ -87,6 +88,8 @@ pub(crate) struct Node {
     pub(crate) remote: Arc<Remote>,
     /// By shard number; their count is a power of two.
     pub(crate) hosts: Vec<Arc<Host>>,
+    /// The groups of this node, for those who copy them.
+    pub(crate) copies: Option<Arc<Copies>>,
 }
 
 /// A call through a reference.

@@ -10,7 +10,7 @@ use crate::{ActorId, TenantId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Contents {
-    /// All that a node keeps.
+    /// All that the cluster keeps.
     Node,
     /// The actors of one tenant, and the durable messages among them.
     Tenant(TenantId),
@@ -21,7 +21,7 @@ pub enum Contents {
 impl fmt::Display for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Node => f.write_str("a whole node"),
+            Self::Node => f.write_str("the whole cluster"),
             Self::Tenant(tenant) => write!(f, "tenant {tenant}"),
             Self::Actor(actor) => write!(f, "actor {actor}"),
         }

@@ -1,6 +1,8 @@
-//! Taking a backup of a running node.
+//! Taking a backup of a running cluster.
 
 use std::{path::Path, sync::Arc};
+
+use rand::Rng;
 
 use super::{
     BackupError, BackupFile, Contents, Manifest, Position,
@@ -9,52 +11,55 @@ use super::{
 };
 use crate::{
     ActorError, Cluster,
-    consensus::{self, Captured, Scope},
+    consensus::{self, CaptureError, Captured, Scope},
     id::ActorHash,
     keyspace,
+    remote::Owners,
 };
 
 /// Setting under which a cluster keeps what tells it from all others.
 pub(crate) const CLUSTER_ID: &str = "cluster/id";
 
 impl Cluster {
-    /// Copies what this node keeps into a folder that must not exist or be empty. All of it is from one moment, and
-    /// the actors go on working meanwhile. `told` hears of the steps: how many are done, of how many.
+    /// Copies what the cluster keeps into a folder of this node that must not exist or be empty, each shard from whichever
+    /// node owns it. All of it is from one moment, and the actors go on working meanwhile. `told` hears of the steps: how
+    /// many are done, of how many; fewer than before if a shard is copied again. It ends when it is dropped, and then
+    /// leaves nothing behind.
     ///
     /// # Errors
-    /// [`BackupError::Node`] with `backup.elsewhere` if another node owns a shard, [`BackupError::NotEmpty`], [`BackupError::Nothing`] if tenant or actor have stored nothing, or what went wrong.
+    /// [`BackupError::NotEmpty`], [`BackupError::Nothing`] if tenant or actor have stored nothing, [`BackupError::Node`]
+    /// with `backup.owner` if a shard has no owner for longer than an ask waits, or with `backup.moment` if the shards do
+    /// not come to rest together.
     pub async fn backup(
         &self,
         contents: Contents,
         into: impl AsRef<Path>,
         told: impl Fn(usize, usize) + Send + Sync + 'static,
     ) -> Result<Manifest, BackupError> {
-        self.owns_all()?;
         let scope = self.scope(&contents)?;
         let id = self.settings().get(CLUSTER_ID).await?.unwrap_or_default();
         let into = into.as_ref().to_owned();
         let draft = Draft::begin(&into)?;
-        let created = self.node().clock.now();
-        let captured = self
-            .groups()
-            .capture(scope, draft.path().to_owned(), Arc::new(told))
-            .await
-            .map_err(BackupError::io(&into))?;
+        let node = self.node();
+        let created = node.clock.now();
+        let shards = u16::try_from(node.hosts.len()).unwrap_or(u16::MAX);
+        let token = node.random.lock().random();
+        let owners = Arc::new(Owners(Arc::clone(node)));
+        let folder = draft.path().to_owned();
+        let captured = consensus::capture(owners, shards, scope, folder, token, Arc::new(told)).await;
+        let captured = captured.map_err(|error| match error {
+            CaptureError::File(error) => BackupError::io(&into)(error),
+            CaptureError::Owner(error) => BackupError::Node(error),
+        })?;
+        let classes = node.classes.registry().live().iter();
         let manifest = Manifest {
             format: FORMAT,
             data_format: consensus::VERSION,
             contents: contents.clone(),
             cluster: String::from_utf8_lossy(&id).into_owned(),
             created,
-            shards: u16::try_from(self.node().hosts.len()).unwrap_or(u16::MAX),
-            classes: self
-                .node()
-                .classes
-                .registry()
-                .live()
-                .iter()
-                .map(|(name, entry)| (name.clone(), hex(&entry.uid.0)))
-                .collect(),
+            shards,
+            classes: classes.map(|(name, entry)| (name.clone(), hex(&entry.uid.0))).collect(),
             files: captured.into_iter().map(file).collect(),
         };
         if contents != Contents::Node && manifest.rows() == 0 {
@@ -68,7 +73,7 @@ impl Cluster {
         Ok(manifest)
     }
 
-    /// A moment at which all shards rest exists only where one node owns them.
+    /// Restoring works where one node owns every shard.
     pub(super) fn owns_all(&self) -> Result<(), BackupError> {
         let elsewhere = self.node().hosts.iter().find(|host| host.epoch().is_none());
         let Some(host) = elsewhere else { return Ok(()) };
@@ -77,7 +82,7 @@ impl Cluster {
             Some(leader) if leader.node != self.node().remote.node => ActorError::unsupported(
                 "backup.elsewhere",
                 format!(
-                    "node {} owns shard {shard}: only a node that owns every shard makes and restores backups",
+                    "node {} owns shard {shard}: only a node that owns every shard restores backups",
                     leader.node
                 ),
             ),

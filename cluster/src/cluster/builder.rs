@@ -181,6 +181,7 @@ impl ClusterBuilder {
             deadlines: Deadlines::start(&config.actors),
             watch: Watch::new(bounds.slow_turn, bounds.slow_turns),
             remote: Arc::clone(&remote),
+            copies: groups.copies(),
             hosts: shards
                 .into_iter()
                 .map(|shard| {

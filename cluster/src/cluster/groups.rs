@@ -1,12 +1,12 @@
 //! The groups of a node: what makes its writes durable.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use super::{GroupStatus, elsewhere::Elsewhere};
 #[cfg(feature = "testing")]
 use crate::testing::SimulatedGroups;
 use crate::{
-    consensus::{self, Captured, Engine, Scope, Told},
+    consensus::{self, Copies, Engine},
     peers::Service,
     shard::Shard,
 };
@@ -69,19 +69,13 @@ impl Groups {
         }
     }
 
-    /// Copies what is in scope into a directory.
-    pub(crate) async fn capture(&self, scope: Scope, into: PathBuf, told: Told) -> io::Result<Vec<Captured>> {
+    /// What those who copy groups ask. Simulated ones have no log to copy, and a gateway has nothing.
+    pub(super) fn copies(&self) -> Option<Arc<Copies>> {
         match self {
-            Self::Engine(engine) => engine.capture(scope, into, told).await,
-            Self::Elsewhere(_) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this node has no copies of anything",
-            )),
+            Self::Engine(engine) => Some(engine.copies()),
+            Self::Elsewhere(_) => None,
             #[cfg(feature = "testing")]
-            Self::Simulated(_) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "simulated groups have no log to copy",
-            )),
+            Self::Simulated(_) => None,
         }
     }
 

@@ -1,34 +1,48 @@
-//! Copies of groups as they are at one moment, taken beside their work.
+//! Copies of groups as they are at one moment, taken beside their work from whichever nodes own them.
 //!
-//! The rows of a group are read while they change, as for a snapshot. Then all groups rest for an instant, which is the
-//! moment of the copy, and what their logs changed between the first row read and that moment is laid over the copies.
-//! So no batch is torn, and no durable send is lost or doubled between two shards of a copy. While this lasts no snapshot
-//! is taken, so that no log is purged that is still needed.
+//! The rows of a group are read while they change, and its log is fetched as it grows, so that none is purged that is still
+//! needed; where it was, the group is begun again. Then all groups rest for an instant: each owner says that its group
+//! rests, and only when all have said so are they told to go on. If each had rested until it was told, as the group of its
+//! owner, there was a moment at which all did, and that is the moment of the copy. What the logs changed up to it is laid over
+//! the rows. So no batch is torn, no message is lost or doubled between two shards of a copy, and nothing is in it without
+//! what it followed from.
+//!
+//! An owner that is replaced makes no difference to rows and log: they go on with the next one. A rest that it breaks is
+//! taken again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+mod choice;
+mod copy;
+mod image;
+mod pages;
+
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
-use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use futures_util::future::{BoxFuture, join_all, try_join_all};
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
 
+use self::copy::Copy;
 use super::codec::{self, Head};
-use super::group::Group;
-use super::tail::Tail;
+use super::copies::{Asked, Given};
 use super::types::LogId;
-use crate::TenantId;
 use crate::id::ActorHash;
-use crate::keyspace::{self, ActorRow};
-use crate::outbox::Envelope;
-use crate::paging;
-use crate::store::{Image, ImageReader, ImageWriter, ShardState};
+use crate::{ActorError, TenantId};
 
-/// Bytes gathered before they are written.
-const BUFFER: usize = 256 * 1024;
+/// Groups whose rows are read at the same time.
+const DRAFTS: usize = 4;
+
+/// Time between two looks at the log of a group that waits for others.
+const FOLLOW: Duration = Duration::from_millis(250);
+
+/// How often the groups are asked to rest before the copy is given up.
+const MOMENTS: u32 = 8;
+
+/// Pause between two such attempts; it doubles. A leader that was lost is replaced within seconds.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is copied.
 #[derive(Debug, Clone)]
@@ -60,49 +74,57 @@ pub(crate) struct Captured {
 /// Hears how many files are done, and of how many.
 pub(crate) type Told = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
-/// Copies groups into a directory, one synced file each.
+/// The owners of the groups.
+pub(crate) trait Source: Send + Sync + 'static {
+    /// Asks the owner of a group, whichever node that is.
+    fn ask(&self, group: u32, asked: Asked) -> BoxFuture<'_, crate::Result<(Given, Bytes)>>;
+}
+
+/// Why a copy was not made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CaptureError {
+    /// A file cannot be written or read.
+    #[error(transparent)]
+    File(#[from] io::Error),
+    /// An owner did not do its part.
+    #[error(transparent)]
+    Owner(#[from] ActorError),
+}
+
+type Result<T, E = CaptureError> = std::result::Result<T, E>;
+
+/// Copies groups into a directory, one synced file each. `token` is drawn for this copy.
 pub(crate) async fn capture(
-    groups: Vec<Arc<Group>>,
-    turn: &Semaphore,
+    source: Arc<dyn Source>,
+    shards: u16,
     scope: Scope,
     into: PathBuf,
+    token: u64,
     told: Told,
-) -> io::Result<Vec<Captured>> {
-    let shards = u16::try_from(groups.len().saturating_sub(1)).unwrap_or(u16::MAX);
-    let groups = groups
-        .into_iter()
-        .filter(|group| scope.concerns(group.number(), shards));
+) -> Result<Vec<Captured>> {
+    let groups = (0..=u32::from(shards)).filter(|group| scope.concerns(*group, shards));
     let groups = groups.collect::<Vec<_>>();
-    let steps = 2 * groups.len();
-    // A snapshot that is finished was begun before any head below is read, so its purge takes nothing that is needed.
-    let _turn = turn.acquire().await.map_err(io::Error::other)?;
-    let mut drafts = Vec::new();
-    for group in &groups {
-        let (group, scope, into) = (Arc::clone(group), scope.clone(), into.clone());
-        drafts.push(blocking(move || Draft::write(group, scope, &into)).await?);
-        told(drafts.len(), steps);
-    }
-    let resting = join_all(groups.iter().map(|group| group.rest())).await;
-    let heads = groups.iter().map(|group| group.head()).collect::<io::Result<Vec<_>>>();
-    drop(resting);
+    let work = Arc::new(Work {
+        source,
+        scope,
+        into,
+        slots: Semaphore::new(DRAFTS),
+        drafted: watch::Sender::new(0),
+        groups: groups.len(),
+        progress: Progress {
+            told,
+            done: Mutex::new(0),
+            steps: 2 * groups.len(),
+        },
+    });
+    let mut copies = try_join_all(groups.iter().map(|group| work.draft_and_follow(*group))).await?;
+    let heads = work.moment(&mut copies, token).await?;
     let mut captured = Vec::new();
-    for (draft, head) in drafts.into_iter().zip(heads?) {
-        captured.push(blocking(move || draft.complete(&head)).await?);
-        told(groups.len() + captured.len(), steps);
+    for (copy, head) in copies.into_iter().zip(heads) {
+        captured.push(copy.complete(head).await?);
+        work.progress.step(1);
     }
     Ok(captured)
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
-/// The name of a group's copy.
-fn file_name(group: u32) -> String {
-    match group.checked_sub(1) {
-        Some(shard) => format!("shard-{shard:03}.image"),
-        None => "meta.image".to_owned(),
-    }
 }
 
 impl Scope {
@@ -115,210 +137,127 @@ impl Scope {
     }
 }
 
-/// The rows of a group as they were while they were read.
-struct Draft {
-    group: Arc<Group>,
-    /// Where the group was before the first row was read.
-    head: Head,
-    choice: Choice,
-    path: PathBuf,
-    written: Written,
-}
-
-impl Draft {
-    fn write(group: Arc<Group>, scope: Scope, into: &Path) -> io::Result<Self> {
-        let head = group.head()?;
-        let path = into.join(file_name(group.number()));
-        let mut choice = Choice::new(scope);
-        let written = written(&path, &head, |image| choice.read(group.state(), image))?;
-        Ok(Self {
-            group,
-            head,
-            choice,
-            path,
-            written,
-        })
-    }
-
-    /// Lays over the rows what the log changed up to a moment.
-    fn complete(self, end: &Head) -> io::Result<Captured> {
-        let Self {
-            group,
-            head,
-            mut choice,
-            path,
-            mut written,
-        } = self;
-        if head != *end {
-            let from = head.applied.map_or(0, |applied| applied.index + 1);
-            let to = end.applied.map_or(0, |applied| applied.index + 1);
-            let mut tail = Tail::behind(head);
-            group.log().each(from..to, |entry| Ok(tail.push(entry)?))?;
-            debug_assert_eq!(tail.head(), end, "the log is what moved the head");
-            choice.extend(&tail);
-            tail.retain(|key, value| choice.wants(key, value));
-            let draft = path.with_extension("draft");
-            fs::rename(&path, &draft)?;
-            let rows = ImageReader::open(Image::File(draft.clone()).read()?)?.rows();
-            written = self::written(&path, end, |image| {
-                for row in tail.over(rows) {
-                    let (key, value) = row?;
-                    image.push(&key, &value)?;
-                }
-                Ok(())
-            })?;
-            fs::remove_file(&draft)?;
-        }
-        let Written { rows, bytes, sha256 } = written;
-        Ok(Captured {
-            group: group.number(),
-            path,
-            applied: end.applied,
-            rows,
-            bytes,
-            sha256,
-        })
-    }
-}
-
-/// Which rows of a group are copied.
-struct Choice {
+/// What the groups of one copy share.
+struct Work {
+    source: Arc<dyn Source>,
     scope: Scope,
-    /// The actors of the tenant in this group.
-    actors: BTreeSet<ActorHash>,
+    into: PathBuf,
+    slots: Semaphore,
+    /// How many groups have all their rows.
+    drafted: watch::Sender<usize>,
+    groups: usize,
+    progress: Progress,
 }
 
-type ImageFile = ImageWriter<BufWriter<Summed>>;
-
-impl Choice {
-    fn new(scope: Scope) -> Self {
-        Self {
-            scope,
-            actors: BTreeSet::new(),
-        }
+impl Work {
+    async fn draft(&self, group: u32) -> Result<Copy> {
+        let _slot = self.slots.acquire().await.map_err(io::Error::other)?;
+        let copy = Copy::draft(Arc::clone(&self.source), group, self.scope.clone(), &self.into).await?;
+        self.progress.step(1);
+        Ok(copy)
     }
 
-    /// Reads the rows of the choice in key order.
-    fn read(&mut self, state: &ShardState, image: &mut ImageFile) -> io::Result<()> {
-        match &self.scope {
-            Scope::Node => image.scan(state, keyspace::everything()),
-            Scope::Actor { hash, entry } => {
-                image.scan(state, keyspace::actor(*hash))?;
-                match state.get(entry)? {
-                    Some(value) => image.push(entry, &value),
-                    None => Ok(()),
-                }
+    /// Reads the rows of a group, and follows its log until all groups are as far.
+    async fn draft_and_follow(&self, group: u32) -> Result<Copy> {
+        let mut copy = self.draft(group).await?;
+        self.drafted.send_modify(|drafted| *drafted += 1);
+        let mut drafted = self.drafted.subscribe();
+        loop {
+            tokio::select! {
+                biased;
+                // The sender is borrowed from.
+                _ = drafted.wait_for(|drafted| *drafted == self.groups) => return Ok(copy),
+                () = tokio::time::sleep(FOLLOW) => {}
             }
-            Scope::Tenant(tenant) => {
-                let read = |range, limit| state.scan(range, false, limit);
-                let listed = paging::of_tenant(&read, tenant)?;
-                let mut actors: BTreeMap<_, _> = unlisted(&read)?.into_iter().map(|hash| (hash, false)).collect();
-                actors.extend(listed.iter().filter_map(|(_, hash)| Some((hash_of(hash)?, true))));
-                for (hash, is_listed) in actors {
-                    if is_listed {
-                        self.actors.insert(hash);
-                        image.scan(state, keyspace::actor(hash))?;
-                    } else {
-                        image.scan(state, keyspace::inboxes(hash))?;
-                    }
-                }
-                paging::each(&read, keyspace::outbox_after(None), &mut |key, value| {
-                    if is_for(&value, tenant) {
-                        image.push(&key, &value)?;
-                    }
-                    Ok(())
-                })?;
-                listed.iter().try_for_each(|(key, value)| image.push(key, value))
-            }
+            copy.follow(None).await?;
         }
     }
 
-    /// Adds the actors that a tail made.
-    fn extend(&mut self, tail: &Tail) {
-        if let Scope::Tenant(tenant) = &self.scope {
-            let made = tail.written().filter(|(key, _)| is_listing(key, tenant));
-            self.actors.extend(made.filter_map(|(_, hash)| hash_of(hash)));
+    /// Follows the log of a group to its present end, and begins again where it was purged.
+    async fn catch_up(&self, copy: &mut Copy) -> Result<()> {
+        let mut follows = copy.follow(None).await?;
+        while !follows {
+            tracing::debug!(
+                group = copy.group(),
+                "a log is shorter than its copy needs: the group is copied again"
+            );
+            self.progress.back(1);
+            *copy = self.draft(copy.group()).await?;
+            follows = copy.follow(None).await?;
         }
-    }
-
-    fn wants(&self, key: &Bytes, value: Option<&Bytes>) -> bool {
-        match &self.scope {
-            Scope::Node => true,
-            Scope::Actor { hash, entry } => key == entry || ActorRow::parse(key).is_some_and(|row| row.hash == *hash),
-            Scope::Tenant(tenant) => match ActorRow::parse(key) {
-                Some(row) => row.is_inbox() || self.actors.contains(&row.hash),
-                None if keyspace::parse_outbox(key).is_some() => value.is_none_or(|value| is_for(value, tenant)),
-                None => is_listing(key, tenant),
-            },
-        }
-    }
-}
-
-/// Actors of all tenants that store nothing. Some may have taken a message that is still on its way, and what they have
-/// taken tells; whose they are, it does not.
-fn unlisted(read: paging::Read<'_>) -> io::Result<Vec<ActorHash>> {
-    let mut found = Vec::new();
-    paging::each(read, keyspace::all_unlisted(), &mut |key, _| {
-        found.extend(keyspace::parse_unlisted(&key));
         Ok(())
-    })?;
-    Ok(found)
+    }
+
+    /// Finds a moment at which all groups rest, and fetches their logs up to it.
+    async fn moment(&self, copies: &mut [Copy], token: u64) -> Result<Vec<Head>> {
+        let mut last = None;
+        for attempt in 0..MOMENTS {
+            if attempt > 0 {
+                tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
+            }
+            try_join_all(copies.iter_mut().map(|copy| self.catch_up(copy))).await?;
+            let heads = match self.rest(copies, token.wrapping_add(u64::from(attempt))).await {
+                Ok(heads) => heads,
+                Err(error) => {
+                    tracing::debug!(%error, "there was no moment at which all groups rested");
+                    last = Some(error);
+                    continue;
+                }
+            };
+            let ends = heads.iter().map(|head| head.applied.map_or(0, |applied| applied.index));
+            let fetched = copies.iter_mut().zip(ends).map(|(copy, end)| copy.follow(Some(end)));
+            if try_join_all(fetched).await?.into_iter().all(|fetched| fetched) {
+                return Ok(heads);
+            }
+        }
+        let busy = || ActorError::retryable("backup.moment", "the shards change owners, or their logs, too often");
+        Err(last.unwrap_or_else(busy).into())
+    }
+
+    /// Lets all groups rest at the same time, and says how far each was.
+    async fn rest(&self, copies: &[Copy], token: u64) -> crate::Result<Vec<Head>> {
+        let ask = |copy: &Copy, asked| self.source.ask(copy.group(), asked);
+        let resting = join_all(copies.iter().map(|copy| ask(copy, Asked::Rest { token }))).await;
+        // Whoever cannot be told goes on by itself.
+        let went_on = join_all(copies.iter().map(|copy| ask(copy, Asked::GoOn { token }))).await;
+        let mut heads = Vec::new();
+        for (resting, went_on) in resting.into_iter().zip(went_on) {
+            let ((Given::Resting { head }, _), (Given::WentOn(true), _)) = (resting?, went_on?) else {
+                return Err(ActorError::retryable(
+                    "backup.moment",
+                    "a shard did not come to rest, or changed its owner meanwhile",
+                ));
+            };
+            heads.push(read_head(head)?);
+        }
+        Ok(heads)
+    }
 }
 
-fn hash_of(entry: &Bytes) -> Option<ActorHash> {
-    Some(ActorHash(entry[..].try_into().ok()?))
-}
-
-fn is_for(envelope: &Bytes, tenant: &TenantId) -> bool {
-    Envelope::decode(envelope).is_some_and(|envelope| envelope.target.tenant() == tenant)
-}
-
-fn is_listing(key: &Bytes, tenant: &TenantId) -> bool {
-    keyspace::parse_directory(key).is_some_and(|(_, of, _)| of == tenant.as_str())
-}
-
-/// What was written to a file.
-struct Written {
-    rows: u64,
-    bytes: u64,
-    sha256: [u8; 32],
-}
-
-/// Writes an image to a new file and syncs it.
-fn written(path: &Path, head: &Head, fill: impl FnOnce(&mut ImageFile) -> io::Result<()>) -> io::Result<Written> {
-    let file = Summed {
-        file: File::create_new(path)?,
-        sum: Sha256::new(),
-        bytes: 0,
-    };
-    let mut image = ImageWriter::begin(BufWriter::with_capacity(BUFFER, file), &codec::head(head))?;
-    fill(&mut image)?;
-    let (out, rows) = image.finish()?;
-    let Summed { file, sum, bytes } = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    Ok(Written {
-        rows,
-        bytes,
-        sha256: sum.finalize().into(),
+fn read_head(head: Vec<u8>) -> crate::Result<Head> {
+    codec::read_head(head.into()).map_err(|error| {
+        tracing::error!(%error, "failed to read what an owner gave");
+        ActorError::internal("backup.answer", "what the owner of a shard gave cannot be read")
     })
 }
 
-/// A file that knows the sum of what was written to it.
-struct Summed {
-    file: File,
-    sum: Sha256,
-    bytes: u64,
+/// What is told of the work.
+struct Progress {
+    told: Told,
+    done: Mutex<usize>,
+    steps: usize,
 }
 
-impl Write for Summed {
-    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(part)?;
-        self.sum.update(&part[..written]);
-        self.bytes += written as u64;
-        Ok(written)
+impl Progress {
+    fn step(&self, steps: usize) {
+        let mut done = self.done.lock();
+        *done += steps;
+        (self.told)(*done, self.steps);
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+    fn back(&self, steps: usize) {
+        let mut done = self.done.lock();
+        *done = done.saturating_sub(steps);
+        (self.told)(*done, self.steps);
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::capture::{self, Captured, Scope, Told};
+use super::copies::Copies;
 use super::group::{Group, GroupStatus};
 use super::log::{MarkError, MemoryDisk};
 use super::node::{Node, Shared};
@@ -125,7 +125,6 @@ pub(crate) struct Engine {
     service: Arc<GroupService>,
     #[cfg(any(test, feature = "testing"))]
     disk: Option<MemoryDisk>,
-    turn: Arc<Semaphore>,
     stop: CancellationToken,
     parts: Mutex<Option<Parts>>,
 }
@@ -197,7 +196,6 @@ impl Engine {
         let started = start_groups(&node, shards, &shared).await;
         let Shared {
             pressure,
-            turn,
             stop,
             running,
             on_fatal,
@@ -228,7 +226,6 @@ impl Engine {
                     service: Arc::new(service),
                     #[cfg(any(test, feature = "testing"))]
                     disk,
-                    turn,
                     stop,
                     parts: Mutex::new(Some(parts)),
                 })
@@ -282,9 +279,9 @@ impl Engine {
         join_all(self.groups().map(|group| group.take_snapshot())).await;
     }
 
-    /// Copies what is in scope into a directory, as it is at one moment.
-    pub(crate) async fn capture(&self, scope: Scope, into: PathBuf, told: Told) -> io::Result<Vec<Captured>> {
-        capture::capture(self.groups().cloned().collect(), &self.turn, scope, into, told).await
+    /// The groups, for those who copy them.
+    pub(crate) fn copies(&self) -> Arc<Copies> {
+        Arc::new(Copies::new(self.groups().cloned().collect()))
     }
 
     /// Stops in order: nothing that was taken is left unanswered, and the state need not be rebuilt. Activations must

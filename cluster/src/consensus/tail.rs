@@ -24,6 +24,7 @@ enum Late {
 pub(crate) struct Tail {
     head: Head,
     changes: BTreeMap<Bytes, Late>,
+    bytes: usize,
 }
 
 impl Tail {
@@ -32,6 +33,7 @@ impl Tail {
         Self {
             head,
             changes: BTreeMap::new(),
+            bytes: 0,
         }
     }
 
@@ -41,6 +43,7 @@ impl Tail {
         let (_, ops) = self.head.advance(entry)?;
         let mut ordinal = 0;
         for op in ops {
+            self.bytes += op.size();
             match op {
                 Op::Put { key, value } => drop(self.changes.insert(key, Late::Put(value))),
                 Op::Delete { key } => drop(self.changes.insert(key, Late::Delete)),
@@ -61,6 +64,11 @@ impl Tail {
     /// Where the entries ended.
     pub(crate) fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// About how much memory the changes take, or less.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Rows that the entries wrote.

@@ -231,7 +231,9 @@ fn settled(answer: Result<Bytes, CallError>, codec: Option<&'static Codec>) -> O
             "node.version",
             "the node that owns the actor does not know this kind of request",
         ))),
-        Answer::Late | Answer::Row(_) | Answer::Failed(_) | Answer::Leaders(_) | Answer::Output => Err(Fault::Unknown),
+        Answer::Late | Answer::Row(_) | Answer::Failed(_) | Answer::Leaders(_) | Answer::Output | Answer::Given(_) => {
+            Err(Fault::Unknown)
+        }
     })
 }
 

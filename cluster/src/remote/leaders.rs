@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     peers::NodeId,
-    shard::{Leader, Shard},
+    shard::{Epoch, Leader, Shard},
 };
 
 /// The group of the cluster itself, among the numbers of shards.
@@ -49,6 +49,11 @@ impl Leaders {
             .flatten()
             .max_by_key(|leader| leader.epoch);
         *known
+    }
+
+    /// Under which epoch this node owns a group, as it changes; `None` if there is no such group.
+    pub(super) fn ownership(&self, group: u16) -> Option<watch::Receiver<Option<Epoch>>> {
+        self.groups.get(place(group)).map(|shard| shard.ownership())
     }
 
     /// Takes note of an owner; an earlier one never replaces a later one.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     Passage, Remote,
+    copy::give,
     operation::Operation,
     request::{Answer, Call, Meta, Request, Sender, check},
 };
@@ -22,6 +23,7 @@ use crate::{
     address::Address,
     chain::Chain,
     cluster::Settings,
+    consensus::Asked,
     host::{Arrival, Host},
     idempotency::Keyed,
     interface::{Codec, Payload, Value},
@@ -200,6 +202,26 @@ impl Reception {
     }
 }
 
+impl Reception {
+    fn copy(&self, group: u16, asked: Asked) -> BoxFuture<'static, Bytes> {
+        let copies = self.node.get().and_then(Weak::upgrade);
+        let copies = copies.and_then(|node| node.copies.clone());
+        let remote = Arc::clone(&self.remote);
+        async move {
+            let given = match copies {
+                Some(copies) => give(&copies, group, asked).await,
+                None => None,
+            };
+            match given {
+                None => Answer::NotLeader(remote.leaders.of(group)).encode(&[]),
+                Some(Ok((given, content))) => Answer::Given(given).encode(&content),
+                Some(Err(error)) => Answer::Failed(error).encode(&[]),
+            }
+        }
+        .boxed()
+    }
+}
+
 impl Service for Reception {
     fn serve(&self, from: NodeId, lane: Lane, request: Bytes) -> BoxFuture<'static, Bytes> {
         match (lane, &self.engine) {
@@ -212,6 +234,7 @@ impl Service for Reception {
             Some((Request::Call(call), content)) => self.call(from, *call, content),
             Some((Request::Meta(meta), _)) => self.meta(meta),
             Some((Request::Operation { shard, operation }, _)) => self.operation(shard, operation),
+            Some((Request::Copy { group, asked }, _)) => self.copy(group, asked),
             Some((Request::Leaders, _)) => at_once(&Answer::Leaders(self.remote.leaders.table())),
             None => at_once(&Answer::Unreadable),
         }

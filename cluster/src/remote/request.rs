@@ -12,6 +12,7 @@ use super::operation::Operation;
 use crate::{
     ActorError, IdempotencyKey,
     address::Stored,
+    consensus::{Asked, Given},
     id::ActorHash,
     keyspace::SendId,
     mailbox::Fault,
@@ -33,6 +34,8 @@ pub(super) enum Request {
     Leaders,
     /// Something that the owner of a shard looks up or does.
     Operation { shard: u16, operation: Operation },
+    /// Something that the owner of a group gives to whoever copies it.
+    Copy { group: u16, asked: Asked },
 }
 
 /// A message to an actor.
@@ -109,6 +112,8 @@ pub(super) enum Answer {
     Leaders(Vec<(u16, Leader)>),
     /// The content is what the owner of a shard found.
     Output,
+    /// What the owner of a group gives, with the content.
+    Given(Given),
 }
 
 impl Request {

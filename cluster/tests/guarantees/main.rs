@@ -10,6 +10,7 @@ mod anywhere;
 mod backups;
 mod bounds;
 mod chains;
+mod copies;
 mod dead_letters;
 mod deadlines;
 mod directory;
