@@ -2,6 +2,7 @@
 
 mod builder;
 mod config;
+mod elsewhere;
 mod groups;
 mod history;
 mod inspection;

@@ -40,6 +40,7 @@ mod outbox;
 mod peers;
 pub mod prelude;
 mod raft_plane;
+mod recovery;
 mod reference;
 mod remote;
 mod request;
@@ -87,6 +88,7 @@ pub use migration::{
 };
 pub use node_name::{InvalidNodeName, NodeName};
 pub use peers::NodeId;
+pub use recovery::{Missing, RecoveredCopy, RecoveredGroup, Recovery, RecoveryError, RecoveryReport};
 pub use reference::ActorRef;
 pub use request::RequestId;
 pub use storage::{Key, Keys, List, Storage};

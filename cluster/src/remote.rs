@@ -24,6 +24,7 @@ mod window;
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 use tokio::{
@@ -60,6 +61,9 @@ const GOSSIP: Duration = Duration::from_secs(1);
 
 /// Shortest pause between them, while somebody waits for an owner.
 const HURRY: Duration = Duration::from_millis(20);
+
+/// Nodes that are asked in a round: one of them may be the one that has just died.
+const ASKED: usize = 2;
 
 /// How long another node may take to say who owns what.
 const GOSSIP_WITHIN: Duration = Duration::from_millis(500);
@@ -122,6 +126,13 @@ impl Remote {
         }
     }
 
+    /// Takes note of which nodes there are: those that are gone are asked no more.
+    pub(crate) fn know(&self, mut nodes: BTreeSet<NodeId>) {
+        nodes.remove(&self.node);
+        *self.others.lock() = nodes;
+        self.doubt.notify_one();
+    }
+
     /// Whether no other node is known.
     fn is_alone(&self) -> bool {
         self.others.lock().is_empty()
@@ -135,29 +146,32 @@ impl Remote {
     /// Learns from others who owns what, again and again: a node without a replica hears it from nobody else.
     pub(crate) async fn gossip(self: Arc<Self>) {
         loop {
-            let other = {
+            let asked = {
                 let others = self.others.lock();
-                others.iter().copied().choose(&mut *self.random.lock())
+                others.iter().copied().choose_multiple(&mut *self.random.lock(), ASKED)
             };
-            let Some(other) = other else {
+            if asked.is_empty() {
                 self.doubt.notified().await;
                 continue;
-            };
-            let answer = self.exchange(other, Request::Leaders.encode(&[]), GOSSIP_WITHIN).await;
-            match answer {
-                Ok((Answer::Leaders(table), _)) => {
-                    for (group, leader) in table {
-                        self.leaders.learn(group, leader);
-                    }
-                }
-                Ok(_) => tracing::debug!(node = %other, "a node does not say who owns what"),
-                Err(error) => tracing::debug!(%error, "failed to learn who owns what"),
             }
+            join_all(asked.into_iter().map(|other| self.learn_from(other))).await;
             tokio::time::sleep(HURRY).await;
             tokio::select! {
                 () = self.doubt.notified() => {}
                 () = tokio::time::sleep(GOSSIP) => {}
             }
+        }
+    }
+
+    async fn learn_from(&self, other: NodeId) {
+        match self.exchange(other, Request::Leaders.encode(&[]), GOSSIP_WITHIN).await {
+            Ok((Answer::Leaders(table), _)) => {
+                for (group, leader) in table {
+                    self.leaders.learn(group, leader);
+                }
+            }
+            Ok(_) => tracing::debug!(node = %other, "a node does not say who owns what"),
+            Err(error) => tracing::debug!(%error, "failed to learn who owns what"),
         }
     }
 

@@ -159,6 +159,9 @@ pub enum CliError {
     /// The certificates of a cluster could not be made.
     #[error(transparent)]
     Certs(#[from] nodes::CertsError),
+    /// A node could not be made a cluster of its own.
+    #[error(transparent)]
+    Recovery(#[from] cluster::RecoveryError),
     /// A check of `doctor` failed.
     #[error("{0} of the checks failed")]
     Unhealthy(usize),
@@ -179,6 +182,7 @@ impl CliError {
             | Self::Backup(_)
             | Self::Job(_)
             | Self::Certs(_)
+            | Self::Recovery(_)
             | Self::Unhealthy(_) => 1,
         }
     }
@@ -239,6 +243,9 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
             })
         }
         Command::Cluster(nodes::Command::Certs(arguments)) => nodes::certs(&arguments, output),
+        Command::Cluster(nodes::Command::UnsafeRecover(arguments)) => {
+            nodes::unsafe_recover(&arguments, &load(&layers)?, output)
+        }
         Command::Cluster(nodes::Command::Nodes(command)) => {
             let config = load(&layers)?;
             with_client(&global, &config, environment, async |client| {

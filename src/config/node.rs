@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cluster::{CertificateFiles, Endpoint, NodeAddress, NodeName, Plaintext, Zone};
+use cluster::{CertificateFiles, Endpoint, NodeAddress, NodeName, Plaintext, Role, Zone};
 use serde::{Deserialize, Serialize};
 
 /// Section `[cluster]`: the place of this node among others. Without a name the node is a cluster of its own.
@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct NodeConfig {
     /// Name of the node; empty means a cluster of its own.
     pub name: String,
+    /// What the node is there for: a `replica` keeps copies of shards, a `gateway` keeps nothing and passes requests on.
+    pub role: String,
     /// Where the groups of other nodes reach this one.
     pub raft_bind: SocketAddr,
     /// Where requests of other nodes reach this one.
@@ -40,6 +42,7 @@ impl Default for NodeConfig {
     fn default() -> Self {
         Self {
             name: String::new(),
+            role: Role::Replica.to_string(),
             raft_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 7801)),
             requests_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 7802)),
             raft_advertise: String::new(),
@@ -58,6 +61,7 @@ impl Default for NodeConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NodePlace {
     pub(crate) name: NodeName,
+    pub(crate) role: Role,
     pub(crate) zone: Option<Zone>,
     pub(crate) raft: EndpointPlace,
     pub(crate) requests: EndpointPlace,
@@ -112,6 +116,8 @@ impl NodeConfig {
             };
         }
         let name = NodeName::new(self.name.as_str()).map_err(|error| ("cluster.name", error.to_string()))?;
+        let role = self.role.parse::<Role>();
+        let role = role.map_err(|error| ("cluster.role", error.to_string()))?;
         let zone = Some(self.zone.as_str()).filter(|zone| !zone.is_empty()).map(Zone::new);
         let zone = zone.transpose().map_err(|error| ("cluster.zone", error.to_string()))?;
         if self.raft_bind == self.requests_bind {
@@ -132,8 +138,15 @@ impl NodeConfig {
                     .to_owned(),
             ));
         }
+        if role == Role::Gateway && self.seeds.is_empty() {
+            return Err((
+                "cluster.seeds",
+                "must name nodes that run: a gateway keeps nothing, so it cannot found a cluster".to_owned(),
+            ));
+        }
         Ok(Some(NodePlace {
             name,
+            role,
             zone,
             raft,
             requests,
@@ -146,6 +159,7 @@ impl NodeConfig {
     fn idle_key(&self) -> Option<&'static str> {
         let none = Self::default();
         [
+            ("cluster.role", self.role != none.role),
             ("cluster.raft-bind", self.raft_bind != none.raft_bind),
             ("cluster.requests-bind", self.requests_bind != none.requests_bind),
             ("cluster.raft-advertise", self.raft_advertise != none.raft_advertise),
@@ -280,6 +294,7 @@ mod tests {
     fn a_node_without_a_name_is_a_cluster_of_its_own_and_nothing_else_may_be_set() {
         assert_eq!(with(&[]).unwrap().cluster.place(), Ok(None));
         for (key, value) in [
+            ("role", "gateway"),
             ("raft-bind", "127.0.0.1:9"),
             ("requests-bind", "127.0.0.1:9"),
             ("raft-advertise", "a:1"),
@@ -302,7 +317,7 @@ mod tests {
         assert_eq!(place.raft.advertise.as_str(), "127.0.0.1:7801");
         assert_eq!(place.requests.advertise.as_str(), "127.0.0.1:7802");
         assert_eq!(place.protection, Protection::Plaintext(Plaintext::Loopback));
-        assert_eq!((place.zone, place.seeds), (None, Vec::new()));
+        assert_eq!((place.role, place.zone, place.seeds), (Role::Replica, None, Vec::new()));
     }
 
     #[test]
@@ -310,6 +325,7 @@ mod tests {
         for (key, value) in [
             ("name", "One"),
             ("zone", "a b"),
+            ("role", "voter"),
             ("seeds", "10.0.0.1"),
             ("raft-advertise", "nowhere"),
             ("requests-advertise", "0.0.0.0:7802"),
@@ -321,6 +337,9 @@ mod tests {
         }
         let seeds = place(&[("name", "two"), ("seeds", "10.0.0.1:1, one.example:7802")]).seeds;
         assert_eq!(seeds.len(), 2);
+        let gateway = place(&[("name", "two"), ("role", "gateway"), ("seeds", "one.example:7802")]);
+        assert_eq!(gateway.role, Role::Gateway);
+        assert!(refused(&[("name", "two"), ("role", "gateway")], "seeds").contains("gateway"));
     }
 
     #[test]

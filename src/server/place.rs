@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cluster::{CertificateError, Certificates, NetworkConfig, NodeAddress, Role, Security};
+use cluster::{CertificateError, Certificates, NetworkConfig, NodeAddress, Security};
 
 use crate::config::{Config, NodePlace, Protection};
 
@@ -19,6 +19,7 @@ pub(super) fn network(config: &Config) -> Result<Option<NetworkConfig>, Certific
     let Some(place) = place else { return Ok(None) };
     let NodePlace {
         name,
+        role,
         zone,
         raft,
         requests,
@@ -34,7 +35,7 @@ pub(super) fn network(config: &Config) -> Result<Option<NetworkConfig>, Certific
     let http = Some(http.to_string()).filter(|_| !http.ip().is_unspecified());
     Ok(Some(NetworkConfig {
         name,
-        role: Role::Replica,
+        role,
         zone,
         raft: raft.into(),
         requests: requests.into(),

@@ -73,15 +73,15 @@ impl ClusterBuilder {
     /// If the stores cannot be used; if a shard has no owner within [`ClusterConfig::start_within`]; if two classes, or two
     /// messages of a class, share a name; or if the classes, the migrations and what is stored do not fit together. Then
     /// nothing is changed.
-    pub async fn open(self, stores: Stores) -> Result<Cluster, OpenError> {
+    pub async fn open(mut self, stores: Stores) -> Result<Cluster, OpenError> {
         if let Some(network) = self.config.network.clone() {
             // In a place of its own: the future of opening is large, and whoever opens holds it.
             let place = Box::pin(Place::open(&self.config, network, stores.0)).await?;
-            let (neighbours, groups) = (place.neighbours(), Groups::Engine(Arc::clone(place.engine())));
+            let (neighbours, groups) = (place.neighbours(), place.groups());
             return Box::pin(Self { neighbours, ..self }.start_in(groups, Some(place))).await;
         }
         if let consensus::Stores::Disk { path, .. } = &stores.0 {
-            place::refuse_member(path)?;
+            self.neighbours.node = place::lone_node(path)?;
         }
         let on_fatal = self.config.on_fatal.clone();
         let engine = Engine::open(EngineConfig {
@@ -143,6 +143,9 @@ impl ClusterBuilder {
         let closing = CancellationToken::new();
         let gossip = Arc::clone(&remote).gossip();
         config.actors.spawn(closing.clone().run_until_cancelled_owned(gossip));
+        if let Some(place) = &place {
+            place.acquaint(&config.actors, Arc::clone(&remote));
+        }
 
         let settled = async {
             let mut search = remote.search(META, meta.ownership());

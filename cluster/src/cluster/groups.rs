@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::GroupStatus;
+use super::{GroupStatus, elsewhere::Elsewhere};
 #[cfg(feature = "testing")]
 use crate::testing::SimulatedGroups;
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
 pub(crate) enum Groups {
     /// Raft groups.
     Engine(Arc<Engine>),
+    /// None: they are all on other nodes.
+    Elsewhere(Arc<Elsewhere>),
     /// Simulated ones, for tests of the hosts alone.
     #[cfg(feature = "testing")]
     Simulated(SimulatedGroups),
@@ -24,6 +26,7 @@ impl Groups {
     pub(super) fn meta(&self) -> Arc<dyn Shard> {
         match self {
             Self::Engine(engine) => engine.meta(),
+            Self::Elsewhere(groups) => groups.meta(),
             #[cfg(feature = "testing")]
             Self::Simulated(groups) => groups.meta(),
         }
@@ -32,6 +35,7 @@ impl Groups {
     pub(super) fn shards(&self) -> Vec<Arc<dyn Shard>> {
         match self {
             Self::Engine(engine) => engine.shards(),
+            Self::Elsewhere(groups) => groups.shards(),
             #[cfg(feature = "testing")]
             Self::Simulated(groups) => groups.shards(),
         }
@@ -41,6 +45,7 @@ impl Groups {
     pub(super) fn service(&self) -> Option<Arc<dyn Service>> {
         match self {
             Self::Engine(engine) => Some(engine.service()),
+            Self::Elsewhere(_) => None,
             #[cfg(feature = "testing")]
             Self::Simulated(_) => None,
         }
@@ -49,6 +54,7 @@ impl Groups {
     pub(super) async fn shutdown(&self) {
         match self {
             Self::Engine(engine) => engine.shutdown().await,
+            Self::Elsewhere(groups) => groups.close(),
             #[cfg(feature = "testing")]
             Self::Simulated(groups) => groups.stop(),
         }
@@ -57,15 +63,17 @@ impl Groups {
     pub(super) async fn take_snapshots(&self) {
         match self {
             Self::Engine(engine) => engine.take_snapshots().await,
+            Self::Elsewhere(_) => {}
             #[cfg(feature = "testing")]
             Self::Simulated(_) => {}
         }
     }
 
-    /// What those who copy groups ask. Simulated ones have no log to copy.
+    /// What those who copy groups ask. Simulated ones have no log to copy, and a gateway has nothing.
     pub(super) fn copies(&self) -> Option<Arc<Copies>> {
         match self {
             Self::Engine(engine) => Some(engine.copies()),
+            Self::Elsewhere(_) => None,
             #[cfg(feature = "testing")]
             Self::Simulated(_) => None,
         }
@@ -74,6 +82,7 @@ impl Groups {
     pub(super) fn status(&self) -> Vec<GroupStatus> {
         match self {
             Self::Engine(engine) => engine.status().into_iter().map(of_engine).collect(),
+            Self::Elsewhere(_) => Vec::new(),
             #[cfg(feature = "testing")]
             Self::Simulated(_) => Vec::new(),
         }
@@ -107,13 +116,14 @@ impl Groups {
     pub(crate) fn engine(&self) -> Option<&Engine> {
         match self {
             Self::Engine(engine) => Some(engine),
-            Self::Simulated(_) => None,
+            Self::Elsewhere(_) | Self::Simulated(_) => None,
         }
     }
 
     pub(super) async fn crash(&self) {
         match self {
             Self::Engine(engine) => engine.crash().await,
+            Self::Elsewhere(groups) => groups.close(),
             Self::Simulated(groups) => groups.crash(),
         }
     }
@@ -121,6 +131,7 @@ impl Groups {
     pub(super) fn commits(&self) -> u64 {
         match self {
             Self::Engine(engine) => engine.status().iter().filter_map(|group| group.applied).sum(),
+            Self::Elsewhere(_) => 0,
             Self::Simulated(groups) => groups.commits(),
         }
     }

@@ -1,71 +1,49 @@
 //! A node among others: how it comes to its number, and what connects it.
 
+mod kept;
+mod whose;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, join_all},
-};
+use futures_util::FutureExt;
 use parking_lot::Mutex;
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub(super) use self::whose::lone_node;
+use self::{
+    kept::Kept,
+    whose::{Known, Whose, identify},
+};
 use super::{
-    ClusterConfig, NetworkConfig, OpenError,
-    moving::Moving,
-    switchboard::{About, Later, Switchboard, Topic, about_members},
+    ClusterConfig, Groups, NetworkConfig, OpenError,
+    elsewhere::Elsewhere,
+    switchboard::{About, Later, Switchboard, Topic},
 };
 use crate::{
-    NodeAddress, Security,
-    backup::CLUSTER_ID,
-    cluster_id::ClusterId,
-    consensus::{self, Engine, EngineConfig, Group, Stores},
+    Role,
+    consensus::{Engine, EngineConfig, Stores},
     host::Host,
-    keyspace,
-    members::{
-        Action, Control, FORMAT, Identity, Introduction, MendError, Origin, Registrar, RegistrarParts, Seeds, Settled,
-        Table, join,
-    },
+    members::{FORMAT, Identity, Introduction, MendError, Registrar, RegistrarParts, Table},
     peers::{Neighbours, NodeId},
-    raft_plane::{RaftPlane, RaftPlaneConfig, RaftPlaneLimits},
-    request_plane::{RequestBounds, RequestPlane, RequestPlaneConfig, call_address},
-    shard::{Op, Outcome, Proposal, Shard, WriteSet},
+    raft_plane::RaftPlane,
+    remote::Remote,
+    request_plane::{RequestBounds, RequestPlane, RequestPlaneConfig},
     store::create_directory,
 };
 
 /// Pause before a node introduces itself again that found nobody to hear it.
 const ANNOUNCE: Duration = Duration::from_secs(1);
 
-/// How long leaders may take to be handed over when a node stops.
-const HAND_OVER: Duration = Duration::from_secs(5);
-
-/// Pause until it is seen whether all were.
-const HAND_OVER_AGAIN: Duration = Duration::from_millis(20);
-
 /// What connects a node to others.
 pub(crate) struct Place {
     pub(super) registrar: Arc<Registrar>,
-    moving: Arc<Moving>,
-    engine: Arc<Engine>,
+    kept: Kept,
     switchboard: Arc<Switchboard>,
-    raft: Arc<RaftPlane>,
     requests: Arc<RequestPlane>,
     closing: CancellationToken,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
-}
-
-/// Whose a data directory is.
-enum Whose {
-    /// That of the first node of a cluster, which it does not say yet.
-    Founder { token: Uuid },
-    /// That of a node with a number.
-    Node {
-        settled: Settled,
-        known: Table,
-        shards: Option<u16>,
-    },
 }
 
 impl Place {
@@ -87,6 +65,12 @@ impl Place {
             Whose::Founder { .. } => (NodeId::FIRST, true, None),
             Whose::Node { settled, shards, .. } => (settled.node, false, *shards),
         };
+        if network.role == Role::Gateway {
+            let elsewhere = Elsewhere::open(&path, shards.unwrap_or(config.shards), &config.clock)?;
+            let known = whose.place(config, &network, &*elsewhere.meta()).await?;
+            let kept = Kept::Nothing(Arc::new(elsewhere));
+            return Self::connect(config, &network, &path, known, kept).await;
+        }
         let later = Arc::<Later>::default();
         let on_fatal = config.on_fatal.clone();
         let engine = Engine::open(EngineConfig {
@@ -102,7 +86,12 @@ impl Place {
         })
         .await?;
         let engine = Arc::new(engine);
-        match Self::connect(config, &network, &path, whose, Arc::clone(&engine), &later).await {
+        let connected = async {
+            let place = whose.place(config, &network, &*engine.meta()).await?;
+            let kept = Kept::copies(config, &network, &place.settled, Arc::clone(&engine), &later).await?;
+            Self::connect(config, &network, &path, place, kept).await
+        };
+        match connected.await {
             Ok(place) => Ok(place),
             Err(error) => {
                 engine.shutdown().await;
@@ -115,37 +104,15 @@ impl Place {
         config: &ClusterConfig,
         network: &NetworkConfig,
         path: &Path,
-        whose: Whose,
-        engine: Arc<Engine>,
-        later: &Later,
+        known: Known,
+        kept: Kept,
     ) -> Result<Self, OpenError> {
-        let (settled, known, is_founder) = match whose {
-            Whose::Node { settled, known, .. } => (settled, known, false),
-            Whose::Founder { token } => {
-                let cluster = tokio::time::timeout(config.start_within, own_cluster_id(&*engine.meta()))
-                    .await
-                    .map_err(|_| OpenError::NoOwner(vec![crate::remote::META]))??;
-                let settled = Settled {
-                    cluster,
-                    node: NodeId::FIRST,
-                    name: network.name.clone(),
-                    token,
-                    origin: Origin::Founded,
-                };
-                (settled, Table::default(), true)
-            }
-        };
+        let Known {
+            settled,
+            table,
+            is_founder,
+        } = known;
         let (cluster, node) = (settled.cluster, settled.node);
-        let raft = RaftPlaneConfig {
-            cluster,
-            node,
-            name: network.name.clone(),
-            listen: network.raft.listen,
-            security: network.security.clone(),
-            limits: RaftPlaneLimits::default(),
-        };
-        let raft = on(&config.raft, RaftPlane::bind(raft)).await?;
-        let raft = raft.map_err(|error| OpenError::Network(chain(&error)))?;
         let switchboard = Arc::<Switchboard>::default();
         let requests = RequestPlaneConfig {
             node,
@@ -157,27 +124,23 @@ impl Place {
         let service = Arc::<Switchboard>::clone(&switchboard);
         let requests = on(&config.actors, RequestPlane::bind(requests, service)).await?;
         let requests = requests.map_err(|error| OpenError::Network(chain(&error)))?;
-        raft.serve(engine.service());
-        later.open(raft.peers());
-        let moving = Moving::new(&engine);
+        let groups = kept.groups();
         let registrar = Registrar::new(RegistrarParts {
             node,
             cluster,
-            shards: u16::try_from(engine.shards().len()).unwrap_or(u16::MAX),
+            shards: u16::try_from(groups.shards().len()).unwrap_or(u16::MAX),
             peers: About::new(Topic::Members, requests.peers()),
-            meta: Some(engine.meta()),
-            control: Arc::<Moving>::clone(&moving),
+            meta: kept.meta(),
+            control: kept.control(),
             clock: Arc::clone(&config.clock),
-            known,
+            known: table,
             directory: Some(path.to_owned()),
         });
         switchboard.attach_members(Arc::clone(&registrar));
         let place = Self {
             registrar,
-            moving,
-            engine,
+            kept,
             switchboard,
-            raft: Arc::new(raft),
             requests: Arc::new(requests),
             closing: CancellationToken::new(),
             tasks: Mutex::default(),
@@ -185,10 +148,8 @@ impl Place {
         place.follow(node);
         place.run(&config.actors, Arc::clone(&place.registrar).keep());
         place.run(&config.actors, Arc::clone(&place.registrar).place());
-        place.run(
-            &config.actors,
-            peers(node, place.registrar.table(), &place.raft, &place.requests),
-        );
+        let (raft, requests) = (place.kept.raft().cloned(), Arc::clone(&place.requests));
+        place.run(&config.actors, peers(node, place.registrar.table(), raft, requests));
         let introduction = introduction(network, settled.token);
         if is_founder {
             let founded = place.registrar.found(introduction).await;
@@ -210,7 +171,8 @@ impl Place {
 
     /// Makes the nodes that are known peers before anybody is called.
     fn follow(&self, node: NodeId) {
-        set_peers(node, &self.registrar.table().borrow(), &self.raft, &self.requests);
+        let table = self.registrar.table();
+        set_peers(node, &table.borrow(), self.kept.raft(), &self.requests);
     }
 
     fn run(&self, runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) {
@@ -237,54 +199,36 @@ impl Place {
         }
     }
 
-    pub(super) fn engine(&self) -> &Arc<Engine> {
-        &self.engine
+    /// The groups of this node.
+    pub(super) fn groups(&self) -> Groups {
+        self.kept.groups()
+    }
+
+    /// Tells the way to other actors which nodes there are, as they come and go.
+    pub(super) fn acquaint(&self, runtime: &Handle, remote: Arc<Remote>) {
+        let mut table = self.registrar.table();
+        table.mark_changed();
+        self.run(runtime, async move {
+            while table.changed().await.is_ok() {
+                let present = table.borrow_and_update().present().map(|member| member.id).collect();
+                remote.know(present);
+            }
+        });
     }
 
     /// Lets other nodes lead what this one leads: first what has begun is finished, then the other node takes over, and
     /// whoever calls meanwhile is answered by it.
     pub(super) async fn hand_over(&self) {
         self.registrar.leave();
-        let handing = async {
-            loop {
-                self.hand_over_now().await;
-                // What was decided before it was known that this node leaves may still give it a leader.
-                tokio::time::sleep(HAND_OVER_AGAIN).await;
-                if self.to_hand_over().next().is_none() {
-                    return;
-                }
-            }
-        };
-        if tokio::time::timeout(HAND_OVER, handing).await.is_err() {
-            tracing::warn!("not all leaders could be handed over in time");
-        }
-    }
-
-    /// The groups that this node leads and another one could, and which.
-    fn to_hand_over(&self) -> impl Iterator<Item = (&Group, NodeId)> {
-        let groups = (0..).map_while(|number| self.engine.group(number));
-        groups.filter_map(|group| Some((&**group, successor(group)?)))
-    }
-
-    async fn hand_over_now(&self) {
-        let handing = self.to_hand_over().map(|(group, next)| async move {
-            let shard = group
-                .number()
-                .checked_sub(1)
-                .and_then(|shard| u16::try_from(shard).ok());
-            if let Err(error) = self.moving.take(shard, Action::TransferLeader(next)).await {
-                tracing::warn!(error, group = group.number(), "leadership could not be handed over");
-            }
-        });
-        join_all(handing).await;
+        self.kept.hand_over().await;
     }
 
     /// The hosts of the actors, which are there after the ways between the nodes.
     pub(super) fn host(&self, hosts: &[Arc<Host>]) {
-        self.moving.host(hosts);
+        self.kept.host(hosts);
     }
 
-    /// Ends what connects the node. The engine ends apart.
+    /// Ends what connects the node. Its groups end apart.
     pub(super) async fn close(&self) {
         self.closing.cancel();
         let tasks = std::mem::take(&mut *self.tasks.lock());
@@ -295,99 +239,9 @@ impl Place {
         }
         self.switchboard.detach();
         self.requests.shutdown().await;
-        self.raft.shutdown().await;
-    }
-}
-
-/// The voter that is closest to leading a group that this node leads.
-fn successor(group: &Group) -> Option<NodeId> {
-    let voters = group.standing().voters;
-    let others = group.lag()?.into_iter();
-    let others = others.filter(|(node, _)| voters.contains(node) && !group.is_silent(*node));
-    let (next, _) = others.min_by_key(|(_, lag)| *lag)?;
-    Some(next)
-}
-
-/// Finds out which node a directory is, and asks for a number if it has none.
-async fn identify(path: &Path, network: &NetworkConfig) -> Result<Whose, OpenError> {
-    let unread = |error: crate::members::IdentityError| OpenError::Stores(error.to_string());
-    let shards = consensus::format(path)?;
-    let token = match Identity::read(path).map_err(unread)? {
-        Some(Identity::Settled(mut settled)) => {
-            let known = Table::load(path).map_err(|error| unusable(path, &error))?;
-            if settled.name != network.name {
-                settled.name = network.name.clone();
-                Identity::Settled(settled.clone()).write(path).map_err(unread)?;
-            }
-            return Ok(Whose::Node { settled, known, shards });
+        if let Some(raft) = self.kept.raft() {
+            raft.shutdown().await;
         }
-        Some(Identity::Joining { token, .. }) => Some(token),
-        None if shards.is_some() && !network.seeds.is_empty() => {
-            return Err(OpenError::Network(format!(
-                "{} holds the data of a cluster of its own: start it without seeds, and let the others join it; or begin \
-                 with an empty directory",
-                path.display()
-            )));
-        }
-        None => None,
-    };
-    if network.seeds.is_empty() {
-        if token.is_some() {
-            return Err(OpenError::Network(format!(
-                "{} has begun to join a cluster, so it needs seeds; remove the directory to found a cluster instead",
-                path.display()
-            )));
-        }
-        return Ok(Whose::Founder { token: Uuid::new_v4() });
-    }
-    let token = token.unwrap_or_else(Uuid::new_v4);
-    let name = network.name.clone();
-    Identity::Joining {
-        name: name.clone(),
-        token,
-    }
-    .write(path)
-    .map_err(unread)?;
-    let ways = Ways(network.security.clone());
-    tracing::info!(seeds = network.seeds.len(), "asking to join");
-    let joined = join(&ways, &network.seeds, introduction(network, token), None)
-        .await
-        .map_err(|refusal| OpenError::Network(format!("the cluster does not take this node in: {refusal}")))?;
-    let settled = Settled {
-        cluster: joined.cluster,
-        node: joined.node,
-        name,
-        token,
-        origin: Origin::Joined,
-    };
-    let known = Table::of(joined.members);
-    known.save(path).map_err(|error| unusable(path, &error))?;
-    Identity::Settled(settled.clone()).write(path).map_err(unread)?;
-    tracing::info!(node = %settled.node, cluster = %settled.cluster, "joined");
-    Ok(Whose::Node {
-        settled,
-        known,
-        shards: Some(joined.shards),
-    })
-}
-
-/// Refuses the directory of a node among others to one that is alone.
-pub(super) fn refuse_member(path: &Path) -> Result<(), OpenError> {
-    match Identity::read(path) {
-        Ok(None) => Ok(()),
-        Ok(Some(identity)) => {
-            let known = Table::load(path).map_err(|error| unusable(path, &error))?;
-            if known.present().count() == 1 {
-                return Ok(());
-            }
-            Err(OpenError::Network(format!(
-                "{} belongs to node {} of a cluster of several: it needs its place among them, which the configuration \
-                 does not give",
-                path.display(),
-                identity.name()
-            )))
-        }
-        Err(error) => Err(OpenError::Stores(error.to_string())),
     }
 }
 
@@ -399,53 +253,6 @@ fn introduction(network: &NetworkConfig, token: Uuid) -> Introduction {
         zone: network.zone.clone(),
         format: FORMAT,
         token,
-    }
-}
-
-/// The way of a node without a number to its seeds.
-struct Ways(Security);
-
-impl Seeds for Ways {
-    fn ask(&self, seed: &NodeAddress, request: Bytes, within: Duration) -> BoxFuture<'static, Result<Bytes, String>> {
-        let (security, seed) = (self.0.clone(), seed.clone());
-        async move {
-            let request = about_members(&request);
-            let answer = call_address(&security, &RequestBounds::default(), seed.as_str(), request, within).await;
-            answer.map_err(|error| error.to_string())
-        }
-        .boxed()
-    }
-}
-
-/// The id of the cluster that this node owns alone.
-async fn own_cluster_id(meta: &dyn Shard) -> Result<ClusterId, OpenError> {
-    let unread = |reason: String| OpenError::Stores(format!("failed to read the id of the cluster: {reason}"));
-    let key = keyspace::setting(CLUSTER_ID);
-    loop {
-        let mut ownership = meta.ownership();
-        let owned = ownership.wait_for(Option::is_some).await;
-        let epoch = owned.ok().and_then(|epoch| *epoch);
-        let epoch = epoch.ok_or_else(|| unread("the node is stopping".to_owned()))?;
-        if let Some(id) = meta.get(&key).map_err(|error| unread(error.to_string()))? {
-            let id = std::str::from_utf8(&id).ok().and_then(|id| Uuid::parse_str(id).ok());
-            return id.map(ClusterId::new).ok_or_else(|| unread("it is no UUID".to_owned()));
-        }
-        let (tell, told) = oneshot::channel();
-        let op = Op::PutIfAbsent {
-            key: key.clone(),
-            value: Uuid::new_v4().to_string().into(),
-        };
-        meta.propose(Proposal {
-            epoch,
-            writes: WriteSet { ops: vec![op] },
-            done: Box::new(|outcome| {
-                // Nobody listens any more if the node is stopping.
-                let _ = tell.send(outcome);
-            }),
-        });
-        if !matches!(told.await, Ok(Outcome::Committed { .. })) {
-            meta.relinquish(epoch);
-        }
     }
 }
 
@@ -464,28 +271,32 @@ async fn announce(registrar: &Registrar, introduction: Introduction) -> Result<(
 }
 
 /// Keeps the planes up to date with the table of nodes.
-fn peers(
+async fn peers(
     node: NodeId,
     mut table: tokio::sync::watch::Receiver<Table>,
-    raft: &Arc<RaftPlane>,
-    requests: &Arc<RequestPlane>,
-) -> impl Future<Output = ()> + Send + 'static {
-    let (raft, requests) = (Arc::clone(raft), Arc::clone(requests));
-    async move {
-        while table.changed().await.is_ok() {
-            set_peers(node, &table.borrow_and_update(), &raft, &requests);
-        }
+    raft: Option<Arc<RaftPlane>>,
+    requests: Arc<RequestPlane>,
+) {
+    while table.changed().await.is_ok() {
+        set_peers(node, &table.borrow_and_update(), raft.as_ref(), &requests);
     }
 }
 
-fn set_peers(node: NodeId, table: &Table, raft: &RaftPlane, requests: &RequestPlane) {
+fn set_peers(node: NodeId, table: &Table, raft: Option<&Arc<RaftPlane>>, requests: &RequestPlane) {
     for member in table.iter().filter(|member| member.id != node) {
-        if member.is_present() {
-            raft.set_peer(member.id, member.addresses.raft.as_str(), Some(&member.name));
+        let is_present = member.is_present();
+        if let Some(raft) = raft {
+            // A gateway has no groups to talk to.
+            if is_present && member.role == Role::Replica {
+                raft.set_peer(member.id, member.addresses.raft.as_str(), Some(&member.name));
+            } else {
+                raft.remove_peer(member.id);
+            }
+        }
+        if is_present {
             let address = member.addresses.requests.as_str().to_owned();
             requests.set_peer(member.id, address, member.name.clone());
         } else {
-            raft.remove_peer(member.id);
             requests.remove_peer(member.id);
         }
     }

@@ -1,4 +1,4 @@
-//! A new data directory from copies of groups.
+//! A new data directory from what groups had, whose node is their only voter.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
@@ -11,10 +11,7 @@ use super::directory::DataDirectory;
 use super::log::{FjallLog, Job, LogDisk, LogWrite};
 use super::types::{LeaderId, LogId, Membership, StoredMembership, Vote};
 use crate::peers::NodeId;
-use crate::store::{Image, ImageReader, ImageWriter, replace, sync_all};
-
-/// The node that the directory is made for.
-const NODE: u64 = NodeId::FIRST.get();
+use crate::store::{Image, ImageReader, ImageWriter, Row, replace, sync_all};
 
 /// How far the logs begin behind the copy. What happened after the copy used up indexes that ids were made of; none of
 /// them must come back with another meaning.
@@ -25,49 +22,90 @@ const BUFFER: usize = 256 * 1024;
 /// Makes a data directory, in a directory that is empty, of a node that is a cluster of its own. Every copy is checked
 /// as it is read. All is synced in the end.
 pub(crate) fn found(directory: &Path, shards: u16, copies: &[(u32, PathBuf)]) -> io::Result<()> {
-    let snapshots = directory.join("snapshots");
-    fs::create_dir(&snapshots)?;
-    File::create_new(directory.join("lock"))?;
-    let mut heads = Vec::new();
+    let mut founding = Founding::begin(directory, NodeId::FIRST)?;
     for (group, copy) in copies {
-        heads.push((*group, snapshot(copy, &snapshots.join(format!("{group:05}")))?));
+        let reader = ImageReader::open(Image::File(copy.clone()).read()?)?;
+        let head = codec::read_head(reader.head().clone())?;
+        founding.group(*group, head, reader.rows())?;
     }
-    logs(&directory.join("log"), &heads)?;
-    let ends = heads.iter().map(|(group, applied)| (*group, applied.index + 1));
-    replace(&directory.join("log.marks"), &codec::marks(&ends.collect::<Vec<_>>()))?;
-    DataDirectory::found(directory, shards)?;
-    sync_all(directory)
+    founding.finish(shards)
 }
 
-/// Writes a copy as the snapshot of a group whose only voter is this node.
-fn snapshot(copy: &Path, path: &Path) -> io::Result<LogId> {
-    let reader = ImageReader::open(Image::File(copy.to_owned()).read()?)?;
-    let head = codec::read_head(reader.head().clone())?;
-    let applied = head.applied.map_or_else(
-        || id(1, GAP),
-        |applied| id(applied.leader_id.term + 1, applied.index + GAP),
-    );
-    let membership = Membership::new_with_defaults(vec![[NODE].into()], [NODE]);
-    let head = Head {
-        applied: Some(applied),
-        membership: StoredMembership::new(Some(applied), membership),
-        ..head
-    };
-    let out = BufWriter::with_capacity(BUFFER, File::create_new(path)?);
-    let mut image = ImageWriter::begin(out, &codec::head(&head))?;
-    for row in reader.rows() {
-        let (key, value) = row?;
-        image.push(&key, &value)?;
-    }
-    let (out, _) = image.finish()?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    Ok(applied)
+/// A data directory that is being made, of a node that is the only voter of all groups.
+pub(super) struct Founding<'a> {
+    directory: &'a Path,
+    node: NodeId,
+    heads: Vec<(u32, LogId)>,
 }
 
-fn id(term: u64, index: u64) -> LogId {
-    LogId {
-        leader_id: LeaderId { term, node_id: NODE },
-        index,
+impl<'a> Founding<'a> {
+    /// Begins in a directory that is empty.
+    pub(super) fn begin(directory: &'a Path, node: NodeId) -> io::Result<Self> {
+        fs::create_dir(directory.join("snapshots"))?;
+        File::create_new(directory.join("lock"))?;
+        Ok(Self {
+            directory,
+            node,
+            heads: Vec::new(),
+        })
+    }
+
+    /// The node whose directory it will be.
+    pub(super) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Writes rows as the snapshot of a group, which was at `head`. Returns how many there are.
+    pub(super) fn group<E: Into<io::Error>>(
+        &mut self,
+        group: u32,
+        head: Head,
+        rows: impl Iterator<Item = Result<Row, E>>,
+    ) -> io::Result<u64> {
+        let applied = head.applied.map_or_else(
+            || self.id(1, GAP),
+            |applied| self.id(applied.leader_id.term + 1, applied.index + GAP),
+        );
+        let node = self.node.get();
+        let membership = Membership::new_with_defaults(vec![[node].into()], [node]);
+        let head = Head {
+            applied: Some(applied),
+            membership: StoredMembership::new(Some(applied), membership),
+            ..head
+        };
+        let path = self.directory.join("snapshots").join(format!("{group:05}"));
+        let out = BufWriter::with_capacity(BUFFER, File::create_new(path)?);
+        let mut image = ImageWriter::begin(out, &codec::head(&head))?;
+        let mut count = 0;
+        for row in rows {
+            let (key, value) = row.map_err(Into::into)?;
+            image.push(&key, &value)?;
+            count += 1;
+        }
+        let (out, _) = image.finish()?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        self.heads.push((group, applied));
+        Ok(count)
+    }
+
+    /// Writes what belongs to the snapshots, and syncs everything.
+    pub(super) fn finish(self, shards: u16) -> io::Result<()> {
+        let Self { directory, heads, .. } = self;
+        logs(&directory.join("log"), &heads)?;
+        let ends = heads.iter().map(|(group, applied)| (*group, applied.index + 1));
+        replace(&directory.join("log.marks"), &codec::marks(&ends.collect::<Vec<_>>()))?;
+        DataDirectory::found(directory, shards)?;
+        sync_all(directory)
+    }
+
+    fn id(&self, term: u64, index: u64) -> LogId {
+        LogId {
+            leader_id: LeaderId {
+                term,
+                node_id: self.node.get(),
+            },
+            index,
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The state machine of a group: what a committed entry does to a shard's state.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,15 +7,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use metrics::histogram;
-use openraft::storage::{EntryResponder, RaftStateMachine};
-use openraft::{OptionalSend, RaftSnapshotBuilder};
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::codec::{self, Head};
 use super::log::{Marks, Progress};
 use super::ownership::Ownership;
-use super::types::{Entry, LeaderId, LogId, Reply, StoredMembership, Types};
+use super::types::{Command, Entry, LeaderId, LogId, Reply, StoredMembership, Types};
 use crate::metrics::SNAPSHOT;
 use crate::shard::Op;
 use crate::store::{Change, Image, Images, ShardState};
@@ -30,8 +29,11 @@ pub(crate) const HEAD: &[u8] = &[0, 0];
 /// The table of durable sends, keyed by `[log index u64][ordinal u32]`.
 const OUTBOX: u8 = 3;
 
-/// How long the applying of one call goes on before overlays are checked against their bound again.
-const ADMIT_EVERY: usize = 64;
+/// Most entries whose changes become visible at once: they share the row that says how far the state is applied.
+const CHUNK: usize = 16;
+
+/// How many chunks are applied before overlays are checked against their bound again.
+const ADMIT_EVERY: usize = 4;
 
 /// The state machine that openraft drives.
 pub(crate) struct Machine {
@@ -51,6 +53,21 @@ struct Inner {
     turn: Arc<Semaphore>,
     /// Dropped with the last part of the state machine that may still run after openraft has shut down.
     _running: mpsc::Sender<()>,
+}
+
+/// What entries that were applied together have done, until it is visible.
+#[derive(Default)]
+struct Chunk {
+    changes: Vec<Change>,
+    replies: Vec<(ApplyResponder<Types>, Reply)>,
+}
+
+impl Chunk {
+    /// Whether a row is there after these changes, where they say so.
+    fn has(&self, key: &Bytes) -> Option<bool> {
+        let last = self.changes.iter().rev().find(|(changed, _)| changed == key);
+        last.map(|(_, value)| value.is_some())
+    }
 }
 
 /// What is known of a group's last snapshot.
@@ -144,25 +161,35 @@ impl Machine {
             .applied(self.head.applied.map_or(0, |applied| applied.index + 1));
     }
 
-    fn apply_one(&mut self, entry: Entry) -> io::Result<Reply> {
+    /// Applies one entry; what it does joins the chunk.
+    fn apply_one(&mut self, entry: Entry, chunk: &mut Chunk) -> io::Result<Reply> {
+        // What came before takes effect under the former owner.
+        if matches!(entry.payload, EntryPayload::Normal(Command::Own { .. })) {
+            self.show(chunk);
+        }
         let index = entry.log_id.index;
         let (reply, ops) = self.head.advance(entry)?;
         if let Reply::Installed(epoch) = reply {
             self.inner.ownership.superseded_by(epoch);
         }
-        let mut changes = self.resolve(index, ops)?;
-        changes.push((Bytes::from_static(HEAD), Some(codec::head(&self.head).into())));
-        self.inner.state.write(changes);
-        self.publish();
+        self.resolve(index, ops, chunk)?;
         Ok(reply)
     }
 
-    fn resolve(&self, index: u64, ops: Vec<Op>) -> io::Result<Vec<Change>> {
-        let mut changes = Vec::with_capacity(ops.len() + 1);
-        let mut settled = HashMap::new();
+    /// Makes a chunk visible, with how far the state is applied then, and answers those who wait.
+    fn show(&self, chunk: &mut Chunk) {
+        chunk
+            .changes
+            .push((Bytes::from_static(HEAD), Some(codec::head(&self.head).into())));
+        self.inner.state.write(chunk.changes.drain(..));
+        self.publish();
+        for (responder, reply) in chunk.replies.drain(..) {
+            responder.send(reply);
+        }
+    }
+
+    fn resolve(&self, index: u64, ops: Vec<Op>, chunk: &mut Chunk) -> io::Result<()> {
         let mut ordinal = 0_u32;
-        // Settings are rare: what this entry wrote before is only remembered if it asks.
-        let conditional = ops.iter().any(|op| matches!(op, Op::PutIfAbsent { .. }));
         for op in ops {
             let change = match op {
                 Op::Put { key, value } => (key, Some(value)),
@@ -173,22 +200,19 @@ impl Machine {
                     (key, Some(envelope))
                 }
                 Op::PutIfAbsent { key, value } => {
-                    let present = match settled.get(&key) {
-                        Some(present) => *present,
+                    let is_present = match chunk.has(&key) {
+                        Some(is_present) => is_present,
                         None => self.inner.state.get(&key)?.is_some(),
                     };
-                    if present {
+                    if is_present {
                         continue;
                     }
                     (key, Some(value))
                 }
             };
-            if conditional {
-                settled.insert(change.0.clone(), change.1.is_some());
-            }
-            changes.push(change);
+            chunk.changes.push(change);
         }
-        Ok(changes)
+        Ok(())
     }
 
     fn snapshot_of(&self, image: Image) -> io::Result<Snapshot> {
@@ -223,18 +247,21 @@ impl RaftStateMachine<Types> for Machine {
         Ok((self.head.applied, self.head.membership.clone()))
     }
 
-    async fn apply<Strm>(&mut self, mut entries: Strm) -> io::Result<()>
+    async fn apply<Strm>(&mut self, entries: Strm) -> io::Result<()>
     where
         Strm: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
     {
-        let mut since_admission = 0;
         self.inner.state.admit().await;
-        while let Some(next) = entries.next().await {
-            let (entry, responder) = next?;
-            let reply = self.apply_one(entry)?;
-            if let Some(responder) = responder {
-                responder.send(reply);
+        let (mut chunk, mut since_admission) = (Chunk::default(), 0);
+        // No entry waits for one that is not there yet.
+        let mut ready = entries.ready_chunks(CHUNK);
+        while let Some(next) = ready.next().await {
+            for next in next {
+                let (entry, responder) = next?;
+                let reply = self.apply_one(entry, &mut chunk)?;
+                chunk.replies.extend(responder.map(|responder| (responder, reply)));
             }
+            self.show(&mut chunk);
             since_admission += 1;
             if since_admission >= ADMIT_EVERY {
                 since_admission = 0;

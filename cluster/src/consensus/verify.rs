@@ -84,7 +84,7 @@ impl Verification {
 }
 
 /// Runs what may panic on files that are damaged.
-fn whole<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn whole<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::InvalidData, "it cannot be read at all")))
 }
@@ -294,22 +294,22 @@ fn count(expected: &mut Rows, verified: &mut VerifiedGroup, found: &mut Verifica
 }
 
 /// The first index that is, or was, in a log behind its purge point.
-fn first(loaded: &Loaded) -> u64 {
+pub(super) fn first(loaded: &Loaded) -> u64 {
     loaded
         .first
         .unwrap_or_else(|| loaded.purged.map_or(0, |purged| purged.index + 1))
 }
 
-fn end(loaded: &Loaded) -> u64 {
+pub(super) fn end(loaded: &Loaded) -> u64 {
     loaded.last.or(loaded.purged).map_or(0, |last| last.index + 1)
 }
 
-fn next(head: &Head) -> u64 {
+pub(super) fn next(head: &Head) -> u64 {
     head.applied.map_or(0, |applied| applied.index + 1)
 }
 
 /// What the log changes behind a head.
-fn tail(log: &FjallLog, group: u32, head: Head, loaded: &Loaded) -> io::Result<Tail> {
+pub(super) fn tail(log: &FjallLog, group: u32, head: Head, loaded: &Loaded) -> io::Result<Tail> {
     let mut rest = next(&head)..end(loaded);
     let mut tail = Tail::behind(head);
     while !rest.is_empty() {
@@ -373,16 +373,16 @@ fn shown(key: &Bytes) -> String {
 }
 
 /// A directory for copies, which goes when it is dropped.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(path: &Path) -> io::Result<Self> {
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
         fs::create_dir(path)?;
         Ok(Self(path.to_owned()))
     }
 
     /// Copies a directory; one that is missing becomes an empty one.
-    fn copy(&self, from: &Path) -> Result<PathBuf, OpenError> {
+    pub(super) fn copy(&self, from: &Path) -> Result<PathBuf, OpenError> {
         let to = self.0.join(from.file_name().unwrap_or_default());
         match copy(from, &to) {
             Ok(()) => Ok(to),

@@ -25,9 +25,11 @@ const STOPS: Duration = Duration::from_secs(60);
 pub(crate) struct Host {
     pub(crate) number: u8,
     pub(crate) address: IpAddr,
-    seeds: Vec<IpAddr>,
+    pub(crate) seeds: Vec<IpAddr>,
     certificates: PathBuf,
     shape: Shape,
+    /// Whether its node keeps nothing.
+    pub(crate) is_gateway: bool,
     disk: TempDir,
     process: Option<Child>,
 }
@@ -48,6 +50,7 @@ impl Host {
             seeds,
             certificates,
             shape,
+            is_gateway: false,
             disk: TempDir::new().unwrap(),
             process: None,
         }
@@ -71,9 +74,10 @@ impl Host {
             shape: self.shape,
             name: format!("n{}", self.number),
             address: self.address,
-            directory: self.disk.path().join("data"),
+            directory: self.directory(),
             seeds: self.seeds.clone(),
             certificates: self.certificates.clone(),
+            is_gateway: self.is_gateway,
         };
         let log = std::fs::OpenOptions::new()
             .append(true)
@@ -125,6 +129,17 @@ impl Host {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    /// Replaces the disk by an empty one.
+    pub(crate) fn wipe(&mut self) {
+        assert!(self.process.is_none(), "host {} has a process", self.number);
+        self.disk = TempDir::new().unwrap();
+    }
+
+    /// What its node keeps.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.disk.path().join("data")
     }
 
     /// Freezes the process, or lets it go on.

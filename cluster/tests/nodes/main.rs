@@ -14,11 +14,13 @@
 mod bridge;
 mod client;
 mod field;
+mod gateways;
 mod history;
 mod host;
 mod lists;
 mod nemesis;
 mod process;
+mod recovery;
 mod slots;
 mod suite;
 

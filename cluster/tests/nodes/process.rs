@@ -10,8 +10,8 @@ use std::{
 };
 
 use cluster::{
-    CertificateFiles, Certificates, ClusterConfig, Endpoint, MemberState, NetworkConfig, NodeAddress, NodeId, NodeName,
-    Role, Security, Stores, prelude::*,
+    CertificateFiles, Certificates, ClusterConfig, DirectoryQuery, Endpoint, MemberState, NetworkConfig, NodeAddress,
+    NodeId, NodeName, Role, Security, Stores, prelude::*,
 };
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,7 @@ pub(crate) struct Settings {
     pub(crate) directory: PathBuf,
     pub(crate) seeds: Vec<IpAddr>,
     pub(crate) certificates: PathBuf,
+    pub(crate) is_gateway: bool,
 }
 
 /// Runs a node, if the environment says so.
@@ -119,7 +120,11 @@ async fn node(settings: Settings, actors: Handle, raft: Handle) {
     let config = ClusterConfig {
         shards: settings.shape.shards,
         network: Some(NetworkConfig {
-            role: Role::Replica,
+            role: if settings.is_gateway {
+                Role::Gateway
+            } else {
+                Role::Replica
+            },
             zone: None,
             raft: endpoint(RAFT),
             requests: endpoint(REQUESTS),
@@ -170,6 +175,18 @@ async fn answer(cluster: &Cluster, line: &str) -> String {
     let tenant = TenantId::new("acme").unwrap();
     let growing = |name: &str| cluster.get::<Growing>(ActorId::from_name::<Growing>(&tenant, name));
     match words[..] {
+        ["put", name, value] => match cluster.settings().put_if_absent(name, value.into()).await {
+            Ok(value) => format!("put {}", String::from_utf8_lossy(&value)),
+            Err(error) => failed(&error),
+        },
+        ["names"] => match cluster.list::<Growing>(&tenant, DirectoryQuery::default()).await {
+            Ok(names) => format!("names {}", names.len()),
+            Err(error) => failed(&error),
+        },
+        ["inspect", actor] => match cluster.inspect(&ActorId::from_name::<Growing>(&tenant, actor)).await {
+            Ok(status) => format!("values {}", status.state.rows),
+            Err(error) => failed(&error),
+        },
         ["hello"] => "hello".to_owned(),
         ["overview"] => match cluster.overview().await {
             Ok(overview) => serde_json::to_string(&overview).unwrap(),

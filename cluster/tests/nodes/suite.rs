@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Clients of a run.
-const CLIENTS: u64 = 8;
+pub(crate) const CLIENTS: u64 = 8;
 
 /// Time without faults before the first and after each one.
 const CALM: Duration = Duration::from_millis(1_500);
@@ -146,7 +146,7 @@ async fn failover(fault: Fault, trials: usize, seed: u64) -> Vec<Duration> {
 }
 
 /// Whether the tests can run; says loudly why not.
-fn permitted() -> bool {
+pub(crate) fn permitted() -> bool {
     match Bridge::permitted() {
         Ok(()) => true,
         Err(reason) => {

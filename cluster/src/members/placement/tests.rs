@@ -327,6 +327,24 @@ proptest! {
 }
 
 #[test]
+fn a_gateway_is_given_nothing_and_may_go_at_once() {
+    let mut world = World::founded(16, 2);
+    let gateway = Candidate {
+        role: Role::Gateway,
+        ..up()
+    };
+    world.view.nodes.insert(id(2), gateway);
+    world.join([3]);
+    world.settle();
+    assert!(!world.loads().contains_key(&id(2)) || world.loads()[&id(2)] == (0, 0));
+    let members = |placed: &Placed| &placed.voters | &placed.learners;
+    assert!(world.view.groups.values().all(|placed| members(placed) == ids([1, 3])));
+    assert_eq!(why_not_removed(&world.view, &world.limits, id(2)), None);
+    world.set(2, MemberState::Draining);
+    assert!(plan(&world.view, &world.limits).steps.is_empty());
+}
+
+#[test]
 fn one_node_grows_to_three_and_shrinks_back() {
     let mut world = World::founded(16, 1);
     assert!(plan(&world.view, &world.limits).steps.is_empty());
