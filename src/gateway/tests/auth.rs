@@ -227,7 +227,7 @@ async fn tokens_are_made_by_those_who_may() {
             .problem(403, "auth.role");
         mint(Role::Admin, tokens, json!({ "role": "operator" }))
             .await
-            .problem(422, "body.invalid");
+            .problem(403, "auth.role");
         mint(Role::Admin, tokens, json!({ "hours": 100_000 }))
             .await
             .problem(422, "body.invalid");
