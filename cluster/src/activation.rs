@@ -392,8 +392,15 @@ impl Slot {
 
     fn panicked(&mut self, reply: Reply, panic: &(dyn Any + Send)) {
         tracing::error!(actor = %self.mailbox.address, panic = panic_text(panic), "a handler panicked");
+        let split = self.instance.as_mut().is_some_and(|instance| instance.turn().split);
         self.drop_instance();
-        self.release(reply, Err(Fault::Panic));
+        let number = self.host.read(&self.mailbox);
+        self.mailbox.gate.hold(number, move |verdict| match verdict {
+            Ok(()) => reply.send(Err(Fault::Panic)),
+            // What left in the middle of the turn may have taken effect.
+            Err(_) if split => reply.send(Err(Fault::Unknown)),
+            Err(broken) => reply.send(Err(broken.into())),
+        });
     }
 
     /// Drops the instance; says whether there was one.

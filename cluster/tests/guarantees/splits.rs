@@ -21,6 +21,11 @@ struct Courier;
 #[message(name = "courier.deliver")]
 struct Deliver;
 
+/// Writes, asks the account, and panics.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "courier.fall")]
+struct Fall;
+
 /// Writes, and then says that nothing happened.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(name = "courier.deny")]
@@ -47,6 +52,7 @@ impl VirtualActor for Courier {
 
     fn interface(i: Interface<Self>) -> Interface<Self> {
         i.on::<Deliver>()
+            .on::<Fall>()
             .on::<Deny>()
             .on::<Refuse>()
             .on::<Inspect>()
@@ -75,6 +81,14 @@ impl Handler<Deliver> for Courier {
         count(&BEFORE, ctx).await?;
         ctx.ask(&ctx.get::<Account>("a"), Add(1)).await?;
         count(&AFTER, ctx).await
+    }
+}
+
+impl Handler<Fall> for Courier {
+    async fn handle(&mut self, _: Fall, ctx: &mut Ctx<Self>) -> Result<()> {
+        count(&BEFORE, ctx).await?;
+        ctx.ask(&ctx.get::<Account>("a"), Add(1)).await?;
+        panic!("told to panic")
     }
 }
 
@@ -157,6 +171,42 @@ async fn a_turn_of_which_a_part_took_effect_is_never_called_retryable() {
         }
     }
     assert!(partial > 20, "{partial} in part");
+}
+
+/// Guarantees 6 and 13.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_panics_after_a_part_took_effect_is_never_called_retryable() {
+    let mut unknown = 0;
+    for seed in 0..300 {
+        let faults = Faults {
+            refused: 0.25,
+            ..slow(5)
+        };
+        // One shard, so that what others do costs the courier its owner too.
+        let test = couriers(2 * seed, faults).await;
+        let first = courier(&test, "c");
+        let (outcome, _) = tokio::join!(first.ask(Fall), async {
+            for _ in 0..3 {
+                // It is only there to fail now and then.
+                courier(&test, "d").ask(Deliver).await.ok();
+            }
+        });
+        // A reference is of no use after a failure.
+        let (before, _) = loop {
+            if let Ok(shown) = courier(&test, "c").ask(Show).await {
+                break shown;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        let error = outcome.unwrap_err();
+        match error.kind() {
+            ErrorKind::Retryable => assert_eq!(before, 0, "seed {seed}: it took effect and was called retryable"),
+            ErrorKind::Unknown => unknown += 1,
+            ErrorKind::Internal => assert_eq!(before, 1, "seed {seed}: {error}"),
+            other => panic!("seed {seed}: {other:?}"),
+        }
+    }
+    assert!(unknown > 20, "{unknown} of unknown effect");
 }
 
 /// Guarantees 9 and 13.
