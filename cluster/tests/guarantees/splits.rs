@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cluster::{
     prelude::*,
-    testing::{Faults, TestCluster},
+    testing::{Faults, TestCluster, TestNodes},
 };
 use serde::{Deserialize, Serialize};
 
@@ -177,23 +177,20 @@ async fn a_turn_of_which_a_part_took_effect_is_never_called_retryable() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_panics_after_a_part_took_effect_is_never_called_retryable() {
     let mut unknown = 0;
-    for seed in 0..300 {
-        let faults = Faults {
-            refused: 0.25,
-            ..slow(5)
-        };
-        // One shard, so that what others do costs the courier its owner too.
-        let test = couriers(2 * seed, faults).await;
-        let first = courier(&test, "c");
-        let (outcome, _) = tokio::join!(first.ask(Fall), async {
-            for _ in 0..3 {
-                // It is only there to fail now and then.
-                courier(&test, "d").ask(Deliver).await.ok();
-            }
+    for seed in 0..100 {
+        let builder = TestNodes::builder(seed).nodes(1).shards(1);
+        let builder = builder.actor::<Courier>(()).actor::<Account>(Activations::default());
+        let test = builder.faults(slow(10)).start().await;
+        let id = || ActorId::from_name::<Courier>(&tenant(), "c");
+        let first = test.node(0).get::<Courier>(id());
+        // The owner loses its shard somewhere in the turn, or while its answer waits.
+        let (outcome, ()) = tokio::join!(first.ask(Fall), async {
+            tokio::time::sleep(Duration::from_millis(seed)).await;
+            test.depose(0);
         });
-        // A reference is of no use after a failure.
         let (before, _) = loop {
-            if let Ok(shown) = courier(&test, "c").ask(Show).await {
+            // A reference is of no use after a failure.
+            if let Ok(shown) = test.node(0).get::<Courier>(id()).ask(Show).await {
                 break shown;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -206,7 +203,7 @@ async fn a_turn_that_panics_after_a_part_took_effect_is_never_called_retryable()
             other => panic!("seed {seed}: {other:?}"),
         }
     }
-    assert!(unknown > 20, "{unknown} of unknown effect");
+    assert!(unknown > 0, "no answer was in doubt");
 }
 
 /// Guarantees 9 and 13.
