@@ -14,7 +14,6 @@ use super::{
     cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
     error::Problem,
     state::Gateway,
-    token::Role,
 };
 
 /// Names of the lists, so that a cursor of one is refused by the other.
@@ -39,18 +38,11 @@ const TEXT_MAX: usize = 1024;
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
 
+/// What is said to whoever is not the operator.
+const FOR_OPERATORS: &str = "only the operator of the server may look at its actors";
+
 /// Class, tenant and name in an address.
 type Place = web::Path<(String, String, String)>;
-
-fn operator(caller: &Caller) -> Result<(), Problem> {
-    match caller.role {
-        Role::Operator => Ok(()),
-        Role::Admin | Role::Member => Err(Problem::forbidden(
-            "auth.role",
-            "only the operator of the server may look at its actors",
-        )),
-    }
-}
 
 fn known_class(gateway: &Gateway, class: &str) -> Result<(), Problem> {
     let classes = gateway.cluster.class_names();
@@ -85,7 +77,7 @@ fn answer<T: serde::Serialize>(body: &T) -> HttpResponse {
 
 /// `GET /actors`: actors of a class that have stored something, in the order of tenants and names.
 pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let mut query = body::query(&request)?;
     let class = query.text("class", TEXT_MAX);
     let tenant = query.optional_text("tenant", TEXT_MAX);
@@ -200,7 +192,7 @@ async fn next_tenant(cluster: &Cluster, class: &str, after: Option<TenantId>) ->
 
 /// `GET /actors/slow`: the node's last slow turns, the latest first.
 pub(crate) async fn slow(caller: Caller, gateway: Shared) -> Answer {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let items: Vec<_> = gateway
         .cluster
         .slow_turns()
@@ -212,7 +204,7 @@ pub(crate) async fn slow(caller: Caller, gateway: Shared) -> Answer {
 
 /// `GET /actors/{class}/{tenant}/{name}`.
 pub(crate) async fn show(caller: Caller, gateway: Shared, place: Place) -> Answer {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let id = id(&gateway, place)?;
     let status = gateway.cluster.inspect(&id).await?;
     if !status.exists && status.live.is_none() {
@@ -226,7 +218,7 @@ pub(crate) async fn show(caller: Caller, gateway: Shared, place: Place) -> Answe
 
 /// `GET /actors/{class}/{tenant}/{name}/values`: what the actor has stored, as it is encoded.
 pub(crate) async fn values(request: HttpRequest, caller: Caller, gateway: Shared, place: Place) -> Answer {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let mut query = body::query(&request)?;
     let limit = limit(&mut query);
     // A key has up to 2 KiB, which makes a longer cursor than other lists have.
@@ -270,7 +262,7 @@ fn key(cursor: &str) -> Result<String, Problem> {
 
 /// `POST /actors/{class}/{tenant}/{name}/passivate`: answers when what the actor did is durable.
 pub(crate) async fn passivate(caller: Caller, gateway: Shared, place: Place) -> Answer {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let id = id(&gateway, place)?;
     let was_live = gateway.cluster.passivate(&id).await?;
     tracing::info!(class = id.class(), tenant = %id.tenant(), was_live, "the operator put an actor away");

@@ -23,8 +23,10 @@ use super::{
     caller::Caller,
     error::Problem,
     state::Gateway,
-    token::Role,
 };
+
+/// What is said to whoever is not the operator: a backup has all tenants in it.
+const FOR_OPERATORS: &str = "backups are made and restored by the operator";
 
 /// Longest name of an actor.
 const NAME_MAX: usize = 256;
@@ -147,17 +149,6 @@ fn failed(error: &BackupError) -> State {
     }
 }
 
-/// Lets nobody but the operator pass: a backup has all tenants in it.
-fn operator(caller: &Caller) -> Result<(), Problem> {
-    match caller.role {
-        Role::Operator => Ok(()),
-        Role::Member | Role::Admin => Err(Problem::forbidden(
-            "auth.role",
-            "backups are made and restored by the operator",
-        )),
-    }
-}
-
 /// A tenant, one of its actors, or everything.
 fn contents(fields: &mut Fields, cluster: &Cluster) -> Result<Contents, Problem> {
     let tenant = fields.optional_text("tenant", 64);
@@ -182,7 +173,7 @@ pub(crate) async fn create(
     caller: Caller,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
     let contents = contents(&mut fields, &gateway.cluster)?;
     fields.finish()?;
@@ -200,7 +191,7 @@ pub(crate) async fn restore(
     caller: Caller,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
     let contents = contents(&mut fields, &gateway.cluster)?;
     let name = fields.text("name", NAME_MAX);
@@ -230,7 +221,7 @@ pub(crate) async fn job(
     gateway: web::Data<Gateway>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let job = gateway.backups.job.lock().clone();
     match job.filter(|job| job.id == *id) {
         Some(job) => Ok(HttpResponse::Ok().json(job)),

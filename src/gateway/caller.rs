@@ -42,6 +42,14 @@ impl Caller {
         })
     }
 
+    /// Lets nobody but the operator of the server pass, and tells others `why_not`.
+    pub(crate) fn operates(&self, why_not: &str) -> Result<(), Problem> {
+        match self.role {
+            Role::Operator => Ok(()),
+            Role::Admin | Role::Member => Err(Problem::forbidden("auth.role", why_not)),
+        }
+    }
+
     fn read(request: &HttpRequest) -> Result<Self, Problem> {
         let gateway = request.app_data::<web::Data<Gateway>>().ok_or_else(Problem::internal)?;
         let (token, is_cookie) = match bearer(request)? {

@@ -7,24 +7,17 @@ use cluster::{MemberState, NodeId};
 use serde_json::json;
 
 use self::answer::OverviewBody;
-use super::{caller::Caller, error::Problem, state::Gateway, token::Role};
+use super::{caller::Caller, error::Problem, state::Gateway};
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
 
-pub(super) fn operator(caller: &Caller) -> Result<(), Problem> {
-    match caller.role {
-        Role::Operator => Ok(()),
-        Role::Admin | Role::Member => Err(Problem::forbidden(
-            "auth.role",
-            "only the operator of the server may look at its nodes",
-        )),
-    }
-}
+/// What is said to whoever is not the operator.
+pub(super) const FOR_OPERATORS: &str = "only the operator of the server may look at its nodes";
 
 /// `GET /`: nodes, shards, what moves, and why.
 pub(crate) async fn overview(caller: Caller, gateway: Shared) -> Answer {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let overview = gateway.cluster.overview().await?;
     // The next moment shows something else.
     Ok(HttpResponse::Ok()
@@ -49,7 +42,7 @@ pub(crate) async fn remove(caller: Caller, gateway: Shared, node: web::Path<Stri
 
 /// Sends a node on its way. It is accepted when it is written down; the overview tells how far it came.
 pub(super) async fn send(caller: &Caller, gateway: &Gateway, node: &str, state: MemberState) -> Answer {
-    operator(caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let number = node.parse::<u64>().map_err(|_| {
         Problem::not_found(
             "cluster.node",

@@ -14,7 +14,6 @@ use super::{
     cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
     error::Problem,
     state::Gateway,
-    token::Role,
 };
 
 /// Name of the list, so that the cursor of another one is refused.
@@ -25,6 +24,9 @@ const TEXT_MAX: usize = 1024;
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
+
+/// What is said to whoever is not the operator.
+const FOR_OPERATORS: &str = "only the operator of the server may look at its vector index";
 
 /// How the index of a tenant stands.
 #[derive(Debug, Serialize)]
@@ -58,16 +60,6 @@ impl IndexBody {
     }
 }
 
-fn operator(caller: &Caller) -> Result<(), Problem> {
-    match caller.role {
-        Role::Operator => Ok(()),
-        Role::Admin | Role::Member => Err(Problem::forbidden(
-            "auth.role",
-            "only the operator of the server may look at its vector index",
-        )),
-    }
-}
-
 fn index(gateway: &Gateway, tenant: &TenantId) -> ActorRef<VectorIndex> {
     gateway.cluster.get(ActorId::from_name::<VectorIndex>(tenant, NAME))
 }
@@ -81,7 +73,7 @@ fn answer<T: Serialize>(body: &T) -> HttpResponse {
 
 /// `GET /vectors`: the index of every tenant that has runs.
 pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let mut query = body::query(&request)?;
     let limit = query.integer("limit", 1..=PAGE_MAX as u64);
     let position = query.optional_text("cursor", TEXT_MAX);
@@ -115,7 +107,7 @@ pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) 
 
 /// `GET /vectors/{tenant}`.
 pub(crate) async fn show(caller: Caller, gateway: Shared, tenant: web::Path<String>) -> Answer {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let tenant = TenantId::new(&tenant)?;
     let status = index(&gateway, &tenant).ask(GetIndexStatus).await?;
     Ok(answer(&IndexBody::new(&tenant, status)))
@@ -123,7 +115,7 @@ pub(crate) async fn show(caller: Caller, gateway: Shared, tenant: web::Path<Stri
 
 /// `POST /vectors/{tenant}/rebuild`: begins to make the index of a tenant anew from the artifacts of its runs.
 pub(crate) async fn rebuild(caller: Caller, gateway: Shared, tenant: web::Path<String>) -> Answer {
-    operator(&caller)?;
+    caller.operates(FOR_OPERATORS)?;
     let tenant = TenantId::new(&tenant)?;
     let status = index(&gateway, &tenant).ask(Rebuild).await?;
     tracing::info!(%tenant, "the operator had a vector index rebuilt");

@@ -19,7 +19,7 @@ const NAME_MAX: usize = 64;
 
 /// `GET /cluster`.
 pub(crate) async fn cluster(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
-    nodes::operator(&caller)?;
+    caller.operates(nodes::FOR_OPERATORS)?;
     let overview = gateway.cluster.overview().await?;
     let view = view(gateway.cluster.node_id(), overview);
     let shell = shell(&request, &gateway, &caller, Section::Cluster).await?;
@@ -34,7 +34,7 @@ pub(crate) async fn send_node(
     gateway: Shared,
     path: web::Path<(String, String)>,
 ) -> Answer {
-    nodes::operator(&caller)?;
+    caller.operates(nodes::FOR_OPERATORS)?;
     let (node, act) = path.into_inner();
     let mut fields = body::form(&request, payload, gateway.server.body_limit_bytes).await?;
     let name = fields.optional_text("name", NAME_MAX);
@@ -71,7 +71,6 @@ fn view(asked: NodeId, overview: Overview) -> ClusterView {
     shards.sort_by_key(|group| group.shard);
     let name = |node: &NodeOverview| node.name.as_str().to_owned();
     ClusterView {
-        id: overview.cluster.to_string(),
         asked: overview
             .nodes
             .iter()

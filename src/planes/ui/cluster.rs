@@ -200,8 +200,6 @@ impl StepView {
 /// The cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterView {
-    /// Its id.
-    pub id: String,
     /// Name of the node that answers.
     pub asked: String,
     /// The nodes, by number.
@@ -237,10 +235,7 @@ impl ClusterView {
 
     /// Whether a person should know of something.
     fn is_troubled(&self) -> bool {
-        self.leaderless > 0
-            || !self.moves.is_empty()
-            || !self.notes.is_empty()
-            || self.members().any(|node| !node.alive)
+        self.leaderless > 0 || !self.moves.is_empty() || !self.notes.is_empty() || !self.silent().is_empty()
     }
 
     fn pill(&self) -> Pill {
@@ -248,7 +243,7 @@ impl ClusterView {
             return Pill::new("bad", "s-bad", shards_words(self.leaderless, "without a leader"));
         }
         match self.moves.len() {
-            0 if self.members().any(|node| !node.alive) => Pill::new("wait", "s-wait", "A node is missing"),
+            0 if !self.silent().is_empty() => Pill::new("wait", "s-wait", "A node is missing"),
             0 => Pill::new("wait", "s-wait", "Held back"),
             moving => Pill::new("wait", "s-wait", shards_words(moving, "moving")),
         }

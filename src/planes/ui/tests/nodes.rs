@@ -53,7 +53,6 @@ fn of(name: impl Fn(u64) -> String) -> ClusterView {
     nodes[2].cells[1] = ShardCell::Voting;
     nodes[3].cells[0] = ShardCell::Copied;
     ClusterView {
-        id: name(9),
         asked: name(1),
         nodes,
         shards: SHARDS,
