@@ -27,6 +27,7 @@ pub use self::{
     listing::{Count, Listing, TenantQuery},
     network::{Endpoint, NetworkConfig},
     open_error::OpenError,
+    place::{Admission, AdmissionError, Founding, Unanswered},
     settings::Settings,
 };
 use self::{listing::classes, place::Place};

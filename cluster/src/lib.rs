@@ -64,8 +64,8 @@ pub use backup::{Backup, BackupError, BackupFile, Contents, Existing, Manifest, 
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
-    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, Endpoint, GroupStatus, Listing, NetworkConfig,
-    OnFatal, OpenError, Settings, Stores, TenantQuery,
+    Admission, AdmissionError, Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, Endpoint, Founding,
+    GroupStatus, Listing, NetworkConfig, OnFatal, OpenError, Settings, Stores, TenantQuery, Unanswered,
 };
 pub use cluster_derive::Message;
 pub use cluster_id::ClusterId;

@@ -1,5 +1,6 @@
 //! A node among others: how it comes to its number, and what connects it.
 
+mod admission;
 mod kept;
 mod whose;
 
@@ -11,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use self::admission::{Admission, AdmissionError, Founding, Unanswered};
 pub(super) use self::whose::lone_node;
 use self::{
     kept::Kept,

@@ -12,12 +12,12 @@ use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::oneshot, task::JoinHandle, time::Instant};
 
-use super::{CLUSTER, LONG, id, introduction};
+use super::{CLUSTER, LONG, id, introduction, nobody};
 use crate::{
     consensus::{Engine, EngineConfig, MemoryDisk, Stores},
     members::{
         groups::EngineGroups,
-        join::{self, Seeds},
+        join::{self, Seeds, Silence},
         node::{MemberState, NodeAddress},
         overview::Overview,
         registrar::{Registrar, RegistrarParts},
@@ -65,12 +65,12 @@ struct World {
 }
 
 impl Seeds for World {
-    fn ask(&self, seed: &NodeAddress, request: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, String>> {
+    fn ask(&self, seed: &NodeAddress, request: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, Silence>> {
         let number = seed.as_str().trim_start_matches("node-").trim_end_matches(":1");
         let node = self.nodes.get(&id(number.parse().unwrap()));
         match node.and_then(|node| node.registrar.admit(&request)) {
             Some(answer) => answer.map(Ok).boxed(),
-            None => async { Err("nobody is there".to_owned()) }.boxed(),
+            None => async { Err(nobody()) }.boxed(),
         }
     }
 }
