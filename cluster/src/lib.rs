@@ -78,8 +78,8 @@ pub use idempotency::IdempotencyKey;
 pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
 pub use members::{
-    Addresses, GroupOverview, Member, MemberError, MemberState, Move, MoveOutcome, NodeAddress, NodeOverview, Overview,
-    Role, Zone,
+    Addresses, GroupOverview, LocalGroup, LocalNode, LocalView, Member, MemberError, MemberState, Move, MoveOutcome,
+    NodeAddress, NodeOverview, Overview, Role, Silent, Zone,
 };
 pub use message::Message;
 pub use migration::{

@@ -33,4 +33,4 @@ mod tests;
 
 pub(crate) use config::{RequestBounds, RequestPlaneConfig};
 pub(crate) use plane::RequestPlane;
-pub(crate) use stranger::{AddressError, call_address};
+pub(crate) use stranger::call_address;

@@ -231,7 +231,13 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
         }
         Command::Models(command) => Ok(models::run(&command, &load(&layers)?, output)?),
         Command::Config(command) => config::run(&command, &layers, output),
-        Command::Doctor(arguments) => doctor::run(&arguments, &load(&layers)?, output),
+        Command::Doctor(arguments) => {
+            let config = load(&layers)?;
+            let is_named = global.url.is_some() || environment.get("FOUNDATION_URL").is_some();
+            with_client(&global, &config, environment, async |client| {
+                doctor::run(&arguments, &config, client, is_named, output).await
+            })
+        }
         Command::Backup(arguments) => {
             let config = load(&layers)?;
             with_client(&global, &config, environment, async |client| {

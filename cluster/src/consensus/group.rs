@@ -32,7 +32,7 @@ use super::retention::{Retention, RetentionLimits};
 use super::steward::Steward;
 use super::types::{LogId, Types};
 use crate::lease::Lease;
-use crate::metrics::ENTRY;
+use crate::metrics::{ENTRY, shards};
 use crate::peers::{NodeId, Peers};
 use crate::shard::{Confirmation, Epoch, Leader, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
@@ -170,6 +170,7 @@ impl Group {
                 log: log.clone(),
                 limits: retention,
             },
+            moves: shards::moves(shard_of(group)),
             stop: stop.clone(),
             on_fatal,
         };
@@ -263,7 +264,7 @@ impl Group {
             .last_applied
             .map(|applied| applied.index);
         GroupStatus {
-            shard: self.group.checked_sub(1).and_then(|shard| u16::try_from(shard).ok()),
+            shard: shard_of(self.group),
             epoch: self.ownership.current(),
             applied,
             last: self.log.last().map(|last| last.index),
@@ -324,6 +325,11 @@ impl Group {
     }
 }
 
+/// The shard that a group is; none for the meta group.
+fn shard_of(group: u32) -> Option<u16> {
+    group.checked_sub(1).and_then(|shard| u16::try_from(shard).ok())
+}
+
 async fn join(task: Option<JoinHandle<()>>, name: &'static str) {
     if let Some(task) = task
         && task.await.is_err()
@@ -334,10 +340,7 @@ async fn join(task: Option<JoinHandle<()>>, name: &'static str) {
 
 impl Shard for Group {
     fn number(&self) -> u16 {
-        self.group
-            .checked_sub(1)
-            .and_then(|shard| u16::try_from(shard).ok())
-            .unwrap_or(u16::MAX)
+        shard_of(self.group).unwrap_or(u16::MAX)
     }
 
     fn ownership(&self) -> watch::Receiver<Option<Epoch>> {

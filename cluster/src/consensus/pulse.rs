@@ -31,6 +31,11 @@ impl Heard {
         let mut last = self.0.lock();
         *last = (*last).max(Some(arrived));
     }
+
+    /// How long ago that was.
+    pub(crate) fn ago(&self) -> Option<Duration> {
+        self.0.lock().map(|last| last.elapsed())
+    }
 }
 
 /// What keeps a group together for the next moment.

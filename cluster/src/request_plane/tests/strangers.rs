@@ -7,7 +7,7 @@ use super::{
     fixture::{A, LONG, bounds, config, echo, start, start_secure},
 };
 use crate::{
-    request_plane::{AddressError, RequestPlane, call_address},
+    request_plane::{RequestPlane, call_address, stranger::AddressError},
     tls::Security,
 };
 
