@@ -186,6 +186,7 @@ impl Cluster {
         self.0.place.as_ref()
     }
 
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn groups(&self) -> &Groups {
         &self.0.groups
     }
