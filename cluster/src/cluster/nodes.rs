@@ -42,7 +42,7 @@ impl Cluster {
     /// `cluster.alone` on a node that is a cluster of its own.
     pub fn look(&self) -> Result<LocalView> {
         let place = self.place().ok_or_else(alone)?;
-        let mut groups = self.groups().look();
+        let mut groups = self.0.groups.look();
         // One that nobody has added this node to knows nothing.
         groups.retain(|group| !group.voters.is_empty());
         Ok(LocalView {
