@@ -132,6 +132,12 @@ async fn doctor_names_the_nodes_whose_silence_stops_the_cluster() {
     let cluster = well.iter().find(|check| check["name"] == "cluster");
     assert_eq!(cluster.unwrap()["verdict"], "good", "{well:?}");
 
+    // Each shard is led by one node, the group of the cluster too.
+    let mut leads = 0;
+    for server in [&one, &two, &three] {
+        leads += led(server).await;
+    }
+    assert_eq!(leads, SHARDS + 1);
     one.kill();
     two.kill();
     // What the node sees by itself needs nobody else, nor does the token of its operator.
@@ -169,13 +175,78 @@ async fn doctor_names_the_nodes_whose_silence_stops_the_cluster() {
     }
     let (start, recover) = (next.find("start 1 of one, two again"), next.find("unsafe-recover"));
     assert!(start.is_some() && start < recover, "{next}");
+    assert_eq!(led(&three).await, 0, "it owns nothing any more");
+
+    // The directory of a server that does not run says who the others are.
+    drop(three);
+    let (checks, _) = doctor(&third);
+    let cluster = checks.iter().find(|check| check["name"] == "cluster").unwrap();
+    let detail = cluster["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("this is three (3)") && detail.contains("0 of 2 other nodes"),
+        "{cluster}"
+    );
+}
+
+/// How many groups a server leads, as its metrics tell.
+async fn led(server: &Server) -> usize {
+    let answer = server.request(reqwest::Method::GET, "/metrics").send().await.unwrap();
+    let metrics = answer.text().await.unwrap();
+    let leads = metrics.lines().filter(|line| line.starts_with("cluster_shard_leads{"));
+    let leads: Vec<&str> = leads.collect();
+    assert_eq!(leads.len(), SHARDS + 1, "{metrics}");
+    leads.iter().filter(|line| line.ends_with(" 1")).count()
+}
+
+/// The same node with a certificate of a CA, which is made if there is none.
+fn certified(setup: Setup, directory: &Path, ca: &str, node: &str, days: &str) -> Setup {
+    let folder = directory.join(ca);
+    let ca = folder.to_str().unwrap();
+    let made = setup.run(&["cluster", "certs", "--ca", ca, "--node", node, "--days", days]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let file = |name: &str| folder.join(node).join(name).to_str().unwrap().to_owned();
+    setup
+        .set("cluster.ca-file", &file("ca.pem"))
+        .set("cluster.certificate-file", &file("node.pem"))
+        .set("cluster.key-file", &file("node.key"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_told_what_is_wrong_with_its_certificate() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, seed) = node(directory.path(), "one", "");
+    let first = certified(first, directory.path(), "ours", "one", "20");
+    document(&first.run(&["cluster", "init", "--json"]), 0);
+    let one = first.start().await;
+    let (checks, is_bad) = doctor(&first);
+    let certificates: Vec<_> = checks.iter().filter(|check| check["name"] == "certificate").collect();
+    assert_eq!(certificates.len(), 1, "{checks:?}");
+    let detail = certificates[0]["detail"].as_str().unwrap();
+    assert!(!is_bad && detail.contains("days"), "{checks:?}");
+
+    let join = |setup: &Setup, within: &str| setup.run(&["cluster", "join", &seed, "--within", within, "--json"]);
+    let (second, _) = node(directory.path(), "two", &seed);
+    let without = refusal(&join(&second, "2s"), 1);
+    assert!(without.contains("does it have certificates"), "{without}");
+    let stranger = certified(second.clone(), directory.path(), "theirs", "two", "300");
+    let asked = Instant::now();
+    let unknown = refusal(&join(&stranger, "60s"), 2);
+    assert!(
+        unknown.contains("same CA") && asked.elapsed() < Duration::from_secs(20),
+        "{unknown}"
+    );
+    let missing = second.clone().set("cluster.ca-file", "nowhere.pem");
+    assert!(refusal(&join(&missing, "2s"), 2).contains("cluster.certificate-file"));
+    let second = certified(second, directory.path(), "ours", "two", "300");
+    assert_eq!(document(&join(&second, "20s"), 0)["node"], 2);
+    assert_eq!(one.stop().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_gateway_comes_and_goes_in_seconds_and_keeps_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let (first, seed) = node(directory.path(), "one", "");
-    let one = first.start().await;
+    let mut one = first.start().await;
     let run = create(&one, "before").await;
     let (door, _) = node(directory.path(), "door", &seed);
     let door = door.set("cluster.role", "gateway");
@@ -199,6 +270,24 @@ async fn a_gateway_comes_and_goes_in_seconds_and_keeps_nothing() {
     assert!(!door.data().join("cluster/log").exists());
     let (checks, is_bad) = doctor(&door);
     assert!(!is_bad, "{checks:?}");
+
+    // It has no copy to tell of, but knows whose they are, and that this node is silent.
+    one.kill();
+    let deadline = Instant::now() + FAILOVER;
+    loop {
+        let (checks, is_bad) = doctor(&door);
+        let says = |name: &str, detail: &str| {
+            let mut checks = checks.iter().filter(|check| check["name"] == name);
+            checks.any(|check| check["detail"].as_str().unwrap().contains(detail))
+        };
+        if is_bad && says("leader", "shards 0-7 are without a leader") && says("node", "one has not answered") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{checks:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let one = first.start().await;
+    assert_eq!(idea(&gateway, &run).await, IDEA);
 
     let asked = Instant::now();
     let removed = first.run(&["cluster", "remove", "door", "--json"]);

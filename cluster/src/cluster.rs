@@ -27,13 +27,13 @@ pub use self::{
     listing::{Count, Listing, TenantQuery},
     network::{Endpoint, NetworkConfig},
     open_error::OpenError,
-    place::{Admission, AdmissionError, Founding, Unanswered},
+    place::{Admission, AdmissionError, Founding, Residence, Unanswered},
     settings::Settings,
 };
 use self::{listing::classes, place::Place};
 use crate::{
-    ActorId, ActorRef, AppliedMigration, ClassStatus, DeadLetters, DirectoryQuery, Result, TenantId, VirtualActor,
-    erasure, router::Node, shard::Shard,
+    ActorId, ActorRef, AppliedMigration, ClassStatus, DeadLetters, DirectoryQuery, NodeId, Result, TenantId,
+    VirtualActor, erasure, router::Node, shard::Shard,
 };
 pub(crate) use groups::Groups;
 
@@ -198,10 +198,15 @@ impl Cluster {
 
     /// Shards that nobody owns, as far as is known.
     fn unowned(&self) -> Vec<u16> {
+        self.not_owned_by(|_| true)
+    }
+
+    /// Shards that neither this node owns nor one of which that is said, as far as is known.
+    fn not_owned_by(&self, is_one: impl Fn(NodeId) -> bool) -> Vec<u16> {
         let node = &self.0.node;
         let is_led = |shard| {
             let leader = node.remote.leaders.of(shard);
-            leader.is_some_and(|leader| leader.node != node.remote.node)
+            leader.is_some_and(|leader| leader.node != node.remote.node && is_one(leader.node))
         };
         let unowned = node.hosts.iter().filter(|host| host.epoch().is_none());
         let unowned = unowned.map(|host| host.shard.number());

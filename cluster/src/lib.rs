@@ -65,7 +65,7 @@ pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
     Admission, AdmissionError, Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, Endpoint, Founding,
-    GroupStatus, Listing, NetworkConfig, OnFatal, OpenError, Settings, Stores, TenantQuery, Unanswered,
+    GroupStatus, Listing, NetworkConfig, OnFatal, OpenError, Residence, Settings, Stores, TenantQuery, Unanswered,
 };
 pub use cluster_derive::Message;
 pub use cluster_id::ClusterId;

@@ -2,6 +2,7 @@
 //! what is wrong with its cluster.
 
 mod judgement;
+mod residence;
 mod running;
 
 use std::{
@@ -95,6 +96,9 @@ pub(super) async fn run(
     checks.push(port(config));
     checks.extend(certificate(config));
     let running = running::checks(client, is_named).await;
+    if running.is_empty() {
+        checks.extend(residence::check(&config.db.cluster_dir()).await);
+    }
     // What the server says of its certificate is said of the same one.
     for check in running {
         let is_said = checks
@@ -247,7 +251,8 @@ fn data(path: &Path) -> Vec<Check> {
 /// Why the last run of the server ended, if that was a fault and the server was not started since.
 fn last_failure(path: &Path) -> Option<Check> {
     let text = FailureNote::new(path).read()?;
-    Some(Check::new("last run", Verdict::Warning, text))
+    let check = Check::new("last run", Verdict::Warning, text);
+    Some(check.next("mend that first: what was acknowledged is there when the server is started again"))
 }
 
 /// Median time to append 4 KiB and make it durable: what every write of an actor waits for at least.

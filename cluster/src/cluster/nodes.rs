@@ -45,10 +45,15 @@ impl Cluster {
         let mut groups = self.0.groups.look();
         // One that nobody has added this node to knows nothing.
         groups.retain(|group| !group.voters.is_empty());
+        let view = place.look();
+        let answers = |node: NodeId| {
+            let mut known = view.nodes.iter();
+            known.any(|known| known.id == node && known.silence.is_none())
+        };
         Ok(LocalView {
             groups,
-            leaderless: self.unowned(),
-            ..place.look()
+            leaderless: self.not_owned_by(answers),
+            ..view
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod kept;
+mod residence;
 mod whose;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -12,8 +13,11 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use self::admission::{Admission, AdmissionError, Founding, Unanswered};
 pub(super) use self::whose::lone_node;
+pub use self::{
+    admission::{Admission, AdmissionError, Founding, Unanswered},
+    residence::Residence,
+};
 use self::{
     kept::Kept,
     whose::{Known, Whose, identify},
@@ -182,7 +186,7 @@ impl Place {
         set_peers(node, &table.borrow(), self.kept.raft(), &self.requests);
     }
 
-    /// What this node sees without asking anybody, but for its groups and the shards that nobody leads.
+    /// What this node sees without asking anybody, but for its groups and the shards without a leader.
     pub(super) fn look(&self) -> LocalView {
         let table = self.registrar.table();
         let table = table.borrow();

@@ -24,7 +24,7 @@ pub struct LocalView {
     pub nodes: Vec<LocalNode>,
     /// The groups that it has copies of, that of the cluster itself first.
     pub groups: Vec<LocalGroup>,
-    /// Shards that nobody leads, as far as it knows.
+    /// Shards that nobody leads who answers, as far as it knows.
     pub leaderless: Vec<u16>,
 }
 

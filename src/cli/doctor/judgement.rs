@@ -127,8 +127,10 @@ fn leaderless(seen: &LocalBody, voters: &BTreeSet<NodeId>, groups: &[&GroupView]
         .collect();
     let unknown = voters.iter().filter(|voter| node(seen, **voter).is_none()).count();
     let present = voters.len() - silent.len() - unknown;
+    let heard = groups.iter().filter_map(|group| group.heard_ms).reduce(f64::max);
+    let since = heard.map_or_else(String::new, |heard| format!(", none was heard for {}", ago(heard)));
     let mut detail = format!(
-        "{} without a leader: {majority} of the voters {} must reach each other, and ",
+        "{} without a leader{since}: {majority} of the voters {} must reach each other, and ",
         shards(groups),
         names(seen, voters.iter().copied())
     );

@@ -17,7 +17,7 @@ pub(crate) struct LocalBody {
     pub(crate) nodes: Vec<NodeView>,
     /// Those that it has copies of; that of the cluster itself first, whose shard is empty.
     pub(crate) groups: Vec<GroupView>,
-    /// Shards that nobody leads, as far as it knows.
+    /// Shards that nobody leads who answers, as far as it knows.
     pub(crate) leaderless: Vec<u16>,
 }
 

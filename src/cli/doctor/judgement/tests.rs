@@ -81,7 +81,7 @@ fn a_majority_that_is_silent_is_named_and_recovery_is_the_last_advice() {
     let (detail, next) = one(&judged(seen, Err("503 cluster.leader")), "leader", Verdict::Bad);
     for told in [
         "the group of the cluster itself",
-        "shards 0-2 are without a leader",
+        "shards 0-2 are without a leader, none was heard for 12 s",
         "2 of the voters one, two, three",
         "only 1 is reached with this node counted",
         "one has not answered at 10.0.0.1:7802 for 12 s: failed to connect: Connection refused",
@@ -143,7 +143,7 @@ fn groups_with_other_voters_are_told_apart_and_a_leader_that_owns_nothing_is_non
     seen["leaderless"] = json!([0, 7]);
     let checks = judged(seen, Ok(told()));
     assert!(
-        checks[0].detail.starts_with("shard 0 is without a leader"),
+        checks[0].detail.starts_with("shard 0 is without a leader: 2 of"),
         "{checks:#?}"
     );
     assert!(
