@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use metrics::histogram;
 use openraft::Raft;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -34,7 +36,7 @@ use super::types::{LogId, Types};
 use crate::lease::Lease;
 use crate::metrics::ENTRY;
 use crate::peers::{NodeId, Peers};
-use crate::shard::{Confirmation, Epoch, Leader, Outcome, Proposal, Shard};
+use crate::shard::{Confirmation, Epoch, Extent, Leader, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
 
 pub(crate) type GroupRaft = Raft<Types, Machine>;
@@ -377,6 +379,45 @@ impl Shard for Group {
         if let Some(confirmation) = refused {
             (confirmation.done)(false);
         }
+    }
+
+    fn extent(&self) -> Option<Extent> {
+        let edition = self.state.edition()?;
+        {
+            let standing = self.standing.borrow();
+            // What is not a member hears nothing new.
+            if !standing.voters.contains(&self.node) && !standing.learners.contains(&self.node) {
+                return None;
+            }
+        }
+        let applied = self.head().ok()?.applied?.index;
+        let logged = self.log.last().map_or(0, |last| last.index);
+        let extent = Extent {
+            applied,
+            logged: logged.max(applied),
+            edition,
+        };
+        // Otherwise this may be how far the rows went that were there before.
+        (self.state.edition() == Some(edition)).then_some(extent)
+    }
+
+    fn reached(&self, index: u64) -> BoxFuture<'_, Extent> {
+        let mut metrics = self.raft.data_metrics();
+        async move {
+            loop {
+                // In this order: what is applied behind the look is told.
+                metrics.borrow_and_update();
+                if let Some(extent) = self.extent()
+                    && extent.applied >= index
+                {
+                    return extent;
+                }
+                if metrics.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+        }
+        .boxed()
     }
 
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
