@@ -39,18 +39,15 @@ pub(crate) trait Shard: Send + Sync + 'static {
     /// Never blocks. `done` is called exactly once, from any thread.
     fn confirm(&self, confirmation: Confirmation);
 
-    /// How far the rows on this node go. `None` if it has no copy of the shard that is kept up, or while that is replaced
-    /// as a whole.
+    /// How far the rows on this node go. `None` if it has no copy of the shard, or while that is replaced as a whole.
     fn extent(&self) -> Option<Extent> {
         None
     }
 
-    /// Waits until the rows on this node go as far as an entry, which may be never.
-    fn reached(&self, index: u64) -> BoxFuture<'_, Extent> {
-        match self.extent() {
-            Some(extent) if extent.applied >= index => std::future::ready(extent).boxed(),
-            Some(_) | None => std::future::pending().boxed(),
-        }
+    /// Waits until the rows on this node go as far as an entry, which may be never. `None`: nobody keeps them up.
+    fn reached(&self, index: u64) -> BoxFuture<'_, Option<Extent>> {
+        let extent = self.extent().filter(|extent| extent.applied >= index);
+        std::future::ready(extent).boxed()
     }
 
     /// Reads one applied value.

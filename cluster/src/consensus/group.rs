@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::codec::{self, Head};
-use super::config;
+use super::config::{self, LEASE};
 use super::confirmer::Confirmer;
 use super::guard::{self, Guard};
 use super::log::LogStore;
@@ -383,13 +383,6 @@ impl Shard for Group {
 
     fn extent(&self) -> Option<Extent> {
         let edition = self.state.edition()?;
-        {
-            let standing = self.standing.borrow();
-            // What is not a member hears nothing new.
-            if !standing.voters.contains(&self.node) && !standing.learners.contains(&self.node) {
-                return None;
-            }
-        }
         let applied = self.head().ok()?.applied?.index;
         let logged = self.log.last().map_or(0, |last| last.index);
         let extent = Extent {
@@ -401,19 +394,17 @@ impl Shard for Group {
         (self.state.edition() == Some(edition)).then_some(extent)
     }
 
-    fn reached(&self, index: u64) -> BoxFuture<'_, Extent> {
+    fn reached(&self, index: u64) -> BoxFuture<'_, Option<Extent>> {
         let mut metrics = self.raft.data_metrics();
         async move {
             loop {
                 // In this order: what is applied behind the look is told.
                 metrics.borrow_and_update();
-                if let Some(extent) = self.extent()
-                    && extent.applied >= index
-                {
+                let extent = self.extent().filter(|extent| extent.applied >= index);
+                // A copy that was taken out of the group may never hear of it.
+                let is_kept_up = || self.ownership.current().is_some() || self.heard.is_within(LEASE);
+                if extent.is_some() || !is_kept_up() || metrics.changed().await.is_err() {
                     return extent;
-                }
-                if metrics.changed().await.is_err() {
-                    return std::future::pending().await;
                 }
             }
         }

@@ -31,6 +31,11 @@ impl Heard {
         let mut last = self.0.lock();
         *last = (*last).max(Some(arrived));
     }
+
+    /// Whether it was less than `span` ago.
+    pub(crate) fn is_within(&self, span: Duration) -> bool {
+        self.0.lock().is_some_and(|last| last.elapsed() < span)
+    }
 }
 
 /// What keeps a group together for the next moment.

@@ -341,5 +341,5 @@ pub(super) async fn confirm(node: &Node, shards: &[u16]) -> Vec<(u16, u64)> {
 
 /// Waits for a while until the rows on this node go as far as an entry.
 async fn reached(host: &Host, index: u64) -> Option<Extent> {
-    tokio::time::timeout(CATCH_UP, host.shard.reached(index)).await.ok()
+    tokio::time::timeout(CATCH_UP, host.shard.reached(index)).await.ok()?
 }
