@@ -33,6 +33,7 @@ mod tests;
 pub use backups::Backups;
 pub use client_address::ForwardedHeader;
 pub use error::Problem;
+pub(crate) use nodes::{GroupView, LocalBody, NodeView};
 pub use planning::Planning;
 pub use routes::app;
 pub use session::{SIGNED_IN, sign_in_link};

@@ -15,4 +15,5 @@ pub use compose::ComposeError;
 pub(crate) use failure::FailureNote;
 pub(crate) use lock::DataLock;
 pub use lock::LockError;
+pub(crate) use place::network;
 pub use serve::{Note, ServeError, serve};

@@ -14,14 +14,13 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use self::{
-    overview::{FAILOVER, SPREAD, is_spread, items, until},
+    overview::{FAILOVER, SPREAD, eventually, is_spread, items, until},
     planner::{GO, PIVOT, answer},
     scripted_model::{Answer, ScriptedModel},
     server::{Server, Setup, free_port, models},
@@ -175,27 +174,6 @@ impl Drop for Started {
     }
 }
 
-/// Asks until the answer is a good one: while a leader is missing, requests are refused.
-async fn eventually(front: &Server, path: &str, is_so: impl Fn(&Value) -> bool, within: Duration) -> Value {
-    let deadline = Instant::now() + within;
-    loop {
-        let request = front.request(Method::GET, path).timeout(Duration::from_secs(10));
-        let told = match request.send().await {
-            Ok(answer) if answer.status().is_success() => {
-                let told: Value = answer.json().await.unwrap();
-                if is_so(&told) {
-                    return told;
-                }
-                told.to_string()
-            }
-            Ok(answer) => answer.text().await.unwrap_or_default(),
-            Err(error) => error.to_string(),
-        };
-        assert!(Instant::now() < deadline, "GET {path}: {told}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 /// The name of the node that owns a run.
 async fn owner(asked: &Setup, run: &str) -> String {
     let shown = asked.run(&["actors", "show", &format!("run/default/{run}"), "--json"]);
@@ -246,7 +224,7 @@ async fn a_plan_behind_the_balancer_survives_the_death_of_the_node_that_owns_it(
     let at_front = Setup::of(&directory.path().join("haproxy"), started.ports.free(FRONT));
     let balancer = started.balancer.take().expect("the README starts HAProxy");
     let front = Server::of(&at_front, balancer, token.trim());
-    eventually(&front, "/api/planning/runs", |_| true, FAILOVER).await;
+    eventually(&front, "/api/planning/runs", FAILOVER, |_| true).await;
     let run = front
         .create(&json!({ "idea": "A shared calendar that books repair cafes by itself", "config": {} }))
         .await;
@@ -265,8 +243,8 @@ async fn a_plan_behind_the_balancer_survives_the_death_of_the_node_that_owns_it(
             .any(|status| told["status"] == *status)
     };
     let path = format!("/api/planning/runs/{run}");
-    eventually(&front, &path, |_| true, FAILOVER).await;
-    let finished = eventually(&front, &path, is_over, PLAN).await;
+    eventually(&front, &path, FAILOVER, |_| true).await;
+    let finished = eventually(&front, &path, PLAN, is_over).await;
     assert_eq!(finished["status"], "completed", "{finished}");
     assert_eq!(finished["pivot_count"], 1);
 

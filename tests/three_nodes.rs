@@ -1,70 +1,32 @@
 //! Three real servers that are one cluster, of which one is killed.
-#![expect(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/node.rs"]
+mod node;
 #[path = "support/overview.rs"]
 mod overview;
 #[path = "support/server.rs"]
 mod server;
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use self::{
-    overview::{FAILOVER, SPREAD, items, until},
+    node::{SHARDS, node},
+    overview::{FAILOVER, SPREAD, accepted, eventually, items, until},
     server::{Server, Setup, free_port},
 };
 
-/// Shards of these clusters.
-const SHARDS: usize = 8;
-
 const IDEA: &str = "A shared calendar that books repair cafes by itself";
-
-/// A node, and where it is asked to take others in.
-fn node(directory: &Path, name: &str, seeds: &str) -> (Setup, String) {
-    let (raft, requests) = (free_port(), free_port());
-    let requests = format!("127.0.0.1:{requests}");
-    let setup = Setup::new(&directory.join(name))
-        .set("db.shards", &SHARDS.to_string())
-        // Nobody answers there, so a run stays where it is.
-        .set("ai.provider", "openai-compatible")
-        .set("ai.base-url", &format!("http://127.0.0.1:{}/v1", free_port()))
-        .set("ai.models.generator", "nobody")
-        .set("files.store", "shared-directory")
-        .set("files.path", directory.join("objects").to_str().unwrap())
-        .set("vector-index.store", "shared-directory")
-        .set("vector-index.path", directory.join("vectors").to_str().unwrap())
-        .set("cluster.name", name)
-        .set("cluster.raft-bind", &format!("127.0.0.1:{raft}"))
-        .set("cluster.requests-bind", &requests)
-        .set("cluster.seeds", seeds);
-    (setup, requests)
-}
 
 fn is_spread(told: &Value) -> bool {
     overview::is_spread(told, SHARDS)
 }
 
-/// Asks until the answer is a good one: what is refused while a leader is missing has had no effect.
-async fn eventually(server: &Server, method: Method, path: &str, body: Option<&Value>) -> Value {
-    let deadline = Instant::now() + FAILOVER;
-    loop {
-        let mut request = server.request(method.clone(), path).timeout(Duration::from_secs(10));
-        if let Some(body) = body {
-            request = request.json(body).header("idempotency-key", "after-the-kill");
-        }
-        let told = match request.send().await {
-            Ok(answer) if answer.status().is_success() => return answer.json().await.unwrap(),
-            Ok(answer) => answer.text().await.unwrap_or_default(),
-            Err(error) => error.to_string(),
-        };
-        assert!(Instant::now() < deadline, "{method} {path}: {told}: {}", server.log());
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+/// Reads a document as soon as it can be read.
+async fn read(server: &Server, path: &str) -> Value {
+    eventually(server, path, FAILOVER, |_| true).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -96,17 +58,17 @@ async fn three_servers_are_one_cluster_and_go_on_when_one_is_killed() {
     let run = two.create(&json!({ "idea": IDEA, "config": {} })).await;
     let path = format!("/api/planning/runs/{run}");
     for server in [&one, &two, &three] {
-        assert_eq!(eventually(server, Method::GET, &path, None).await["idea"], IDEA);
+        assert_eq!(read(server, &path).await["idea"], IDEA);
     }
 
     one.kill();
     for server in [&two, &three] {
-        assert_eq!(eventually(server, Method::GET, &path, None).await["idea"], IDEA);
+        assert_eq!(read(server, &path).await["idea"], IDEA);
     }
     let body = json!({ "idea": IDEA, "config": {} });
-    let other = eventually(&two, Method::POST, "/api/planning/runs", Some(&body)).await;
+    let other = accepted(&two, "/api/planning/runs", &body, "after-the-kill").await;
     let other = format!("/api/planning/runs/{}", other["id"].as_str().unwrap());
-    assert_eq!(eventually(&three, Method::GET, &other, None).await["idea"], IDEA);
+    assert_eq!(read(&three, &other).await["idea"], IDEA);
     let is_known = |told: &Value| {
         let nodes = items(told, "nodes");
         nodes.iter().any(|node| node["name"] == "one" && node["alive"] == false)
@@ -115,7 +77,7 @@ async fn three_servers_are_one_cluster_and_go_on_when_one_is_killed() {
 
     let one = first.start().await;
     until(&first, "the node is back", SPREAD, is_spread).await;
-    assert_eq!(eventually(&one, Method::GET, &other, None).await["idea"], IDEA);
+    assert_eq!(read(&one, &other).await["idea"], IDEA);
 
     // A node that is drained is left by everything, and tells load balancers so.
     let drained = second.run(&["cluster", "drain", "three", "--json"]);

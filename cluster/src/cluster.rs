@@ -27,6 +27,7 @@ pub use self::{
     listing::{Count, DatedListing, Listing, TenantQuery},
     network::{Endpoint, NetworkConfig},
     open_error::OpenError,
+    place::{Admission, AdmissionError, Founding, Unanswered},
     settings::Settings,
 };
 use self::{listing::classes, place::Place};
@@ -185,6 +186,7 @@ impl Cluster {
         self.0.place.as_ref()
     }
 
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn groups(&self) -> &Groups {
         &self.0.groups
     }

@@ -66,8 +66,8 @@ pub use backup::{Backup, BackupError, BackupFile, Contents, Existing, Manifest, 
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
-    Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, DatedListing, Endpoint, GroupStatus, Listing,
-    NetworkConfig, OnFatal, OpenError, Settings, Stores, TenantQuery,
+    Admission, AdmissionError, Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, DatedListing, Endpoint,
+    Founding, GroupStatus, Listing, NetworkConfig, OnFatal, OpenError, Settings, Stores, TenantQuery, Unanswered,
 };
 pub use cluster_derive::Message;
 pub use cluster_id::ClusterId;
@@ -81,8 +81,8 @@ pub use idempotency::IdempotencyKey;
 pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
 pub use interface::Interface;
 pub use members::{
-    Addresses, GroupOverview, Member, MemberError, MemberState, Move, MoveOutcome, NodeAddress, NodeOverview, Overview,
-    Role, Zone,
+    Addresses, GroupOverview, LocalGroup, LocalNode, LocalView, Member, MemberError, MemberState, Move, MoveOutcome,
+    NodeAddress, NodeOverview, Overview, Role, Silent, Zone,
 };
 pub use message::Message;
 pub use migration::{

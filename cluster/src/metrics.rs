@@ -1,5 +1,7 @@
 //! Names of the runtime's metrics, and its handles to them. Labels are bounded: class, outcome, bound; never an id or a
-//! tenant.
+//! tenant. A shard is a number below 256, or `meta`: their number is fixed when the cluster is founded.
+
+pub(crate) mod shards;
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
@@ -81,6 +83,21 @@ pub const RAFT_REFUSED_CALLS: &str = "cluster_raft_refused_calls_total";
 pub const RAFT_CONNECTIONS: &str = "cluster_raft_connections_total";
 /// Attempts to connect to other nodes that failed, by lane.
 pub const RAFT_DIAL_FAILURES: &str = "cluster_raft_dial_failures_total";
+
+/// Whether this node owns a shard, by shard: 1, or 0.
+pub const SHARD_LEADS: &str = "cluster_shard_leads";
+/// Term of the last election of a shard that this node knows of, by shard.
+pub const SHARD_TERM: &str = "cluster_shard_term";
+/// Epoch under which this node owns a shard, by shard; 0 if it does not.
+pub const SHARD_EPOCH: &str = "cluster_shard_epoch";
+/// Index of the last entry of a shard that is applied on this node, by shard.
+pub const SHARD_APPLIED: &str = "cluster_shard_applied_index";
+/// Index of the last entry of a shard in the log of this node, by shard.
+pub const SHARD_LAST: &str = "cluster_shard_last_index";
+/// Entries that the copy lacks which is furthest behind, by shard; 0 where this node does not lead.
+pub const SHARD_LAG: &str = "cluster_shard_lag_entries";
+/// Times that another node came to lead a shard than the one before, as this node saw it, by shard.
+pub const SHARD_MOVES: &str = "cluster_shard_moves_total";
 
 /// A bound that refused a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -390,6 +407,7 @@ fn describe() {
         Unit::Count,
         "Attempts to connect to other nodes that failed, by lane"
     );
+    shards::describe();
 }
 
 impl fmt::Debug for Metrics {

@@ -73,7 +73,9 @@ impl Recovery {
         }
         let settled = match Identity::read(&directory)? {
             Some(Identity::Settled(settled)) => settled,
-            Some(Identity::Joining { .. }) | None => return Err(RecoveryError::Alone(directory)),
+            Some(Identity::Founding { .. } | Identity::Joining { .. }) | None => {
+                return Err(RecoveryError::Alone(directory));
+            }
         };
         let rescue = Rescue::begin(&directory)?;
         let draft = Draft::begin(beside(&directory, "recovery-draft"))?;

@@ -20,7 +20,7 @@ mod tree;
 mod tests;
 
 pub(crate) use disk::{StateDisk, StateTrust};
-pub(crate) use file::{create_directory, replace, sync_all, sync_directory, sync_parent};
+pub(crate) use file::{create_directory, remove, replace, sync_all, sync_directory, sync_parent};
 pub(crate) use flusher::{Flusher, Limits as StateLimits};
 pub(crate) use image::{Image, ImageError, ImageReader, ImageWriter, Images};
 pub(crate) use memory::MemoryTree;

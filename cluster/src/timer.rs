@@ -24,8 +24,8 @@ const FIRING: usize = 256;
 /// Pause after a failed read, and before an alarm that met a full mailbox is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest sleep: the wall clock may be set forward meanwhile.
-const NAP: Duration = Duration::from_secs(3600);
+/// Longest sleep: the wall clock may be set forward meanwhile, and timers stand still while the machine is suspended.
+const NAP: Duration = Duration::from_secs(60);
 
 /// What is known of due alarms, by their entries in the index.
 #[derive(Debug, Default)]

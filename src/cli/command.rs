@@ -159,6 +159,9 @@ pub enum CliError {
     /// The certificates of a cluster could not be made.
     #[error(transparent)]
     Certs(#[from] nodes::CertsError),
+    /// A node did not found a cluster, or did not come into one.
+    #[error(transparent)]
+    Admission(#[from] cluster::AdmissionError),
     /// A node could not be made a cluster of its own.
     #[error(transparent)]
     Recovery(#[from] cluster::RecoveryError),
@@ -173,6 +176,7 @@ impl CliError {
         match self {
             Self::Config(_) | Self::Usage(_) => 2,
             Self::Serve(error) => error.exit_code(),
+            Self::Admission(error) if error.is_lasting() => 2,
             Self::Client(_)
             | Self::Models(_)
             | Self::File { .. }
@@ -182,6 +186,7 @@ impl CliError {
             | Self::Backup(_)
             | Self::Job(_)
             | Self::Certs(_)
+            | Self::Admission(_)
             | Self::Recovery(_)
             | Self::Unhealthy(_) => 1,
         }
@@ -226,7 +231,13 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
         }
         Command::Models(command) => Ok(models::run(&command, &load(&layers)?, output)?),
         Command::Config(command) => config::run(&command, &layers, output),
-        Command::Doctor(arguments) => doctor::run(&arguments, &load(&layers)?, output),
+        Command::Doctor(arguments) => {
+            let config = load(&layers)?;
+            let is_named = global.url.is_some() || environment.get("FOUNDATION_URL").is_some();
+            with_client(&global, &config, environment, async |client| {
+                doctor::run(&arguments, &config, client, is_named, output).await
+            })
+        }
         Command::Backup(arguments) => {
             let config = load(&layers)?;
             with_client(&global, &config, environment, async |client| {
@@ -243,6 +254,11 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
             })
         }
         Command::Cluster(nodes::Command::Certs(arguments)) => nodes::certs(&arguments, output),
+        Command::Cluster(nodes::Command::Init) => nodes::init(&load(&layers)?, output),
+        Command::Cluster(nodes::Command::Join(arguments)) => {
+            layers.flags.extend(arguments.seeds());
+            nodes::join(&arguments, &load(&layers)?, output)
+        }
         Command::Cluster(nodes::Command::UnsafeRecover(arguments)) => {
             nodes::unsafe_recover(&arguments, &load(&layers)?, output)
         }

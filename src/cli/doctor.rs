@@ -1,4 +1,8 @@
-//! `foundation doctor`: looks at this machine without a server, and says what would go wrong.
+//! `foundation doctor`: looks at this machine without a server, and says what would go wrong. A server that runs is asked
+//! what is wrong with its cluster.
+
+mod judgement;
+mod running;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -10,17 +14,17 @@ use std::{
 
 use clap::Args;
 use cluster::Severity;
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{command::CliError, output::Output};
+use super::{client::Client, command::CliError, output::Output};
 use crate::{
     config::Config,
     planes::ai::{
         Provider,
         models::{ModelFiles, Part},
     },
-    server::FailureNote,
-    server::{DataLock, migrations},
+    server::{self, DataLock, FailureNote, migrations},
 };
 
 /// Free space under which the server is likely to stop soon.
@@ -45,6 +49,9 @@ struct Check {
     name: &'static str,
     verdict: Verdict,
     detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 impl Check {
@@ -53,6 +60,14 @@ impl Check {
             name,
             verdict,
             detail: detail.into(),
+            next: None,
+        }
+    }
+
+    fn next(self, next: impl Into<String>) -> Self {
+        Self {
+            next: Some(next.into()),
+            ..self
         }
     }
 }
@@ -65,13 +80,30 @@ pub(super) struct Arguments {
     verify: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<(), CliError> {
+pub(super) async fn run(
+    arguments: &Arguments,
+    config: &Config,
+    client: &Client,
+    is_named: bool,
+    output: &Output,
+) -> Result<(), CliError> {
     let mut checks = vec![Check::new("version", Verdict::Good, env!("CARGO_PKG_VERSION"))];
     checks.push(migrations());
     checks.extend(data(&config.db.path));
     checks.extend(last_failure(&config.db.path));
     checks.extend(models(config));
     checks.push(port(config));
+    checks.extend(certificate(config));
+    let running = running::checks(client, is_named).await;
+    // What the server says of its certificate is said of the same one.
+    for check in running {
+        let is_said = checks
+            .iter()
+            .any(|said| said.name == check.name && said.detail == check.detail);
+        if !is_said {
+            checks.push(check);
+        }
+    }
     if arguments.verify {
         checks.extend(stored(config, output));
     }
@@ -83,7 +115,11 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
                 Verdict::Warning => "warning",
                 Verdict::Bad => "BAD",
             };
-            vec![check.name.to_owned(), verdict.to_owned(), check.detail.clone()]
+            let mut detail = check.detail.clone();
+            if let Some(next) = &check.next {
+                detail = format!("{detail}\n-> {next}");
+            }
+            vec![check.name.to_owned(), verdict.to_owned(), detail]
         })
         .collect();
     output.table(&checks, &["check", "verdict", "detail"], rows);
@@ -237,6 +273,19 @@ fn measure(mut file: &File) -> io::Result<Duration> {
     }
     times.sort_unstable();
     Ok(times[SYNCS / 2])
+}
+
+/// The certificate with which the node shows who it is to the others, if it is among others.
+fn certificate(config: &Config) -> Option<Check> {
+    match server::network(config) {
+        Ok(network) => judgement::certificate(network?.security.ends()?.as_millis(), Timestamp::now()),
+        Err(error) => {
+            let check = Check::new("certificate", Verdict::Bad, error.to_string());
+            Some(check.next(
+                "make one with `foundation cluster certs`, and set cluster.ca-file, certificate-file and key-file",
+            ))
+        }
+    }
 }
 
 fn models(config: &Config) -> Vec<Check> {

@@ -1,12 +1,14 @@
 //! The nodes of the cluster, for its operator: `/api/cluster`.
 
 mod answer;
+mod local;
 
 use actix_web::{HttpResponse, http::header, web};
 use cluster::{MemberState, NodeId};
 use serde_json::json;
 
 use self::answer::OverviewBody;
+pub(crate) use self::local::{GroupView, LocalBody, NodeView};
 use super::{caller::Caller, error::Problem, state::Gateway};
 
 type Shared = web::Data<Gateway>;
@@ -23,6 +25,14 @@ pub(crate) async fn overview(caller: Caller, gateway: Shared) -> Answer {
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(OverviewBody::new(gateway.cluster.node_id(), overview)))
+}
+
+/// `GET /node`: what this node sees by itself. It asks nobody, so it answers where the cluster as a whole cannot.
+pub(crate) async fn local(caller: Caller, gateway: Shared) -> Answer {
+    caller.operates(FOR_OPERATORS)?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(LocalBody::from(gateway.cluster.look()?)))
 }
 
 /// `POST /nodes/{id}/drain`: everything moves away from the node, as far as others can take it.

@@ -67,6 +67,7 @@ fn cluster(config: &mut ServiceConfig) {
     let at = |path: &str| web::resource(format!("/api/cluster{path}"));
     config
         .service(at("").route(web::get().to(nodes::overview)))
+        .service(at("/node").route(web::get().to(nodes::local)))
         .service(at("/nodes/{id}/drain").route(web::post().to(nodes::drain)))
         .service(at("/nodes/{id}/up").route(web::post().to(nodes::up)))
         .service(at("/nodes/{id}/remove").route(web::post().to(nodes::remove)));

@@ -11,7 +11,7 @@ use crate::config::{Config, NodePlace, Protection};
 /// # Errors
 ///
 /// Fails when a certificate cannot be used.
-pub(super) fn network(config: &Config) -> Result<Option<NetworkConfig>, CertificateError> {
+pub(crate) fn network(config: &Config) -> Result<Option<NetworkConfig>, CertificateError> {
     let place = config
         .cluster
         .place()

@@ -28,7 +28,7 @@ const ACTORS: usize = 1000;
 const SLOTS: usize = 100;
 /// Bytes of a stored key, and of what surrounds a value.
 const OVERHEAD: usize = 50;
-/// What the log of a node may hold before a snapshot is made.
+/// What the files of a node's log may take.
 const LOG_BOUND: u64 = 512 << 20;
 /// Times the live data that the disk may hold beside the log.
 const FACTOR: u64 = 8;

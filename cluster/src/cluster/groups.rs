@@ -7,6 +7,7 @@ use super::{GroupStatus, elsewhere::Elsewhere};
 use crate::testing::SimulatedGroups;
 use crate::{
     consensus::{self, Copies, Engine},
+    members::{LocalGroup, local_group},
     peers::Service,
     shard::Shard,
 };
@@ -76,6 +77,19 @@ impl Groups {
             Self::Elsewhere(_) => None,
             #[cfg(feature = "testing")]
             Self::Simulated(_) => None,
+        }
+    }
+
+    /// The groups of an engine as this node sees them; without voters where nobody has added it.
+    pub(super) fn look(&self) -> Vec<LocalGroup> {
+        match self {
+            Self::Engine(engine) => {
+                let groups = (0..).map_while(|number| engine.group(number));
+                groups.map(|group| local_group(group)).collect()
+            }
+            Self::Elsewhere(_) => Vec::new(),
+            #[cfg(feature = "testing")]
+            Self::Simulated(_) => Vec::new(),
         }
     }
 

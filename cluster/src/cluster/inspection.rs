@@ -6,6 +6,7 @@ use super::Cluster;
 use crate::{
     ActorError, ActorId, ActorStatus, LiveActor, ReadToken, Result, SlowTurn, StoredValue, TenantId,
     address::Address,
+    metrics::shards,
     remote::{Inspect, Live, Passivate, Values},
     router::Node,
     storage,
@@ -112,7 +113,7 @@ impl Cluster {
         self.0.node.watch.slow_turns()
     }
 
-    /// Sets the gauges that are looked at rather than counted: outboxes, logs, snapshots. To be called before metrics are
+    /// Sets the gauges that are looked at rather than counted: outboxes, logs, snapshots, shards. To be called before metrics are
     /// read.
     pub fn sample_metrics(&self) {
         let (node, groups) = (&self.0.node, self.0.groups.status());
@@ -121,6 +122,9 @@ impl Cluster {
             groups.iter().map(|group| group.log_bytes).sum(),
             groups.iter().map(|group| group.snapshot_bytes).sum(),
         );
+        for group in self.0.groups.look() {
+            shards::sampled(&group);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The nodes of a cluster, as operators see and change them.
 
 use crate::{
-    ActorError, Cluster, Member, MemberState, NodeId, Overview, Result,
+    ActorError, Cluster, LocalView, Member, MemberState, NodeId, Overview, Result,
     members::{MendError, Registrar},
 };
 
@@ -36,6 +36,22 @@ impl Cluster {
         Ok(self.registrar()?.overview().await?)
     }
 
+    /// What this node sees of itself and of the others, without asking anybody.
+    ///
+    /// # Errors
+    /// `cluster.alone` on a node that is a cluster of its own.
+    pub fn look(&self) -> Result<LocalView> {
+        let place = self.place().ok_or_else(alone)?;
+        let mut groups = self.0.groups.look();
+        // One that nobody has added this node to knows nothing.
+        groups.retain(|group| !group.voters.is_empty());
+        Ok(LocalView {
+            groups,
+            leaderless: self.unowned(),
+            ..place.look()
+        })
+    }
+
     /// Gives a node another state: [`Draining`](MemberState::Draining) moves everything away from it,
     /// [`Up`](MemberState::Up) takes it back, [`Removing`](MemberState::Removing) drains it and takes it out for good.
     ///
@@ -47,12 +63,14 @@ impl Cluster {
     }
 
     fn registrar(&self) -> Result<&Registrar> {
-        let place = self.place().ok_or_else(|| {
-            ActorError::unsupported(
-                "cluster.alone",
-                "this node is a cluster of its own: it has no [cluster] section",
-            )
-        })?;
+        let place = self.place().ok_or_else(alone)?;
         Ok(&place.registrar)
     }
+}
+
+fn alone() -> ActorError {
+    ActorError::unsupported(
+        "cluster.alone",
+        "this node is a cluster of its own: it has no [cluster] section",
+    )
 }

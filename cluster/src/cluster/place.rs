@@ -1,5 +1,6 @@
 //! A node among others: how it comes to its number, and what connects it.
 
+mod admission;
 mod kept;
 mod whose;
 
@@ -11,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use self::admission::{Admission, AdmissionError, Founding, Unanswered};
 pub(super) use self::whose::lone_node;
 use self::{
     kept::Kept,
@@ -22,10 +24,13 @@ use super::{
     switchboard::{About, Later, Switchboard, Topic},
 };
 use crate::{
-    Role,
+    Role, Security,
     consensus::{Engine, EngineConfig, Stores},
     host::Host,
-    members::{FORMAT, Identity, Introduction, MendError, Registrar, RegistrarParts, Table},
+    members::{
+        FORMAT, Identity, Introduction, LocalNode, LocalView, Member, MendError, Registrar, RegistrarParts, Silent,
+        Table,
+    },
     peers::{Neighbours, NodeId},
     raft_plane::RaftPlane,
     remote::Remote,
@@ -42,6 +47,7 @@ pub(crate) struct Place {
     kept: Kept,
     switchboard: Arc<Switchboard>,
     requests: Arc<RequestPlane>,
+    security: Security,
     closing: CancellationToken,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
@@ -142,6 +148,7 @@ impl Place {
             kept,
             switchboard,
             requests: Arc::new(requests),
+            security: network.security.clone(),
             closing: CancellationToken::new(),
             tasks: Mutex::default(),
         };
@@ -173,6 +180,37 @@ impl Place {
     fn follow(&self, node: NodeId) {
         let table = self.registrar.table();
         set_peers(node, &table.borrow(), self.kept.raft(), &self.requests);
+    }
+
+    /// What this node sees without asking anybody, but for its groups and the shards that nobody leads.
+    pub(super) fn look(&self) -> LocalView {
+        let table = self.registrar.table();
+        let table = table.borrow();
+        let this = self.registrar.node();
+        let node = |member: &Member| {
+            let silence = self.requests.silence(member.id);
+            let trouble = self.kept.raft().and_then(|raft| raft.trouble(member.id));
+            LocalNode {
+                id: member.id,
+                name: member.name.clone(),
+                role: member.role,
+                state: member.state,
+                format: member.format,
+                requests: member.addresses.requests.clone(),
+                raft: member.addresses.raft.clone(),
+                silence: silence.map(|(since, reason)| Silent { since, reason }),
+                raft_trouble: trouble,
+            }
+        };
+        LocalView {
+            cluster: self.registrar.cluster(),
+            node: this,
+            format: FORMAT,
+            certificate_ends: self.security.ends(),
+            nodes: table.present().map(node).collect(),
+            groups: Vec::new(),
+            leaderless: Vec::new(),
+        }
     }
 
     fn run(&self, runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) {

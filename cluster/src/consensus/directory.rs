@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::engine::OpenError;
-use crate::store::{create_directory, replace};
+use crate::store::{create_directory, replace, sync_directory};
 
 /// The only format there is so far.
 pub(crate) const VERSION: u32 = 1;
@@ -35,6 +35,9 @@ impl DataDirectory {
             .open(path.join("lock"))
             .map_err(io)?;
         let directory = Self::locked(path, lock)?;
+        // A process that was killed between giving a snapshot its name and syncing that leaves a name which the next power
+        // loss takes back; the log is purged behind the snapshots that are found.
+        sync_directory(&directory.snapshots()).map_err(io)?;
         let stored = match format(path)? {
             Some(shards) => shards,
             None => {

@@ -34,7 +34,7 @@ use super::retention::{Retention, RetentionLimits};
 use super::steward::Steward;
 use super::types::{LogId, Types};
 use crate::lease::Lease;
-use crate::metrics::ENTRY;
+use crate::metrics::{ENTRY, shards};
 use crate::peers::{NodeId, Peers};
 use crate::shard::{Confirmation, Epoch, Extent, Leader, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
@@ -172,6 +172,7 @@ impl Group {
                 log: log.clone(),
                 limits: retention,
             },
+            moves: shards::moves(shard_of(group)),
             stop: stop.clone(),
             on_fatal,
         };
@@ -265,7 +266,7 @@ impl Group {
             .last_applied
             .map(|applied| applied.index);
         GroupStatus {
-            shard: self.group.checked_sub(1).and_then(|shard| u16::try_from(shard).ok()),
+            shard: shard_of(self.group),
             epoch: self.ownership.current(),
             applied,
             last: self.log.last().map(|last| last.index),
@@ -326,6 +327,11 @@ impl Group {
     }
 }
 
+/// The shard that a group is; none for the meta group.
+fn shard_of(group: u32) -> Option<u16> {
+    group.checked_sub(1).and_then(|shard| u16::try_from(shard).ok())
+}
+
 async fn join(task: Option<JoinHandle<()>>, name: &'static str) {
     if let Some(task) = task
         && task.await.is_err()
@@ -336,10 +342,7 @@ async fn join(task: Option<JoinHandle<()>>, name: &'static str) {
 
 impl Shard for Group {
     fn number(&self) -> u16 {
-        self.group
-            .checked_sub(1)
-            .and_then(|shard| u16::try_from(shard).ok())
-            .unwrap_or(u16::MAX)
+        shard_of(self.group).unwrap_or(u16::MAX)
     }
 
     fn ownership(&self) -> watch::Receiver<Option<Epoch>> {
@@ -402,7 +405,8 @@ impl Shard for Group {
                 metrics.borrow_and_update();
                 let extent = self.extent().filter(|extent| extent.applied >= index);
                 // A copy that was taken out of the group may never hear of it.
-                let is_kept_up = || self.ownership.current().is_some() || self.heard.is_within(LEASE);
+                let is_kept_up =
+                    || self.ownership.current().is_some() || self.heard.ago().is_some_and(|ago| ago < LEASE);
                 if extent.is_some() || !is_kept_up() || metrics.changed().await.is_err() {
                     return extent;
                 }

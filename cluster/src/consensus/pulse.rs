@@ -32,9 +32,9 @@ impl Heard {
         *last = (*last).max(Some(arrived));
     }
 
-    /// Whether it was less than `span` ago.
-    pub(crate) fn is_within(&self, span: Duration) -> bool {
-        self.0.lock().is_some_and(|last| last.elapsed() < span)
+    /// How long ago that was.
+    pub(crate) fn ago(&self) -> Option<Duration> {
+        self.0.lock().map(|last| last.elapsed())
     }
 }
 

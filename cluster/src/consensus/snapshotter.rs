@@ -12,7 +12,8 @@ use super::log::Pressure;
 pub(crate) struct LogLimits {
     /// A group takes a snapshot when its log is longer than this, and than half the shard.
     pub(crate) group_bytes: u64,
-    /// The group with the longest log takes one when all logs together are longer than this.
+    /// The group with the longest log takes one when all logs together are longer than this. Their files take up to twice
+    /// as much: a journal that is not a table yet, and entries that are purged and not gone yet.
     pub(crate) node_bytes: u64,
 }
 
@@ -20,7 +21,7 @@ impl Default for LogLimits {
     fn default() -> Self {
         Self {
             group_bytes: 64 << 20,
-            node_bytes: 512 << 20,
+            node_bytes: 256 << 20,
         }
     }
 }

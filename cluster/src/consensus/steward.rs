@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::Counter;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{RaftMetrics, ServerState};
 use tokio::sync::{oneshot, watch};
@@ -35,6 +36,8 @@ pub(crate) struct Steward {
     pub(crate) heard: Arc<Heard>,
     pub(crate) standing: watch::Sender<Standing>,
     pub(crate) retention: Retention,
+    /// Counts the leaders that another node was before.
+    pub(crate) moves: Counter,
     pub(crate) stop: CancellationToken,
     pub(crate) on_fatal: OnFatal,
 }
@@ -78,12 +81,18 @@ impl Steward {
     /// Sees who leads and who belongs to the group, and lets the members hear from each other.
     async fn observe(&self) -> Ended {
         let mut metrics = self.raft.server_metrics();
+        let mut last = None;
         loop {
             let (pulse, standing) = {
                 let metrics = metrics.borrow_watched();
                 (Pulse::of(&metrics, &self.heard), Standing::of(&metrics))
             };
             self.raft.runtime_config().tick(pulse == Pulse::Search);
+            if let Some(leader) = standing.leader
+                && last.replace(leader).is_some_and(|last| last != leader)
+            {
+                self.moves.increment(1);
+            }
             self.standing.send_if_modified(|told| {
                 let is_new = *told != standing;
                 *told = standing;

@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
 
-use super::{control::Control, messages::GroupReport, placement::Action};
+use super::{control::Control, local_view::LocalGroup, messages::GroupReport, placement::Action};
 use crate::{
     consensus::{ChangeError, Engine, Group},
     peers::NodeId,
+    shard::Shard,
 };
 
 /// The groups of this node's engine, the meta group first.
@@ -58,6 +59,37 @@ fn report(group: &Group) -> GroupReport {
         applied: status.applied,
         last: status.last,
         lag: group.lag(),
+    }
+}
+
+/// The group as this node sees it; without voters if nobody has added this node to it.
+pub(crate) fn local_group(group: &Group) -> LocalGroup {
+    let GroupReport {
+        shard,
+        term,
+        leader,
+        voters,
+        learners,
+        is_changing,
+        epoch,
+        applied,
+        last,
+        lag,
+    } = report(group);
+    let lease = epoch.and_then(|_| group.lease().left());
+    LocalGroup {
+        shard,
+        term,
+        leader,
+        voters,
+        learners,
+        is_changing,
+        epoch,
+        applied,
+        last,
+        lag: lag.unwrap_or_default(),
+        heard: group.heard().ago(),
+        lease,
     }
 }
 

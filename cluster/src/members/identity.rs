@@ -10,7 +10,12 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::{cluster_id::ClusterId, node_name::NodeName, peers::NodeId, store::replace};
+use crate::{
+    cluster_id::ClusterId,
+    node_name::NodeName,
+    peers::NodeId,
+    store::{remove, replace},
+};
 
 /// The only form of the file there is so far.
 const VERSION: u32 = 1;
@@ -32,6 +37,12 @@ pub(crate) enum IdentityError {
 /// Whose a data directory is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Identity {
+    /// It is to found a cluster of this id, and becomes its first node when it is served.
+    Founding {
+        name: NodeName,
+        token: Uuid,
+        cluster: ClusterId,
+    },
     /// It asked, or is about to ask, to join a cluster. Asking again under the same token gives the same number.
     Joining { name: NodeName, token: Uuid },
     /// It is a node of a cluster.
@@ -74,16 +85,25 @@ impl Identity {
         replace(&path, self.render().as_bytes()).map_err(|source| IdentityError::File { path, source })
     }
 
+    /// Takes back what a directory says, durably.
+    pub(crate) fn forget(directory: &Path) -> Result<(), IdentityError> {
+        let path = directory.join(FILE);
+        remove(&path).map_err(|source| IdentityError::File { path, source })
+    }
+
     /// The name of the node.
     pub(crate) fn name(&self) -> &NodeName {
         match self {
-            Self::Joining { name, .. } => name,
+            Self::Founding { name, .. } | Self::Joining { name, .. } => name,
             Self::Settled(settled) => &settled.name,
         }
     }
 
     fn render(&self) -> String {
         match self {
+            Self::Founding { name, token, cluster } => {
+                format!("version {VERSION}\nstate founding\nname {name}\ntoken {token}\ncluster {cluster}\n")
+            }
             Self::Joining { name, token } => {
                 format!("version {VERSION}\nstate joining\nname {name}\ntoken {token}\n")
             }
@@ -129,17 +149,25 @@ fn parse(path: &Path, text: &str) -> Result<Identity, IdentityError> {
         .parse()
         .map_err(|_| damaged("the name of the node is not lawful"))?;
     let token = field("token")?.parse().map_err(|_| damaged("its token is no UUID"))?;
+    let cluster = || {
+        let id = field("cluster")?.parse().map(ClusterId::new);
+        id.map_err(|_| damaged("the id of the cluster is no UUID"))
+    };
     let origin = match field("state")? {
+        "founding" => {
+            return Ok(Identity::Founding {
+                name,
+                token,
+                cluster: cluster()?,
+            });
+        }
         "joining" => return Ok(Identity::Joining { name, token }),
         "founded" => Origin::Founded,
         "joined" => Origin::Joined,
         _ => return Err(damaged("its state is not known")),
     };
     Ok(Identity::Settled(Settled {
-        cluster: field("cluster")?
-            .parse()
-            .map(ClusterId::new)
-            .map_err(|_| damaged("the id of the cluster is no UUID"))?,
+        cluster: cluster()?,
         node: field("node")?
             .parse()
             .map(NodeId::new)
@@ -156,11 +184,12 @@ mod tests {
 
     use super::*;
 
-    fn identities() -> [Identity; 3] {
+    fn identities() -> [Identity; 4] {
         let (name, token) = (NodeName::new("a").unwrap(), Uuid::from_u128(7));
+        let cluster = ClusterId::new(Uuid::from_u128(9));
         let settled = |origin| {
             Identity::Settled(Settled {
-                cluster: ClusterId::new(Uuid::from_u128(9)),
+                cluster,
                 node: NodeId::new(3),
                 name: name.clone(),
                 token,
@@ -174,6 +203,7 @@ mod tests {
             },
             settled(Origin::Founded),
             settled(Origin::Joined),
+            Identity::Founding { name, token, cluster },
         ]
     }
 
@@ -184,6 +214,10 @@ mod tests {
         for identity in identities() {
             identity.write(directory.path()).unwrap();
             assert_eq!(Identity::read(directory.path()).unwrap(), Some(identity));
+        }
+        for _ in 0..2 {
+            Identity::forget(directory.path()).unwrap();
+            assert_eq!(Identity::read(directory.path()).unwrap(), None);
         }
     }
 

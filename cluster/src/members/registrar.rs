@@ -155,6 +155,11 @@ impl Registrar {
         self.node
     }
 
+    /// The cluster it belongs to.
+    pub(crate) fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
     /// The nodes there are, whenever that changes.
     pub(crate) fn table(&self) -> watch::Receiver<Table> {
         self.table.subscribe()

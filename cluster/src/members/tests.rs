@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use self::ground::{Ground, Place};
 use super::{
-    join::{self, Seeds},
+    join::{self, Seeds, Silence, Unjoined},
     messages::{Joined, Refusal},
     node::{Addresses, MemberState, NodeAddress, Role},
     overview::{MoveOutcome, Overview},
@@ -68,16 +68,25 @@ struct World {
     nodes: Vec<Arc<Registrar>>,
 }
 
+/// What a seed that is not there answers.
+fn nobody() -> Silence {
+    Silence {
+        reason: "nobody is there".to_owned(),
+        may_be_done: false,
+        is_lasting: false,
+    }
+}
+
 /// Seeds are the nodes of a world, by the number in their address.
 impl Seeds for World {
-    fn ask(&self, seed: &NodeAddress, request: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, String>> {
+    fn ask(&self, seed: &NodeAddress, request: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, Silence>> {
         let number = seed.as_str().trim_start_matches("node-").trim_end_matches(":1");
         let node = id(number.parse().unwrap());
         let found = self.nodes.iter().find(|registrar| registrar.node == node);
         let found = found.filter(|_| !self.ground.is_dead(node));
         match found.and_then(|registrar| registrar.admit(&request)) {
             Some(answer) => answer.map(Ok).boxed(),
-            None => async { Err("nobody is there".to_owned()) }.boxed(),
+            None => async { Err(nobody()) }.boxed(),
         }
     }
 }
@@ -213,6 +222,43 @@ async fn one_node_grows_to_three_and_shrinks_back_to_one() {
         matches!(last, Err(MendError::Refused(Refusal::Needed { .. }))),
         "{last:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_not_answered_says_so_at_its_deadline() {
+    let world = World::founded(1).await;
+    let seed = |number: u64| NodeAddress::new(&format!("node-{number}:1")).unwrap();
+    let within = Duration::from_secs(7);
+    let began = Instant::now();
+    let asked = join::join_within(&world, &[seed(8), seed(9)], introduction("node-2", 2), None, within).await;
+    let seeds = [seed(8), seed(9)].map(|seed| (seed, nobody())).to_vec();
+    let may_be_in = false;
+    assert_eq!(asked, Err(Unjoined::Unanswered { seeds, may_be_in }));
+    assert!(began.elapsed() <= within, "{:?}", began.elapsed());
+    for _ in 0..2 {
+        let asked = join::join_within(&world, &[seed(8), seed(1)], introduction("node-2", 2), None, within).await;
+        assert_eq!(asked.unwrap().node, id(2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_refused_hears_why_at_once() {
+    let world = World::founded(1).await;
+    let seeds = [NodeAddress::new("node-1:1").unwrap()];
+    let began = Instant::now();
+    let ask = async |node, cluster| join::join_within(&world, &seeds, node, cluster, Duration::from_secs(9)).await;
+    let taken = ask(introduction("node-1", 2), None).await.unwrap_err();
+    let Unjoined::Refused(refusal) = taken else {
+        panic!("{taken:?}");
+    };
+    assert!(refusal.to_string().contains("the name node-1 is taken"), "{refusal}");
+    let other = Some(ClusterId::new(Uuid::from_u128(77)));
+    let foreign = ask(introduction("node-2", 2), other).await.unwrap_err();
+    assert!(
+        matches!(foreign, Unjoined::Refused(Refusal::OtherCluster { .. })),
+        "{foreign:?}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -244,6 +244,14 @@ impl Link {
         taken
     }
 
+    /// Why there was no connection lately, if one was wanted.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let state = self.state.lock();
+        let down = state.down.as_ref()?;
+        let is_late = |until: Instant| until.elapsed() > self.limits.greeting + self.limits.pause_max;
+        (!down.until.is_some_and(is_late)).then(|| down.reason.clone())
+    }
+
     /// How many calls wait to be written.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {

@@ -114,6 +114,12 @@ impl RaftPlane {
         Arc::new(RaftPeers(Arc::clone(&self.context)))
     }
 
+    /// Why the heartbeats of the groups did not reach a node lately, if they did not.
+    pub(crate) fn trouble(&self, node: NodeId) -> Option<String> {
+        let link = self.context.table.link(node, Lane::Heartbeat).ok()?;
+        link.trouble()
+    }
+
     #[cfg(test)]
     pub(super) fn link(&self, node: NodeId, lane: Lane) -> Arc<Link> {
         self.context.table.link(node, lane).expect("the test has set the peer")

@@ -3,10 +3,10 @@
 //! The node with the lower id dials, so that there is one connection. The other one dials only if it was not dialled for a
 //! while, which happens when its own address has changed. Should both dial, the connection of the lower id stays.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::session::{End, Session};
@@ -31,6 +31,8 @@ struct State {
     session: Option<Arc<Session>>,
     /// What the last dialling said, if it was after the last session.
     trouble: Option<String>,
+    /// When calls could be made last, before the present session; at first, when it became a peer.
+    carried: Instant,
 }
 
 impl Peer {
@@ -46,6 +48,7 @@ impl Peer {
                 name,
                 session: None,
                 trouble: None,
+                carried: Instant::now(),
             }),
         }
     }
@@ -77,6 +80,14 @@ impl Peer {
         Err(trouble.unwrap_or("it was not reached yet").to_owned())
     }
 
+    /// For how long no calls could be made, and why; nothing if they can.
+    pub(crate) fn silence(&self) -> Option<(Duration, String)> {
+        let reason = self.live().err()?;
+        let state = self.state.lock();
+        let last = state.session.as_ref().and_then(|session| session.carried_until());
+        Some((last.unwrap_or(state.carried).elapsed(), reason))
+    }
+
     /// The session, also one that is not up yet.
     pub(crate) fn session(&self) -> Option<Arc<Session>> {
         let state = self.state.lock();
@@ -95,6 +106,9 @@ impl Peer {
                 return Err(Taken);
             }
             state.trouble = None;
+            if let Some(before) = before.filter(|before| before.ready.is_cancelled()) {
+                state.carried = before.carried_until().unwrap_or_else(Instant::now);
+            }
             state.session.replace(Arc::clone(session))
         };
         if let Some(before) = &before {

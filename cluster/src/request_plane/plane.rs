@@ -151,6 +151,11 @@ impl RequestPlane {
         }
     }
 
+    /// For how long a node cannot be called, and why; nothing if it can.
+    pub(crate) fn silence(&self, node: NodeId) -> Option<(Duration, String)> {
+        self.plane.peer(node)?.silence()
+    }
+
     /// Every peer, and why it cannot be called, if it cannot.
     #[cfg(test)]
     pub(crate) fn reach(&self) -> BTreeMap<NodeId, Result<(), String>> {

@@ -135,6 +135,7 @@ pub(crate) struct Session {
     gateways: OnceLock<Gateways>,
     dealt: AtomicU64,
     told: AtomicU64,
+    ended_at: OnceLock<Instant>,
     state: Mutex<State>,
 }
 
@@ -192,6 +193,7 @@ impl Session {
             gateways: OnceLock::new(),
             dealt: AtomicU64::new(0),
             told: AtomicU64::new(0),
+            ended_at: OnceLock::new(),
             state: Mutex::default(),
         })
     }
@@ -207,6 +209,11 @@ impl Session {
         self.ready.is_cancelled() && !self.ended.is_cancelled()
     }
 
+    /// When it has ended, if it ever carried calls.
+    pub(crate) fn carried_until(&self) -> Option<Instant> {
+        self.ended_at.get().copied().filter(|_| self.ready.is_cancelled())
+    }
+
     /// Why it has ended, if it has.
     pub(crate) fn why_ended(&self) -> Option<End> {
         self.state.lock().end
@@ -220,6 +227,8 @@ impl Session {
                 return;
             }
             state.end = Some(end);
+            // It ends once.
+            let _ = self.ended_at.set(Instant::now());
             std::mem::take(&mut state.calls)
         };
         self.ended.cancel();

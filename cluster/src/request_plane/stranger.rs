@@ -25,6 +25,8 @@ pub(crate) enum AddressError {
         address: String,
         /// Why.
         reason: String,
+        /// Whether it will be the same the next time, as long as nobody changes anything.
+        is_lasting: bool,
     },
     /// It may have been served.
     #[error("{address} did not answer: {reason}")]
@@ -34,6 +36,28 @@ pub(crate) enum AddressError {
         /// Why.
         reason: String,
     },
+}
+
+impl AddressError {
+    /// Whether it will be the same the next time, as long as nobody changes anything.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::NotSent { is_lasting, .. } => *is_lasting,
+            Self::NoAnswer { .. } => false,
+        }
+    }
+
+    /// What happened, without the address.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::NotSent { reason, .. } | Self::NoAnswer { reason, .. } => reason,
+        }
+    }
+
+    /// Whether the request may have been served nevertheless.
+    pub(crate) fn may_be_served(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. })
+    }
 }
 
 /// Why a conversation ended early.
@@ -51,6 +75,57 @@ enum Fault {
     TooLarge,
 }
 
+impl Fault {
+    /// Whether it will be the same the next time, as long as nobody changes anything.
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::Channel(ChannelError::Connect(_)) => false,
+            Self::Channel(ChannelError::Handshake(error)) | Self::Hello(HelloError::Io(error)) | Self::Io(error) => {
+                is_of_tls(error)
+            }
+            Self::Channel(
+                ChannelError::Plaintext { .. }
+                | ChannelError::PlaintextListener(_)
+                | ChannelError::Names(_)
+                | ChannelError::OtherNode { .. },
+            )
+            | Self::Hello(HelloError::Magic | HelloError::Version(_) | HelloError::Garbled)
+            | Self::TooLarge => true,
+            Self::Refused(refusal) => match refusal {
+                Refusal::Version(_)
+                | Refusal::Garbled
+                | Refusal::Cluster
+                | Refusal::Cookie
+                | Refusal::Node(_)
+                | Refusal::Certificate => true,
+                // It may still be starting.
+                Refusal::Unknown | Refusal::Connected | Refusal::Busy => false,
+            },
+        }
+    }
+
+    /// It in words, with what is probably behind it.
+    fn told(&self, security: &Security) -> String {
+        let is_secured = matches!(security, Security::Certificates(_));
+        let is_cut = matches!(self, Self::Hello(HelloError::Io(_)));
+        let hint = if matches!(self, Self::Channel(ChannelError::Handshake(_))) || (is_cut && is_secured) {
+            ": do both nodes have certificates of the same CA?"
+        } else if is_cut {
+            ": does it have certificates, which this node has not?"
+        } else if matches!(self, Self::Hello(HelloError::Magic)) {
+            ": is it the address for requests of a node?"
+        } else {
+            ""
+        };
+        format!("{self}{hint}")
+    }
+}
+
+/// Whether an error is what rustls says, not that the connection broke.
+fn is_of_tls(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
 /// Asks the node at an address, without being one. Any node of the CA may answer.
 pub(crate) async fn call_address(
     security: &Security,
@@ -61,9 +136,10 @@ pub(crate) async fn call_address(
 ) -> Result<Bytes, AddressError> {
     let deadline = Instant::now() + within;
     let late = || "the deadline passed".to_owned();
-    let not_sent = |reason| AddressError::NotSent {
+    let not_sent = |reason, is_lasting| AddressError::NotSent {
         address: address.to_owned(),
         reason,
+        is_lasting,
     };
     let no_answer = |reason| AddressError::NoAnswer {
         address: address.to_owned(),
@@ -81,8 +157,8 @@ pub(crate) async fn call_address(
     };
     let introduced = timeout_at(deadline.min(Instant::now() + bounds.handshake), introduction).await;
     let mut stream = introduced
-        .map_err(|_| not_sent(late()))?
-        .map_err(|fault| not_sent(fault.to_string()))?;
+        .map_err(|_| not_sent(late(), false))?
+        .map_err(|fault| not_sent(fault.told(security), fault.is_lasting()))?;
     let conversation = async {
         stream.write_all(&request).await?;
         stream.flush().await?;
@@ -95,8 +171,8 @@ pub(crate) async fn call_address(
     match timeout_at(deadline, conversation).await {
         Ok(Ok(answer)) => Ok(answer),
         // Whoever refuses has not looked at it.
-        Ok(Err(fault @ Fault::Refused(_))) => Err(not_sent(fault.to_string())),
-        Ok(Err(fault)) => Err(no_answer(fault.to_string())),
+        Ok(Err(fault @ Fault::Refused(_))) => Err(not_sent(fault.told(security), fault.is_lasting())),
+        Ok(Err(fault)) => Err(no_answer(fault.told(security))),
         Err(_) => Err(no_answer(late())),
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn adopt(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Removes a file durably; a missing one is no error.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Ok(()) => sync_parent(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -155,7 +155,7 @@ impl TestNodesBuilder {
         let nodes = TestNodes {
             network,
             disks,
-            clock: Arc::default(),
+            clocks: ids.iter().map(|_| Arc::default()).collect(),
             fatal: Fatal::default(),
             nodes: Mutex::new(ids.iter().map(|_| None).collect()),
             restarts: AtomicU64::new(0),
@@ -188,7 +188,7 @@ pub struct TestNodes {
     settings: TestNodesBuilder,
     network: Network,
     disks: Disks,
-    clock: Arc<TestClock>,
+    clocks: Vec<Arc<TestClock>>,
     fatal: Fatal,
     nodes: Mutex<Vec<Option<Cluster>>>,
     restarts: AtomicU64,
@@ -215,8 +215,9 @@ impl TestNodes {
     async fn open(&self, node: NodeId) -> Result<Cluster, OpenError> {
         let TestNodesBuilder { seed, bounds, .. } = &self.settings;
         let fatal = Arc::clone(&self.fatal);
+        let clock = &self.clocks[place(node)];
         let config = ClusterConfig {
-            clock: Arc::<TestClock>::clone(&self.clock),
+            clock: Arc::<TestClock>::clone(clock),
             bounds: bounds.clone(),
             shards: self.settings.shards,
             seed: Some(seed.wrapping_mul(1000) + self.restarts.load(Ordering::Relaxed) * 100 + node.get()),
@@ -238,7 +239,7 @@ impl TestNodes {
         let builder = builder.neighbours(neighbours);
         match &self.disks {
             Disks::Simulated(disk) => {
-                let groups = SimulatedGroups::open(disk, node, &Handle::current(), &self.clock);
+                let groups = SimulatedGroups::open(disk, node, &Handle::current(), clock);
                 builder.start(Groups::Simulated(groups)).await
             }
             Disks::Engines(disks) => {
@@ -271,6 +272,11 @@ impl TestNodes {
     /// Lets time pass; everything that falls due meanwhile happens in order.
     pub async fn advance(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
+    }
+
+    /// Sets the wall clock of a node by so many milliseconds. Time goes on for all nodes as before.
+    pub fn set_clock(&self, node: usize, millis: i64) {
+        self.clocks[node].set_by(millis);
     }
 
     /// Changes how the network misbehaves.

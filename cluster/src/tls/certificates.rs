@@ -18,10 +18,13 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::{CertificateError, CertificateFiles, ChannelError, files::Contents, files::Stamp};
-use crate::node_name::NodeName;
+use crate::{Timestamp, node_name::NodeName};
 
 /// How long the files are taken to be as they were when they were last looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Later than any certificate ends: the year 9999.
+const FAR: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(253_402_300_799));
 
 /// The certificates of a node and the CA that it trusts.
 ///
@@ -42,6 +45,7 @@ struct Current {
 struct Loaded {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+    ends: Timestamp,
 }
 
 impl Certificates {
@@ -62,6 +66,11 @@ impl Certificates {
                 looked: Instant::now(),
             }),
         })
+    }
+
+    /// When the first of the certificates that are in use ends.
+    pub fn ends(&self) -> Timestamp {
+        self.current().ends
     }
 
     /// Shows the certificate to a node that is dialled, and checks its own.
@@ -144,7 +153,8 @@ impl Loaded {
 
         let (own, between) = chain.split_first().expect("a file without certificates is refused");
         let now = UnixTime::now();
-        let server = |expected| servers.verify_server_cert(own, between, &server_name(expected), &[], now);
+        let server_at = |expected, then| servers.verify_server_cert(own, between, &server_name(expected), &[], then);
+        let server = |expected| server_at(expected, now);
         server(Some(node))
             .and_then(|_| server(None))
             .and_then(|_| clients.verify_client_cert(own, between, now))
@@ -154,6 +164,7 @@ impl Loaded {
                 node: node.clone(),
                 reason: error.to_string(),
             })?;
+        let ends = ends(|then| server_at(Some(node), then).err());
         named(own).map_err(|names| CertificateError::Names {
             path: files.certificate.clone(),
             names,
@@ -178,8 +189,23 @@ impl Loaded {
         Ok(Self {
             server: Arc::new(server),
             client: Arc::new(client),
+            ends,
         })
     }
+}
+
+/// The first moment at which something that is good today is refused for its age.
+fn ends(refused_at: impl Fn(UnixTime) -> Option<rustls::Error>) -> Timestamp {
+    let mut end = FAR;
+    // Each certificate between the node and the CA may end before the one that was complained of.
+    while let Some(rustls::Error::InvalidCertificate(rustls::CertificateError::ExpiredContext { not_after, .. })) =
+        refused_at(end)
+        && not_after < end
+    {
+        end = not_after;
+    }
+    let millis = end.as_secs().saturating_mul(1000);
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
 /// The DNS name that the certificate of a node must carry.

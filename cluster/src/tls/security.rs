@@ -8,7 +8,7 @@ use std::{
 use tokio::net::{TcpStream, ToSocketAddrs};
 
 use super::{Certificates, ChannelError, Plaintext, Stream};
-use crate::node_name::NodeName;
+use crate::{Timestamp, node_name::NodeName};
 
 /// What protects the connections between nodes.
 #[derive(Debug, Clone)]
@@ -34,6 +34,14 @@ impl Default for Security {
 }
 
 impl Security {
+    /// When the first of the certificates ends; nothing without any.
+    pub fn ends(&self) -> Option<Timestamp> {
+        match self {
+            Self::Certificates(certificates) => Some(certificates.ends()),
+            Self::Plaintext(_) => None,
+        }
+    }
+
     /// Refuses an address to listen on where nobody could be answered.
     pub(crate) fn check_listener(&self, address: SocketAddr) -> Result<(), ChannelError> {
         match self {

@@ -2,7 +2,7 @@
 
 use std::{fs, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use rcgen::CertificateParams;
+use rcgen::{CertificateParams, date_time_ymd};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, version::TLS12};
 use tempfile::tempdir;
 use tokio::{
@@ -83,6 +83,16 @@ async fn nodes_of_one_ca_learn_each_others_names() {
     let (near, far) = (authority.certificates(&a), authority.certificates(&b));
     assert_eq!(handshake(&near, &far, Some(&b)).await, (Ok(b.clone()), Ok(a.clone())));
     assert_eq!(handshake(&near, &far, None).await, (Ok(b), Ok(a)));
+}
+
+#[test]
+fn a_node_knows_when_its_certificate_ends() {
+    let (authority, folder) = (Authority::new(), tempdir().unwrap());
+    let mut params = Authority::params(&["a.node.internal", "node.internal"]);
+    params.not_after = date_time_ymd(2040, 1, 1);
+    let files = authority.sign(&params, folder.path());
+    let certificates = Certificates::read(files, &name("a")).unwrap();
+    assert_eq!(certificates.ends().as_secs(), 2_208_988_800);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use faults::Loss;
+use faults::{Loss, history};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -223,6 +223,27 @@ fn what_a_failed_sync_left_readable_does_not_become_a_hole() {
         machine.settle(&plan, Loss::Unsynced, 0).unwrap();
         close(&mut machine, at);
         assert!(machine.told() > 0);
+    }
+}
+
+/// Guarantee 7. A process that is killed before the name of a new snapshot is durable leaves that name for others to find:
+/// the log must not be purged behind such a snapshot before it is.
+#[test]
+fn the_snapshots_that_are_found_are_made_durable_first() {
+    let mut machine = Machine::new(ENDLESS);
+    for life in 0..2 {
+        let plan = machine.plan();
+        let end = machine.run(&plan, Kill::Ready(Duration::from_secs(1))).unwrap();
+        assert!(end.was_ready, "{end:?}");
+        machine.settle(&plan, Loss::Unsynced, life).unwrap();
+        let changes = history(&plan).unwrap();
+        let first = |what: &str| changes.iter().position(|change| change.contains(what));
+        let synced = first("sync directory \"snapshots\"");
+        let renamed = first("to snapshots/0").expect("a snapshot was taken");
+        assert!(
+            synced.is_some_and(|synced| synced < renamed),
+            "life {life}: found at {synced:?}, replaced at {renamed}"
+        );
     }
 }
 

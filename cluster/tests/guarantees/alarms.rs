@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cluster::{prelude::*, testing::TestCluster};
+use cluster::{
+    prelude::*,
+    testing::{TestCluster, TestNodes},
+};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +184,44 @@ async fn an_alarm_is_not_early_for_a_timer_that_wakes_before_it() {
     let seen = firings.seen();
     assert_eq!(seen.len(), 1);
     assert!(seen[0].at >= due, "{:?} early", due.since(seen[0].at));
+}
+
+/// Guarantee 10.
+#[tokio::test(start_paused = true)]
+async fn an_alarm_is_due_by_the_wall_clock_of_its_owner() {
+    // Ten minutes.
+    let span: u32 = 600_000;
+    let firings = Firings::default();
+    let test = TestNodes::builder(12).actor::<Sleeper>(firings.clone()).start().await;
+    let id = ActorId::from_name::<Sleeper>(&tenant(), "a");
+    let shard = test.shard_of::<Sleeper>(&id);
+    let owner = test.owner(shard);
+    let sleeper = || test.node(owner).get::<Sleeper>(id.clone());
+
+    // Set forward: it is noticed within a minute, though the timer meant to sleep for longer.
+    sleeper().ask(Set(span.into(), Conduct::Succeed)).await.unwrap();
+    test.advance(Duration::from_secs(120)).await;
+    assert!(firings.seen().is_empty());
+    test.set_clock(owner, span.into());
+    test.advance(Duration::from_secs(61)).await;
+    assert_eq!(firings.seen().len(), 1);
+
+    // Set back: it is as late as the clock.
+    sleeper().ask(Set(60_000, Conduct::Succeed)).await.unwrap();
+    test.set_clock(owner, -i64::from(span));
+    test.advance(Duration::from_secs(600)).await;
+    assert_eq!(firings.seen().len(), 1);
+    test.advance(Duration::from_secs(61)).await;
+    assert_eq!(firings.seen().len(), 2);
+
+    // Another owner, by whose clock that moment has not come, does not fire it again.
+    let next = (owner + 1) % 3;
+    test.set_clock(next, -2 * i64::from(span));
+    test.move_shard(shard, next).await;
+    test.advance(Duration::from_secs(3 * 600)).await;
+    assert_eq!(firings.seen().len(), 2);
+    let look = test.node(next).get::<Sleeper>(id.clone()).ask(Look).await;
+    assert_eq!(look.unwrap(), (None, 2));
 }
 
 /// Guarantee 10.

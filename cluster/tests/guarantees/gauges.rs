@@ -9,13 +9,17 @@ use std::{
     time::Duration,
 };
 
-use cluster::{Bounds, prelude::*, testing::TestCluster};
+use cluster::{
+    Bounds,
+    prelude::*,
+    testing::{TestCluster, TestNodes},
+};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 use parking_lot::Mutex;
 
-use crate::fixture::{Account, Activations, Add, AddAndFail, AddAndPanic, AddSlowly, account, engine_accounts};
+use crate::fixture::{Account, Activations, Add, AddAndFail, AddAndPanic, AddSlowly, account, engine_accounts, tenant};
 
 /// Keeps every metric by its name and labels. A histogram is kept as the count and the sum of what it was given.
 #[derive(Clone, Default)]
@@ -194,6 +198,55 @@ async fn snapshots_are_timed_and_the_logs_measured() {
     assert!(readings.value("cluster_snapshots_bytes[]") > 0.0);
     let shards_and_meta = 5;
     assert_eq!(readings.count("cluster_snapshot_seconds[]"), shards_and_meta);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_is_told_by_the_node_that_leads_it() {
+    let readings = Readings::default();
+    let _recording = metrics::set_default_local_recorder(&readings);
+    let builder = TestNodes::builder(6).actor::<Account>(Activations::default());
+    let test = builder.engines().shards(2).start().await;
+    // The nodes of this process share what they set, so that one is looked at after the other.
+    let told = |node: usize, name: &str| {
+        test.node(node).sample_metrics();
+        readings.value(&format!("cluster_shard_{name}[shard=1]"))
+    };
+    let leads = || [0, 1, 2].map(|node| told(node, "leads"));
+    test.move_shard(1, 0).await;
+    assert_eq!(leads(), [1.0, 0.0, 0.0]);
+    let (term, epoch) = (told(0, "term"), told(0, "epoch"));
+    assert!(term > 0.0 && epoch > 0.0 && told(1, "epoch") == 0.0);
+    assert!(told(0, "last_index") >= told(0, "applied_index"));
+    assert!(told(0, "applied_index") >= epoch);
+
+    // A copy that gets nothing lags, as the leader tells it.
+    test.isolate(2);
+    let mut number = 0;
+    let actor = std::iter::repeat_with(|| {
+        number += 1;
+        ActorId::from_name::<Account>(&tenant(), &format!("actor-{number}"))
+    });
+    let actor = actor
+        .take(64)
+        .find(|actor| test.shard_of::<Account>(actor) == 1)
+        .unwrap();
+    for _ in 0..5 {
+        test.node(0).get::<Account>(actor.clone()).ask(Add(1)).await.unwrap();
+    }
+    assert!(told(0, "lag_entries") >= 5.0, "{}", told(0, "lag_entries"));
+    test.heal();
+
+    let moves = || readings.value("cluster_shard_moves_total[shard=1]");
+    let before = moves();
+    test.move_shard(1, 1).await;
+    test.advance(Duration::from_secs(2)).await;
+    assert_eq!(leads(), [0.0, 1.0, 0.0]);
+    assert_eq!((told(0, "epoch"), told(0, "lag_entries")), (0.0, 0.0));
+    assert!(told(1, "term") > term && told(1, "epoch") > epoch);
+    assert_eq!(told(1, "lag_entries"), 0.0, "the copy has caught up");
+    assert_eq!(moves() - before, 3.0, "each of three nodes saw it");
+    let meta = "cluster_shard_leads[shard=meta]";
+    assert!(readings.values.lock().contains_key(meta));
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,6 +31,7 @@ mod repetitions;
 mod requests;
 mod restores;
 mod retries;
+mod scroll;
 mod scrolls;
 mod sends;
 mod splits;

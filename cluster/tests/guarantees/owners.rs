@@ -65,6 +65,33 @@ async fn an_owner_out_of_touch_answers_reads_as_long_as_nobody_can_supersede_it(
     assert!(answered >= Duration::from_millis(900), "answered for {answered:?}");
 }
 
+/// Guarantee 3.
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_is_set_makes_no_lease_shorter_or_longer() {
+    for days in [-1, 1] {
+        let builder = TestNodes::builder(2).actor::<Account>(Activations::default());
+        let test = builder.faults(slow(20)).start().await;
+        let shard = test.shard_of::<Account>(&id());
+        let old = test.owner(shard);
+        let account = || test.node(old).get::<Account>(id());
+        account().ask(Add(1)).await.unwrap();
+        test.set_clock(old, days * 86_400_000);
+        let answered = async {
+            let begin = Instant::now();
+            while account().ask(Seen).await == Ok(vec![1]) {
+                test.advance(Duration::from_millis(10)).await;
+            }
+            begin.elapsed()
+        };
+        let (answered, ()) = tokio::join!(answered, test.supersede(shard, (old + 1) % 3));
+        let lease = Duration::from_millis(900)..Duration::from_secs(2);
+        assert!(
+            lease.contains(&answered),
+            "set by {days} days: answered for {answered:?}"
+        );
+    }
+}
+
 /// Guarantee 7.
 #[tokio::test(start_paused = true)]
 async fn reads_without_a_lease_are_answered_once_they_are_confirmed() {

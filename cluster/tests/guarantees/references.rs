@@ -8,11 +8,11 @@ use cluster::{
     testing::{Faults, TestCluster},
 };
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
-use serde::{Deserialize, Serialize};
 
 use crate::fixture::{
-    Account, Activations, Add, AddAndFail, AddAndPanic, AddSlowly, Total, account, engine_accounts, slow, tenant,
+    Account, Activations, Add, AddAndFail, AddAndPanic, AddSlowly, Total, account, engine_accounts, slow,
 };
+use crate::scroll::{Append, Scroll, lines, scroll_id};
 
 async fn is_broken(account: &ActorRef<Account>) -> bool {
     let before = account.clone().ask(Total).await.unwrap();
@@ -93,70 +93,6 @@ async fn an_error_of_the_actor_and_a_caller_that_goes_away_break_nothing() {
     assert!(!is_broken(&account).await);
 }
 
-/// Writes down what it is told, and ends its activation now and then.
-struct Scroll;
-
-const LINES: Keys<u32> = Keys::new("lines/");
-const LENGTH: Key<u32> = Key::new("length");
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "scroll.append")]
-struct Append(u32);
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "scroll.lines", reply = Vec<u32>)]
-struct Lines(u32);
-
-impl VirtualActor for Scroll {
-    const CLASS: &'static str = "scroll";
-    type Env = Activations;
-
-    fn interface(i: Interface<Self>) -> Interface<Self> {
-        i.on::<Append>().on::<Lines>()
-    }
-
-    async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
-        ctx.env().another();
-        Ok(Self)
-    }
-}
-
-impl Handler<Append> for Scroll {
-    async fn handle(&mut self, Append(line): Append, ctx: &mut Ctx<Self>) -> Result<()> {
-        let length = ctx.storage().get(&LENGTH).await?.unwrap_or_default();
-        ctx.storage().put(&LENGTH, &(length + 1))?;
-        ctx.storage().put(&LINES.key(&format!("{length:06}")), &line)?;
-        if line % 97 == 0 {
-            ctx.passivate();
-        }
-        Ok(())
-    }
-}
-
-impl Handler<Lines> for Scroll {
-    async fn handle(&mut self, Lines(from): Lines, ctx: &mut Ctx<Self>) -> Result<Vec<u32>> {
-        let page = List {
-            start: Some(format!("{from:06}")),
-            ..List::default()
-        };
-        let lines = ctx.storage().list(&LINES, page).await?;
-        Ok(lines.into_iter().map(|(_, line)| line).collect())
-    }
-}
-
-async fn lines(scroll: &ActorRef<Scroll>) -> Vec<u32> {
-    let mut lines: Vec<u32> = Vec::new();
-    for _ in 0..200 {
-        let from = u32::try_from(lines.len()).unwrap();
-        match scroll.clone().ask(Lines(from)).await {
-            Ok(page) if page.is_empty() => return lines,
-            Ok(page) => lines.extend(page),
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::Retryable | ErrorKind::Unknown)),
-        }
-    }
-    panic!("the scroll never answers");
-}
-
 /// Guarantee 13.
 #[tokio::test(start_paused = true)]
 async fn calls_through_one_reference_keep_their_order_over_passivation_and_loss_of_ownership() {
@@ -173,9 +109,7 @@ async fn calls_through_one_reference_keep_their_order_over_passivation_and_loss_
             })
             .start()
             .await;
-        let scroll = test
-            .cluster()
-            .get::<Scroll>(ActorId::from_name::<Scroll>(&tenant(), "s"));
+        let scroll = test.cluster().get::<Scroll>(scroll_id("s"));
         let mut calls = FuturesUnordered::new();
         let mut outcomes = BTreeMap::new();
         for line in 0..1000 {

@@ -8,9 +8,11 @@ use cluster::{
     testing::{TestNodes, Weather},
 };
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
-use serde::{Deserialize, Serialize};
 
-use crate::fixture::{slow, tenant};
+use crate::{
+    fixture::{Activations, slow},
+    scroll::{Append, Dictate, Scroll, lines, scroll_id},
+};
 
 fn rough(loss: f64, repeat: f64) -> Weather {
     Weather {
@@ -18,85 +20,6 @@ fn rough(loss: f64, repeat: f64) -> Weather {
         loss,
         repeat,
     }
-}
-
-/// Writes down what it is told.
-struct Scroll;
-
-const LINES: Keys<u32> = Keys::new("lines/");
-const LENGTH: Key<u32> = Key::new("length");
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "scroll.append")]
-struct Append(u32);
-
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(name = "scroll.lines", reply = Vec<u32>)]
-struct Lines(u32);
-
-/// Sends lines to another scroll, durably.
-#[derive(Debug, Clone, Serialize, Deserialize, Message)]
-#[message(name = "scroll.dictate")]
-struct Dictate {
-    to: String,
-    from: u32,
-    lines: u32,
-}
-
-impl VirtualActor for Scroll {
-    const CLASS: &'static str = "scroll";
-    type Env = ();
-
-    fn interface(i: Interface<Self>) -> Interface<Self> {
-        i.on::<Append>().on::<Lines>().on::<Dictate>()
-    }
-
-    async fn activate(_: &mut Ctx<Self>) -> Result<Self> {
-        Ok(Self)
-    }
-}
-
-impl Handler<Append> for Scroll {
-    async fn handle(&mut self, Append(line): Append, ctx: &mut Ctx<Self>) -> Result<()> {
-        let length = ctx.storage().get(&LENGTH).await?.unwrap_or_default();
-        ctx.storage().put(&LENGTH, &(length + 1))?;
-        ctx.storage().put(&LINES.key(&format!("{length:06}")), &line)
-    }
-}
-
-impl Handler<Lines> for Scroll {
-    async fn handle(&mut self, Lines(from): Lines, ctx: &mut Ctx<Self>) -> Result<Vec<u32>> {
-        let page = List {
-            start: Some(format!("{from:06}")),
-            ..List::default()
-        };
-        let lines = ctx.storage().list(&LINES, page).await?;
-        Ok(lines.into_iter().map(|(_, line)| line).collect())
-    }
-}
-
-impl Handler<Dictate> for Scroll {
-    async fn handle(&mut self, Dictate { to, from, lines }: Dictate, ctx: &mut Ctx<Self>) -> Result<()> {
-        let to = ctx.get::<Self>(&to);
-        (from..from + lines).try_for_each(|line| ctx.send(&to, Append(line)))
-    }
-}
-
-fn scroll_id(name: &str) -> ActorId {
-    ActorId::from_name::<Scroll>(&tenant(), name)
-}
-
-async fn lines(test: &TestNodes, node: usize, name: &str) -> Vec<u32> {
-    let mut lines: Vec<u32> = Vec::new();
-    for _ in 0..200 {
-        let from = u32::try_from(lines.len()).unwrap();
-        match test.node(node).get::<Scroll>(scroll_id(name)).ask(Lines(from)).await {
-            Ok(page) if page.is_empty() => return lines,
-            Ok(page) => lines.extend(page),
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::Retryable | ErrorKind::Unknown)),
-        }
-    }
-    panic!("the scroll never answers");
 }
 
 /// Guarantee 13.
@@ -111,7 +34,7 @@ async fn calls_through_one_reference_keep_their_order_to_another_node() {
             _ => (0.01, 0.1, 2),
         };
         let test = TestNodes::builder(seed)
-            .actor::<Scroll>(())
+            .actor::<Scroll>(Activations::default())
             .weather(rough(loss, repeat))
             .faults(slow(5))
             .start()
@@ -130,7 +53,7 @@ async fn calls_through_one_reference_keep_their_order_to_another_node() {
             }
         };
         let (outcomes, ()) = tokio::join!(calls.collect::<BTreeMap<_, _>>(), moving);
-        let lines = lines(&test, 2, "s").await;
+        let lines = lines(&test.node(2).get(scroll_id("s"))).await;
         assert!(lines.is_sorted_by(|a, b| a < b), "seed {seed}: {lines:?}");
         for (line, outcome) in &outcomes {
             let written = lines.binary_search(line).is_ok();
@@ -161,7 +84,7 @@ async fn calls_through_one_reference_keep_their_order_to_another_node() {
 async fn durable_messages_between_nodes_have_their_effect_once_and_in_order() {
     for seed in 0..20 {
         let test = TestNodes::builder(seed)
-            .actor::<Scroll>(())
+            .actor::<Scroll>(Activations::default())
             .weather(rough(0.2, 0.2))
             .faults(slow(5))
             .start()
@@ -192,7 +115,7 @@ async fn durable_messages_between_nodes_have_their_effect_once_and_in_order() {
             }
         }
         test.advance(Duration::from_secs(120)).await;
-        let lines = lines(&test, 2, "target").await;
+        let lines = lines(&test.node(2).get(scroll_id("target"))).await;
         assert_eq!(lines, (0..100).collect::<Vec<_>>(), "seed {seed}");
     }
 }

@@ -3,10 +3,11 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
+use faults::{Loss, Plan, settle};
 use tempfile::TempDir;
 
 use crate::{
@@ -32,6 +33,8 @@ pub(crate) struct Host {
     pub(crate) is_gateway: bool,
     disk: TempDir,
     process: Option<Child>,
+    /// What goes wrong with the disk of the process, and what it has synced.
+    plan: Option<Plan>,
 }
 
 impl Host {
@@ -53,6 +56,7 @@ impl Host {
             is_gateway: false,
             disk: TempDir::new().unwrap(),
             process: None,
+            plan: None,
         }
     }
 
@@ -65,6 +69,55 @@ impl Host {
     pub(crate) fn process(&self) -> Option<u32> {
         // `ip netns exec` becomes the process that it runs.
         Some(self.process.as_ref()?.id())
+    }
+
+    /// A disk of which it is written down what was synced, and on which nothing goes wrong.
+    pub(crate) fn watched_disk(&self) -> Plan {
+        let records = self.disk.path().join("records");
+        if records.exists() {
+            std::fs::remove_dir_all(&records).unwrap();
+        }
+        let plan = Plan::new(self.directory(), records);
+        plan.prepare().unwrap();
+        plan
+    }
+
+    /// Starts the process on such a disk, and does not wait for it.
+    pub(crate) fn start_on(&mut self, bridge: &Bridge, plan: Plan) {
+        self.plan = Some(plan);
+        self.start(bridge);
+    }
+
+    /// Makes of the disk what is left of it. The process has ended.
+    pub(crate) fn settle(&mut self, loss: Loss, seed: u64) {
+        assert!(self.process.is_none(), "host {} has a process", self.number);
+        let plan = self.plan.take().unwrap();
+        let settled = settle(&plan, loss, seed).unwrap();
+        println!(
+            "           host {}: {} syncs failed, {} writes were not synced, {} sectors are lost",
+            self.number,
+            settled.failed_syncs.len(),
+            settled.unsynced_writes,
+            settled.lost_sectors
+        );
+    }
+
+    /// Waits until the process ends by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        let deadline = Instant::now() + STOPS;
+        loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "host {} does not end:\n{}",
+                self.number,
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Starts the process, and does not wait for it.
@@ -88,6 +141,7 @@ impl Host {
             .command(self.number, std::env::current_exe().unwrap().as_os_str())
             .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
             .env(SETTINGS, serde_json::to_string(&settings).unwrap())
+            .envs(self.plan.iter().flat_map(Plan::environment))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .stdin(Stdio::piped())

@@ -2,15 +2,26 @@
 
 use std::time::Duration;
 
+use faults::{Loss, Plan};
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 
 use crate::{
     bridge::{Bridge, Link},
     host::Host,
+    process::STOPPED,
 };
+
+/// The exit code of a test that panicked: a node that did not open.
+const REFUSED: i32 = 101;
 
 /// How long a fault lasts: longer than a lease and an election.
 const FAULT: std::ops::Range<u64> = 2_500..5_000;
+
+/// How many bytes a node may write until its disk is full.
+const SPACE: std::ops::Range<u64> = 128 << 10..2 << 20;
+
+/// Which of its syncs fails.
+const SYNC: std::ops::Range<u64> = 20..800;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,12 +40,16 @@ pub(crate) enum Fault {
     Spoil,
     /// Each process in turn is stopped in good order and started again.
     Roll,
-    /// All processes are killed at once and started again.
+    /// All hosts lose power at once, and with it what was not synced.
     PowerCut,
+    /// The disk of one host becomes full: its process stops, and is started again when there is space.
+    FillDisk,
+    /// A sync of one host fails: its process stops, and is started again without what was not synced.
+    FailSync,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Kill,
         Self::Freeze,
         Self::Isolate,
@@ -43,6 +58,8 @@ impl Fault {
         Self::Spoil,
         Self::Roll,
         Self::PowerCut,
+        Self::FillDisk,
+        Self::FailSync,
     ];
 
     /// Does it, to a random host, waits, and undoes it.
@@ -99,9 +116,49 @@ impl Fault {
                 }
             }
             Self::PowerCut => {
+                for host in &mut *hosts {
+                    host.stop().await;
+                    let plan = host.watched_disk();
+                    host.start_on(bridge, plan);
+                    host.ready().await;
+                }
+                tokio::time::sleep(lasts).await;
                 hosts.iter_mut().for_each(Host::kill);
-                tokio::time::sleep(Duration::from_millis(random.random_range(0..500))).await;
-                hosts.iter_mut().for_each(|host| host.start(bridge));
+                for host in &mut *hosts {
+                    host.settle(Loss::Unsynced, random.random());
+                    host.start(bridge);
+                }
+            }
+            Self::FillDisk | Self::FailSync => {
+                let host = &mut hosts[victim];
+                host.stop().await;
+                let (plan, loss) = match self {
+                    Self::FillDisk => (
+                        Plan {
+                            space_bytes: Some(random.random_range(SPACE)),
+                            ..host.watched_disk()
+                        },
+                        Loss::Nothing,
+                    ),
+                    _ => (
+                        Plan {
+                            sync_error_at: Some(random.random_range(SYNC)),
+                            ..host.watched_disk()
+                        },
+                        Loss::Unsynced,
+                    ),
+                };
+                host.start_on(bridge, plan);
+                let status = host.ended().await;
+                // A node that did not get as far as taking calls panics with what its stores said.
+                let code = status.code().unwrap();
+                assert!(
+                    [STOPPED, REFUSED].contains(&code),
+                    "host {number} ended with {status}:\n{}",
+                    host.log()
+                );
+                host.settle(loss, random.random());
+                host.start(bridge);
             }
         }
         for host in hosts {

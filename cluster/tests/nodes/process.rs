@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    io::Read as _,
+    io::{Read as _, Write as _},
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,8 +11,9 @@ use std::{
 
 use cluster::{
     CertificateFiles, Certificates, ClusterConfig, DirectoryQuery, Endpoint, MemberState, NetworkConfig, NodeAddress,
-    NodeId, NodeName, Role, Security, Stores, prelude::*,
+    NodeId, NodeName, OnFatal, Role, Security, Stores, prelude::*,
 };
+use faults::{Plan, install};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -28,6 +29,9 @@ use crate::{
 
 /// The variable of the environment that makes a process a node.
 pub(crate) const SETTINGS: &str = "NODES_SETTINGS";
+
+/// The exit code of a node that cannot go on.
+pub(crate) const STOPPED: i32 = 70;
 
 /// The port on which clients call.
 pub(crate) const CLIENTS: u16 = 7000;
@@ -68,6 +72,9 @@ pub(crate) fn run() {
         return;
     };
     let settings: Settings = serde_json::from_slice(settings.as_encoded_bytes()).unwrap();
+    if let Some(plan) = Plan::from_environment().unwrap() {
+        install(&plan).unwrap();
+    }
     let runtime = |threads| {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
@@ -132,6 +139,11 @@ async fn node(settings: Settings, actors: Handle, raft: Handle) {
             seeds: seeds.collect(),
             security: Security::Certificates(Arc::new(certificates)),
             name,
+        }),
+        on_fatal: OnFatal::new(|reason| {
+            // Into the log of the host; the process is about to end, whether that can be written or not.
+            let _ = writeln!(std::io::stderr(), "the node cannot go on: {reason}");
+            std::process::exit(STOPPED);
         }),
         ..ClusterConfig::new(actors, raft)
     };

@@ -7,7 +7,7 @@ use cluster::{
 };
 use serde::Serialize;
 
-fn millis(duration: Duration) -> f64 {
+pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 

@@ -18,7 +18,8 @@ fn post(path: &str) -> TestRequest {
 #[tokio::test(start_paused = true)]
 async fn only_the_operator_looks_at_nodes_and_sends_them_away() {
     Bench::with(silent(), async |bench| {
-        let requests = || std::iter::once(get()).chain(ACTS.map(post));
+        let local = || TestRequest::get().uri("/api/cluster/node");
+        let requests = || [get(), local()].into_iter().chain(ACTS.map(post));
         for role in [Role::Member, Role::Admin] {
             let bearer = format!("Bearer {}", bench.token("default", "x", role));
             for request in requests() {
@@ -60,6 +61,8 @@ async fn a_cluster_of_its_own_says_that_it_has_no_nodes_to_tell_of() {
         };
         let problem = ask(get()).await.problem(422, "cluster.alone");
         assert!(problem["detail"].as_str().unwrap().contains("[cluster]"), "{problem}");
+        let local = TestRequest::get().uri("/api/cluster/node");
+        ask(local).await.problem(422, "cluster.alone");
         for act in ACTS {
             ask(post(act)).await.problem(422, "cluster.alone");
         }

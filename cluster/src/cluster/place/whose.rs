@@ -15,7 +15,7 @@ use crate::{
     cluster_id::ClusterId,
     consensus::{self, DataDirectory},
     keyspace,
-    members::{Identity, Origin, Seeds, Settled, Table, join},
+    members::{Identity, Joined, Origin, Seeds, Settled, Silence, Table, join},
     peers::NodeId,
     request_plane::{RequestBounds, call_address},
     shard::{Op, Outcome, Proposal, Shard, WriteSet},
@@ -23,8 +23,8 @@ use crate::{
 
 /// Whose a data directory is.
 pub(super) enum Whose {
-    /// That of the first node of a cluster, which it does not say yet.
-    Founder { token: Uuid },
+    /// That of the first node of a cluster, which it does not say yet. The id of the cluster may be drawn already.
+    Founder { token: Uuid, cluster: Option<ClusterId> },
     /// That of a node with a number.
     Node {
         settled: Settled,
@@ -48,7 +48,7 @@ impl Whose {
         network: &NetworkConfig,
         meta: &dyn Shard,
     ) -> Result<Known, OpenError> {
-        let token = match self {
+        let (token, cluster) = match self {
             Self::Node { settled, known, .. } => {
                 return Ok(Known {
                     settled,
@@ -56,9 +56,10 @@ impl Whose {
                     is_founder: false,
                 });
             }
-            Self::Founder { token } => token,
+            Self::Founder { token, cluster } => (token, cluster),
         };
-        let cluster = tokio::time::timeout(config.start_within, own_cluster_id(meta))
+        let fresh = cluster.unwrap_or_else(|| ClusterId::new(Uuid::new_v4()));
+        let cluster = tokio::time::timeout(config.start_within, own_cluster_id(meta, fresh))
             .await
             .map_err(|_| OpenError::NoOwner(vec![crate::remote::META]))??;
         Ok(Known {
@@ -88,6 +89,10 @@ pub(super) async fn identify(path: &Path, network: &NetworkConfig) -> Result<Who
             }
             return Ok(Whose::Node { settled, known, shards });
         }
+        Some(Identity::Founding { token, cluster, .. }) => {
+            let cluster = Some(cluster);
+            return Ok(Whose::Founder { token, cluster });
+        }
         Some(Identity::Joining { token, .. }) => Some(token),
         None if shards.is_some() && !network.seeds.is_empty() => {
             return Err(OpenError::Network(format!(
@@ -110,7 +115,10 @@ pub(super) async fn identify(path: &Path, network: &NetworkConfig) -> Result<Who
                 path.display()
             )));
         }
-        return Ok(Whose::Founder { token: Uuid::new_v4() });
+        return Ok(Whose::Founder {
+            token: Uuid::new_v4(),
+            cluster: None,
+        });
     }
     let token = token.unwrap_or_else(Uuid::new_v4);
     let name = network.name.clone();
@@ -125,24 +133,32 @@ pub(super) async fn identify(path: &Path, network: &NetworkConfig) -> Result<Who
     let joined = join(&ways, &network.seeds, introduction(network, token), None)
         .await
         .map_err(|refusal| OpenError::Network(format!("the cluster does not take this node in: {refusal}")))?;
-    let settled = Settled {
-        cluster: joined.cluster,
-        node: joined.node,
+    let shards = Some(joined.shards);
+    let (settled, known) = keep(path, joined, |cluster, node| Settled {
+        cluster,
+        node,
         name,
         token,
         origin: Origin::Joined,
-    };
+    })?;
+    tracing::info!(node = %settled.node, cluster = %settled.cluster, "joined");
+    Ok(Whose::Node { settled, known, shards })
+}
+
+/// Keeps in a directory what the cluster told its node, which it took in.
+pub(super) fn keep(
+    path: &Path,
+    joined: Joined,
+    settled: impl FnOnce(ClusterId, NodeId) -> Settled,
+) -> Result<(Settled, Table), OpenError> {
+    let settled = settled(joined.cluster, joined.node);
     let known = Table::of(joined.members);
     known.save(path).map_err(|error| unusable(path, &error))?;
     // First, so that a node that has its number never takes another number of shards for that of its cluster.
     drop(DataDirectory::open(path, joined.shards)?);
-    Identity::Settled(settled.clone()).write(path).map_err(unread)?;
-    tracing::info!(node = %settled.node, cluster = %settled.cluster, "joined");
-    Ok(Whose::Node {
-        settled,
-        known,
-        shards: Some(joined.shards),
-    })
+    let written = Identity::Settled(settled.clone()).write(path);
+    written.map_err(|error| OpenError::Stores(error.to_string()))?;
+    Ok((settled, known))
 }
 
 /// Which node a directory is, for one that is alone: the number that it has from a time when it was not. The directory of
@@ -168,22 +184,26 @@ pub(in crate::cluster) fn lone_node(path: &Path) -> Result<NodeId, OpenError> {
 }
 
 /// The way of a node without a number to its seeds.
-struct Ways(Security);
+pub(super) struct Ways(pub(super) Security);
 
 impl Seeds for Ways {
-    fn ask(&self, seed: &NodeAddress, request: Bytes, within: Duration) -> BoxFuture<'static, Result<Bytes, String>> {
+    fn ask(&self, seed: &NodeAddress, request: Bytes, within: Duration) -> BoxFuture<'static, Result<Bytes, Silence>> {
         let (security, seed) = (self.0.clone(), seed.clone());
         async move {
             let request = about_members(&request);
             let answer = call_address(&security, &RequestBounds::default(), seed.as_str(), request, within).await;
-            answer.map_err(|error| error.to_string())
+            answer.map_err(|error| Silence {
+                reason: error.reason().to_owned(),
+                may_be_done: error.may_be_served(),
+                is_lasting: error.is_lasting(),
+            })
         }
         .boxed()
     }
 }
 
-/// The id of the cluster that this node owns alone.
-async fn own_cluster_id(meta: &dyn Shard) -> Result<ClusterId, OpenError> {
+/// The id of the cluster that this node owns alone; `fresh` if it has none.
+async fn own_cluster_id(meta: &dyn Shard, fresh: ClusterId) -> Result<ClusterId, OpenError> {
     let unread = |reason: String| OpenError::Stores(format!("failed to read the id of the cluster: {reason}"));
     let key = keyspace::setting(CLUSTER_ID);
     loop {
@@ -198,7 +218,7 @@ async fn own_cluster_id(meta: &dyn Shard) -> Result<ClusterId, OpenError> {
         let (tell, told) = oneshot::channel();
         let op = Op::PutIfAbsent {
             key: key.clone(),
-            value: Uuid::new_v4().to_string().into(),
+            value: fresh.to_string().into(),
         };
         meta.propose(Proposal {
             epoch,

@@ -12,12 +12,12 @@ use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::oneshot, task::JoinHandle, time::Instant};
 
-use super::{CLUSTER, LONG, id, introduction};
+use super::{CLUSTER, LONG, id, introduction, nobody};
 use crate::{
     consensus::{Engine, EngineConfig, MemoryDisk, Stores},
     members::{
         groups::EngineGroups,
-        join::{self, Seeds},
+        join::{self, Seeds, Silence},
         node::{MemberState, NodeAddress},
         overview::Overview,
         registrar::{Registrar, RegistrarParts},
@@ -65,12 +65,12 @@ struct World {
 }
 
 impl Seeds for World {
-    fn ask(&self, seed: &NodeAddress, request: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, String>> {
+    fn ask(&self, seed: &NodeAddress, request: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, Silence>> {
         let number = seed.as_str().trim_start_matches("node-").trim_end_matches(":1");
         let node = self.nodes.get(&id(number.parse().unwrap()));
         match node.and_then(|node| node.registrar.admit(&request)) {
             Some(answer) => answer.map(Ok).boxed(),
-            None => async { Err("nobody is there".to_owned()) }.boxed(),
+            None => async { Err(nobody()) }.boxed(),
         }
     }
 }
@@ -386,5 +386,55 @@ async fn a_node_that_died_is_replaced_when_it_is_removed_and_nothing_is_lost() {
     let (count, pause) = writer.check();
     assert!(count > 100, "{count} writes");
     assert!(pause <= PAUSE, "a shard took no writes for {pause:?}");
+    world.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn shards_go_on_while_the_group_of_the_cluster_has_no_majority() {
+    let mut world = World::founded(4).await;
+    for number in 2..=5 {
+        world.join(number, 1).await;
+    }
+    let before = world.until_spread(5).await;
+    let meta = before.groups.iter().find(|group| group.shard.is_none()).unwrap();
+    let dead = &meta.voters[..2];
+    let left = |voters: &[NodeId]| voters.iter().filter(|voter| !dead.contains(voter)).count();
+    let shards = before.groups.iter().filter(|group| group.shard.is_some());
+    let (alive, lost) = shards.partition::<Vec<_>, _>(|group| left(&group.voters) >= 2);
+    assert!(
+        !alive.is_empty() && !lost.is_empty(),
+        "some shards keep their majority: {before:#?}"
+    );
+    for node in dead {
+        world.crash(node.get()).await;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for (number, group) in (0..).zip(&alive) {
+        let shard = group.shard.unwrap();
+        assert!(write(&world.engines, shard, number).await, "shard {shard} goes on");
+    }
+    for group in &lost {
+        let shard = group.shard.unwrap();
+        assert!(
+            !write(&world.engines, shard, 0).await,
+            "shard {shard} has one voter of three"
+        );
+    }
+    // Nobody comes, goes or is moved, and whoever asks is told so.
+    let (_, node) = world.nodes.last_key_value().unwrap();
+    let id = *world.nodes.keys().next().unwrap();
+    assert!(node.registrar.overview().await.is_err());
+    assert!(node.registrar.set_state(id, MemberState::Draining).await.is_err());
+
+    for node in dead {
+        let (_, other) = world.nodes.last_key_value().unwrap();
+        let known = other.registrar.table().borrow().clone();
+        world.open(node.get(), known).await;
+    }
+    world.until_spread(5).await;
+    for group in &lost {
+        let shard = group.shard.unwrap();
+        assert!(write(&world.engines, shard, 1).await, "shard {shard} is back");
+    }
     world.shutdown().await;
 }

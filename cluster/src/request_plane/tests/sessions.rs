@@ -34,6 +34,8 @@ async fn calls_to_a_peer_that_is_killed_end_at_once() {
         assert_no_answer(answer, "connection was lost");
     }
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    let (silent, reason) = a.silence(B).unwrap();
+    assert!(silent <= start.elapsed() && !reason.is_empty(), "{silent:?}: {reason}");
     assert!(matches!(
         call(&a, B, "afterwards").await,
         Err(crate::peers::CallError::NotSent { .. })
@@ -55,6 +57,7 @@ async fn a_frozen_peer_is_noticed_whichever_direction_is_frozen() {
         proxy.set(Weather::Fair);
         connected(&a, B).await;
         connected(&b, A).await;
+        assert_eq!(a.silence(B), None);
     }
 }
 

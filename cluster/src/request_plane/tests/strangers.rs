@@ -43,6 +43,9 @@ async fn a_stranger_that_is_turned_away_knows_that_nothing_was_done() {
     let long = Bytes::from(vec![0; bounds().joining_body + 1]);
     let long = call_address(&Security::default(), &bounds(), &a.address().to_string(), long, LONG).await;
     assert!(matches!(long, Err(AddressError::NotSent { .. })), "{long:?}");
+    // Nobody may be there a moment later; what is too long stays so.
+    let is_lasting = [nobody, long].map(|asked| asked.unwrap_err().is_lasting());
+    assert_eq!(is_lasting, [false, true]);
 }
 
 #[tokio::test]
@@ -50,6 +53,15 @@ async fn strangers_need_a_certificate_where_nodes_do() {
     let [first, second] = two();
     let a = start_secure(A, first).await;
     assert!(ask(&Security::default(), a.address(), "let me in").await.is_err());
+    let [stranger, _] = two();
+    let unknown = ask(&stranger, a.address(), "let me in").await.unwrap_err();
+    assert!(
+        unknown.is_lasting() && unknown.to_string().contains("same CA"),
+        "{unknown}"
+    );
+    let plain = start(A, echo()).await;
+    let bare = ask(&second, plain.address(), "let me in").await.unwrap_err();
+    assert!(bare.to_string().contains("certificates"), "{bare}");
     assert_eq!(ask(&second, a.address(), "let me in").await.unwrap(), "let me in");
 }
 
