@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     builder::ClusterBuilder,
     config::{ClusterConfig, OnFatal, Stores},
-    listing::{Count, Listing, TenantQuery},
+    listing::{Count, DatedListing, Listing, TenantQuery},
     network::{Endpoint, NetworkConfig},
     open_error::OpenError,
     place::{Admission, AdmissionError, Founding, Residence, Unanswered},

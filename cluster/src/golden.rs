@@ -81,6 +81,7 @@ mod tests {
             ("unlisted", keyspace::unlisted(CLASS, HASH)),
             ("erased", keyspace::erased(CLASS)),
             ("member", keyspace::member(crate::NodeId::new(258))),
+            ("format", keyspace::format()),
         ];
         let golden = check(include_str!("../tests/golden/keys.txt"), &written);
         assert_eq!(keyspace::parse_due(&golden["due"]), Some((1_700_000_000_123, HASH)));

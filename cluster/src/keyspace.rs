@@ -43,6 +43,9 @@ const ERASED: u8 = 0x22;
 /// Nodes of the cluster, in the meta group.
 const MEMBER: u8 = 0x23;
 
+/// The format that nodes write for each other, in the meta group.
+const FORMAT: u8 = 0x24;
+
 /// Generation of the rows that outlive `delete_all`; those of storage begin at 1.
 const LASTING: u32 = 0;
 
@@ -353,6 +356,11 @@ pub(crate) fn member(node: NodeId) -> Bytes {
 /// Every node of the cluster, in order of their numbers.
 pub(crate) fn all_members() -> KeyRange {
     under(Bytes::from_static(&[MEMBER]))
+}
+
+/// The format that nodes write for each other.
+pub(crate) fn format() -> Bytes {
+    Bytes::from_static(&[FORMAT])
 }
 
 /// An actor that has rows and is not listed.

@@ -17,6 +17,7 @@ mod deadlines;
 mod directory;
 mod erasure;
 mod error;
+mod freshness;
 mod garbage;
 mod gate;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod outbox;
 mod peers;
 pub mod prelude;
 mod raft_plane;
+mod read_token;
 mod recovery;
 mod reference;
 mod remote;
@@ -64,8 +66,9 @@ pub use backup::{Backup, BackupError, BackupFile, Contents, Existing, Manifest, 
 pub use bounds::Bounds;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use cluster::{
-    Admission, AdmissionError, Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, Endpoint, Founding,
-    GroupStatus, Listing, NetworkConfig, OnFatal, OpenError, Residence, Settings, Stores, TenantQuery, Unanswered,
+    Admission, AdmissionError, Cluster, ClusterBuilder, ClusterConfig, ClusterStatus, Count, DatedListing, Endpoint,
+    Founding, GroupStatus, Listing, NetworkConfig, OnFatal, OpenError, Residence, Settings, Stores, TenantQuery,
+    Unanswered,
 };
 pub use cluster_derive::Message;
 pub use cluster_id::ClusterId;
@@ -73,6 +76,7 @@ pub use ctx::Ctx;
 pub use dead_letter::{DeadLetter, DeadLetterContent, DeadLetterId, DeadLetterQuery, DeadLetters, Receiver};
 pub use directory::DirectoryQuery;
 pub use error::{ActorError, ErrorKind, Result};
+pub use freshness::{Dated, Freshness};
 pub use id::{ActorId, TenantId};
 pub use idempotency::IdempotencyKey;
 pub use inspect::{ActorStatus, AlarmStatus, LastTurn, LiveActor, StateSize, StoredValue};
@@ -88,6 +92,7 @@ pub use migration::{
 };
 pub use node_name::{InvalidNodeName, NodeName};
 pub use peers::NodeId;
+pub use read_token::ReadToken;
 pub use recovery::{Missing, RecoveredCopy, RecoveredGroup, Recovery, RecoveryError, RecoveryReport};
 pub use reference::ActorRef;
 pub use request::RequestId;

@@ -11,9 +11,11 @@
 
 mod call;
 mod copy;
+mod horizon;
 mod leaders;
 mod line;
 mod link;
+mod looking;
 mod operation;
 mod reception;
 mod request;
@@ -36,6 +38,7 @@ pub(crate) use self::{
     copy::Owners,
     leaders::META,
     line::Line,
+    looking::Seen,
     operation::{
         Count, DeadLetterPage, Inspect, IsErased, Live, Names, Passivate, ReadDeadLetter, RemoveDeadLetter, Tenants,
         Values,
@@ -47,6 +50,7 @@ pub(crate) use self::{
     window::{Intake, Standing},
 };
 use self::{
+    horizon::Horizons,
     leaders::Leaders,
     link::Link,
     request::{Answer, Request},
@@ -84,6 +88,7 @@ pub(crate) struct Remote {
     peers: Arc<dyn Peers>,
     /// By shard number.
     links: Vec<Arc<Link>>,
+    horizons: Horizons,
     /// Tells this run of the node from earlier ones.
     instance: u64,
     /// The others, as far as they were met.
@@ -107,6 +112,7 @@ impl Remote {
             leaders: Leaders::new(node, std::iter::once(meta).chain(shards.iter().cloned())),
             peers,
             links: shards.iter().map(|_| Arc::default()).collect(),
+            horizons: Horizons::new(shards.len()),
             instance: random.random(),
             others: Mutex::new(others.into_iter().filter(|other| *other != node).collect()),
             random: Mutex::new(StdRng::from_rng(&mut random)),

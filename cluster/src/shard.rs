@@ -3,6 +3,7 @@
 use std::{io, ops::Bound, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
@@ -38,6 +39,17 @@ pub(crate) trait Shard: Send + Sync + 'static {
     /// Never blocks. `done` is called exactly once, from any thread.
     fn confirm(&self, confirmation: Confirmation);
 
+    /// How far the rows on this node go. `None` if it has no copy of the shard, or while that is replaced as a whole.
+    fn extent(&self) -> Option<Extent> {
+        None
+    }
+
+    /// Waits until the rows on this node go as far as an entry, which may be never. `None`: nobody keeps them up.
+    fn reached(&self, index: u64) -> BoxFuture<'_, Option<Extent>> {
+        let extent = self.extent().filter(|extent| extent.applied >= index);
+        std::future::ready(extent).boxed()
+    }
+
     /// Reads one applied value.
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>>;
 
@@ -58,6 +70,17 @@ pub(crate) struct Leader {
     pub(crate) node: NodeId,
     /// Its ownership.
     pub(crate) epoch: Epoch,
+}
+
+/// How far the rows of a shard go on one node. Who reads rows after looking at it sees at least so much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Index of the last entry that they show.
+    pub(crate) applied: u64,
+    /// Index of the last entry that this node has, be it agreed or not. The owner has all that are agreed.
+    pub(crate) logged: u64,
+    /// Rows that were read while this was the same are parts of one whole.
+    pub(crate) edition: u64,
 }
 
 /// A write-set on its way to the log.

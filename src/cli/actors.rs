@@ -1,6 +1,6 @@
 //! `foundation actors`: what the operator sees of actors.
 
-use std::{fmt::Write, path::PathBuf};
+use std::{fmt::Write, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -52,6 +52,25 @@ pub(super) struct List {
     /// Cursor that the page before ended with.
     #[arg(long)]
     cursor: Option<String>,
+    /// How old the answer may be, such as 2s or 500ms: the node that is asked may then answer by itself. What is in memory is
+    /// left out.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    max_age: Option<Duration>,
+    /// Token of an earlier answer: this one shows no less.
+    #[arg(long, value_name = "TOKEN")]
+    read_token: Option<String>,
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number = digits
+        .parse()
+        .map_err(|_| "an age is a number with s or ms, such as 2s".to_owned())?;
+    match unit {
+        "s" => Ok(Duration::from_secs(number)),
+        "ms" => Ok(Duration::from_millis(number)),
+        _ => Err("an age is a number with s or ms, such as 2s".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +138,7 @@ async fn list(list: &List, client: &Client, output: &Output) -> Result<(), CliEr
         ("tenant", &list.tenant),
         ("prefix", &list.prefix),
         ("cursor", &list.cursor),
+        ("read_token", &list.read_token),
     ] {
         if let Some(value) = value {
             query.append_pair(name, value);
@@ -127,13 +147,20 @@ async fn list(list: &List, client: &Client, output: &Output) -> Result<(), CliEr
     if let Some(limit) = list.limit {
         query.append_pair("limit", &limit.to_string());
     }
+    if let Some(age) = list.max_age {
+        query.append_pair("max_age_ms", &age.as_millis().to_string());
+    }
     let answer = client.get(&format!("{ROOT}?{}", query.finish())).await?;
     let rows = items(&answer)
         .iter()
         .map(|item| {
             let live = &item["live"];
             let [message, duration, outcome] = turn(&live["last_turn"]);
-            let state = if live.is_null() { "passive" } else { "live" };
+            let state = match (item.get("live"), live.is_null()) {
+                (None, _) => "",
+                (Some(_), true) => "passive",
+                (Some(_), false) => "live",
+            };
             vec![
                 id(item),
                 state.to_owned(),
@@ -151,6 +178,9 @@ async fn list(list: &List, client: &Client, output: &Output) -> Result<(), CliEr
     );
     if let (false, Some(cursor)) = (output.is_json(), answer["next_cursor"].as_str()) {
         output.note(&format!("more: --cursor {cursor}"));
+    }
+    if let (false, Some(age)) = (output.is_json(), answer["age_ms"].as_u64().filter(|age| *age > 0)) {
+        output.note(&format!("{age} ms old"));
     }
     Ok(())
 }
@@ -336,6 +366,15 @@ mod tests {
             "run/default/..",
         ] {
             assert!(matches!(path(bad, ""), Err(CliError::Usage(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_age_has_a_unit() {
+        assert_eq!(age("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(age("500ms"), Ok(Duration::from_millis(500)));
+        for bad in ["", "2", "s", "-2s", "2 s", "2m", "99999999999999999999s"] {
+            assert!(age(bad).is_err(), "{bad}");
         }
     }
 

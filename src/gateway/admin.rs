@@ -2,12 +2,14 @@
 
 mod answer;
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use cluster::{DirectoryQuery, StoredValue, TenantQuery, prelude::*};
+use cluster::{Dated, DatedListing, DirectoryQuery, Freshness, ReadToken, StoredValue, TenantQuery, prelude::*};
 use serde_json::json;
 
-use self::answer::{ActorBody, ItemBody, SlowTurnBody, ValueBody};
+use self::answer::{ActorBody, ItemBody, ListBody, SlowTurnBody, ValueBody};
 use super::{
     body::{self, Fields},
     caller::Caller,
@@ -34,6 +36,9 @@ const KEY_MARK: char = '=';
 
 /// Longest text of a class, a tenant or a cursor.
 const TEXT_MAX: usize = 1024;
+
+/// The greatest age that a list may be allowed, in milliseconds: an hour.
+const AGE_MAX_MS: u64 = 60 * 60 * 1000;
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
@@ -75,7 +80,8 @@ fn answer<T: serde::Serialize>(body: &T) -> HttpResponse {
         .json(body)
 }
 
-/// `GET /actors`: actors of a class that have stored something, in the order of tenants and names.
+/// `GET /actors`: actors of a class that have stored something, in the order of tenants and names. With `max_age_ms` it
+/// may be answered from copies on this node, which know nothing of what is in memory.
 pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
     caller.operates(FOR_OPERATORS)?;
     let mut query = body::query(&request)?;
@@ -84,8 +90,11 @@ pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) 
     let prefix = query.optional_text("prefix", TEXT_MAX).unwrap_or_default();
     let limit = limit(&mut query);
     let position = query.optional_text("cursor", TEXT_MAX);
+    let age = Duration::from_millis(query.integer("max_age_ms", 0..=AGE_MAX_MS).unwrap_or_default());
+    let token = query.optional_text("read_token", ReadToken::MAX_BYTES);
     query.finish_query()?;
     known_class(&gateway, &class)?;
+    let token = token.map(|token| token.parse::<ReadToken>()).transpose()?;
     let position = position.map(|cursor| Position::read(&cursor)).transpose()?;
     let tenant = tenant.map(|tenant| TenantId::new(&tenant)).transpose()?;
     if let (Some(position), Some(tenant)) = (&position, &tenant)
@@ -93,15 +102,30 @@ pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) 
     {
         return Err(cursor::foreign());
     }
-    let (ids, next) = page(&gateway.cluster, &class, tenant, position, &prefix, limit).await?;
+    let freshness = Freshness::at_most(age).covering(&token.unwrap_or_default());
+    let mut reader = Reader {
+        cluster: &gateway.cluster,
+        listing: gateway.cluster.listing().with(freshness),
+        class: &class,
+        age: Duration::ZERO,
+        token: ReadToken::default(),
+    };
+    let (ids, next) = page(&mut reader, tenant, position, &prefix, limit).await?;
     let mut items = Vec::with_capacity(ids.len());
     for id in &ids {
-        items.push(ItemBody::new(id, gateway.cluster.live(id).await?));
+        // Only the owner knows.
+        let live = if age.is_zero() {
+            Some(gateway.cluster.live(id).await?)
+        } else {
+            None
+        };
+        items.push(ItemBody::new(id, live));
     }
-    Ok(answer(&Page {
+    let items = Page {
         items,
         next_cursor: next.map(|next| next.write()),
-    }))
+    };
+    Ok(answer(&ListBody::new(items, reader.age, &reader.token)))
 }
 
 /// Where a page begins: behind a name of a tenant, or, with an empty name, at the beginning of the tenant.
@@ -126,16 +150,46 @@ impl Position {
     }
 }
 
+/// Reads the directory, and keeps account of how old all that was read is.
+struct Reader<'a> {
+    cluster: &'a Cluster,
+    listing: DatedListing,
+    class: &'a str,
+    age: Duration,
+    token: ReadToken,
+}
+
+impl Reader<'_> {
+    async fn names(&mut self, tenant: &TenantId, query: DirectoryQuery) -> Result<Vec<String>> {
+        let names = self.listing.names(self.class, tenant, query).await?;
+        Ok(self.note(names))
+    }
+
+    async fn next_tenant(&mut self, after: Option<TenantId>) -> Result<Option<TenantId>> {
+        let query = TenantQuery {
+            class: Some(self.class.to_owned()),
+            after,
+            limit: 1,
+        };
+        let tenants = self.listing.tenants(query).await?;
+        Ok(self.note(tenants).pop())
+    }
+
+    fn note<T>(&mut self, dated: Dated<T>) -> T {
+        self.age = self.age.max(dated.age);
+        self.token.merge(&dated.token);
+        dated.found
+    }
+}
+
 /// One page of the actors of a class, of one tenant or of all, and where the next one begins.
 async fn page(
-    cluster: &Cluster,
-    class: &str,
+    reader: &mut Reader<'_>,
     tenant: Option<TenantId>,
     position: Option<Position>,
     prefix: &str,
     limit: usize,
 ) -> Result<(Vec<ActorId>, Option<Position>)> {
-    let listing = cluster.listing();
     let mut ids = Vec::new();
     let (mut current, mut after) = match (position, &tenant) {
         (Some(position), _) => (
@@ -143,7 +197,7 @@ async fn page(
             Some(position.after).filter(|after| !after.is_empty()),
         ),
         (None, Some(tenant)) => (Some(tenant.clone()), None),
-        (None, None) => (next_tenant(cluster, class, None).await?, None),
+        (None, None) => (reader.next_tenant(None).await?, None),
     };
     let mut looked = 0;
     while let Some(of) = current.take() {
@@ -162,7 +216,7 @@ async fn page(
             after: after.take(),
             limit: wanted,
         };
-        for name in listing.names(class, &of, query).await? {
+        for name in reader.names(&of, query).await? {
             if ids.len() == limit {
                 let after = ids.last().map_or("", ActorId::name).to_owned();
                 let is_of_this = ids.last().is_some_and(|last| *last.tenant() == of);
@@ -172,22 +226,13 @@ async fn page(
                 };
                 return Ok((ids, Some(next)));
             }
-            ids.push(cluster.actor_id(class, &of, &name)?);
+            ids.push(reader.cluster.actor_id(reader.class, &of, &name)?);
         }
         if tenant.is_none() {
-            current = next_tenant(cluster, class, Some(of)).await?;
+            current = reader.next_tenant(Some(of)).await?;
         }
     }
     Ok((ids, None))
-}
-
-async fn next_tenant(cluster: &Cluster, class: &str, after: Option<TenantId>) -> Result<Option<TenantId>> {
-    let query = TenantQuery {
-        class: Some(class.to_owned()),
-        after,
-        limit: 1,
-    };
-    Ok(cluster.listing().tenants(query).await?.pop())
 }
 
 /// `GET /actors/slow`: the node's last slow turns, the latest first.
@@ -260,14 +305,17 @@ fn key(cursor: &str) -> Result<String, Problem> {
     Ok(key.to_owned())
 }
 
-/// `POST /actors/{class}/{tenant}/{name}/passivate`: answers when what the actor did is durable.
+/// `POST /actors/{class}/{tenant}/{name}/passivate`: answers when what the actor did is durable, with a token that covers it
+/// unless the owner of the actor is lost at this very moment.
 pub(crate) async fn passivate(caller: Caller, gateway: Shared, place: Place) -> Answer {
     caller.operates(FOR_OPERATORS)?;
     let id = id(&gateway, place)?;
     let was_live = gateway.cluster.passivate(&id).await?;
+    let token = gateway.cluster.read_token(&id).await.ok();
     tracing::info!(class = id.class(), tenant = %id.tenant(), was_live, "the operator put an actor away");
     Ok(answer(&json!({
         "class": id.class(), "tenant": id.tenant(), "name": id.name(), "was_live": was_live,
+        "read_token": token.map(|token| token.to_string()),
     })))
 }
 

@@ -4,11 +4,13 @@
 //! Needs the right to make network namespaces; without it the part is left out, with a loud message.
 
 mod idle;
+mod lists;
 mod moves;
 mod throughput;
 mod traffic;
 
 pub(crate) use idle::{IDLE, IDLE_ONE};
+pub(crate) use lists::{CONFIRMED, COPIES, OLDEST, OWNERS};
 pub(crate) use moves::{CALM, DRAIN, FAILED, JOIN, JOIN_FAILED, JOIN_TIME, STOP};
 pub(crate) use throughput::{ONE, THREE};
 

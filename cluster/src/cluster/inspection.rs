@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Cluster;
 use crate::{
-    ActorError, ActorId, ActorStatus, LiveActor, Result, SlowTurn, StoredValue, TenantId,
+    ActorError, ActorId, ActorStatus, LiveActor, ReadToken, Result, SlowTurn, StoredValue, TenantId,
     address::Address,
     metrics::shards,
     remote::{Inspect, Live, Passivate, Values},
@@ -95,6 +95,17 @@ impl Cluster {
         let address = address(node, id)?;
         node.operate(node.shard(address.hash), Passivate(address.stored()))
             .await
+    }
+
+    /// A token that covers everything an actor was said to have done before this call: with it a listing on any node, also
+    /// from a copy, shows no less.
+    ///
+    /// # Errors
+    /// As [`live`](Self::live).
+    pub async fn read_token(&self, id: &ActorId) -> Result<ReadToken> {
+        let node = &self.0.node;
+        let address = address(node, id)?;
+        node.read_token(node.shard(address.hash)).await
     }
 
     /// The last turns of this node that took at least [`Bounds::slow_turn`](crate::Bounds::slow_turn), the latest first.

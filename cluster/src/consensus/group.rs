@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use metrics::histogram;
 use openraft::Raft;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -18,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::codec::{self, Head};
-use super::config;
+use super::config::{self, LEASE};
 use super::confirmer::Confirmer;
 use super::guard::{self, Guard};
 use super::log::LogStore;
@@ -34,7 +36,7 @@ use super::types::{LogId, Types};
 use crate::lease::Lease;
 use crate::metrics::{ENTRY, shards};
 use crate::peers::{NodeId, Peers};
-use crate::shard::{Confirmation, Epoch, Leader, Outcome, Proposal, Shard};
+use crate::shard::{Confirmation, Epoch, Extent, Leader, Outcome, Proposal, Shard};
 use crate::store::{OnFatal, Row, ShardState};
 
 pub(crate) type GroupRaft = Raft<Types, Machine>;
@@ -380,6 +382,37 @@ impl Shard for Group {
         if let Some(confirmation) = refused {
             (confirmation.done)(false);
         }
+    }
+
+    fn extent(&self) -> Option<Extent> {
+        let edition = self.state.edition()?;
+        let applied = self.head().ok()?.applied?.index;
+        let logged = self.log.last().map_or(0, |last| last.index);
+        let extent = Extent {
+            applied,
+            logged: logged.max(applied),
+            edition,
+        };
+        // Otherwise this may be how far the rows went that were there before.
+        (self.state.edition() == Some(edition)).then_some(extent)
+    }
+
+    fn reached(&self, index: u64) -> BoxFuture<'_, Option<Extent>> {
+        let mut metrics = self.raft.data_metrics();
+        async move {
+            loop {
+                // In this order: what is applied behind the look is told.
+                metrics.borrow_and_update();
+                let extent = self.extent().filter(|extent| extent.applied >= index);
+                // A copy that was taken out of the group may never hear of it.
+                let is_kept_up =
+                    || self.ownership.current().is_some() || self.heard.ago().is_some_and(|ago| ago < LEASE);
+                if extent.is_some() || !is_kept_up() || metrics.changed().await.is_err() {
+                    return extent;
+                }
+            }
+        }
+        .boxed()
     }
 
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {

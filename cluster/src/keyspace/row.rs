@@ -1,7 +1,7 @@
 //! What a stored row is, told from its key.
 
 use super::{
-    ACTOR, ActorHash, DEAD, DEAD_ENVELOPE, DIRECTORY, DUE, ERASED, GARBAGE, LASTING, MEMBER, MIGRATION, OUTBOX,
+    ACTOR, ActorHash, DEAD, DEAD_ENVELOPE, DIRECTORY, DUE, ERASED, FORMAT, GARBAGE, LASTING, MEMBER, MIGRATION, OUTBOX,
     SETTING, SendId, Space, UNLISTED,
 };
 
@@ -42,7 +42,7 @@ impl Row {
             DEAD => super::parse_dead(key).map(Self::Dead),
             DEAD_ENVELOPE => super::parse_send(DEAD_ENVELOPE, key).map(Self::DeadEnvelope),
             UNLISTED => rest.last_chunk::<16>().map(|hash| Self::Unlisted(ActorHash(*hash))),
-            SETTING | MIGRATION | ERASED | MEMBER => Some(Self::Setting),
+            SETTING | MIGRATION | ERASED | MEMBER | FORMAT => Some(Self::Setting),
             GARBAGE => super::parse_garbage(key).map(|(hash, generation)| Self::Garbage(hash, generation)),
             _ => None,
         }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::{node_name::NodeName, peers::NodeId};
 
-/// The newest form of what nodes send each other, and write for each other, that this program knows. A form that is
-/// newer than what the oldest member knows is not used yet.
+/// The newest format of what nodes send each other, and write for each other, that this program knows. One that is newer
+/// than what the oldest member knows is not written yet, see `Table::format`.
 pub(crate) const FORMAT: u32 = 1;
 
 /// Longest name of a zone, in bytes.

@@ -14,6 +14,8 @@ pub struct Overview {
     pub cluster: ClusterId,
     /// The node that leads the meta group, and tells this.
     pub leader: NodeId,
+    /// The newest format that nodes write for each other: every node knows it.
+    pub format: u32,
     /// The nodes there are, and those that were removed.
     pub nodes: Vec<NodeOverview>,
     /// The groups, that of the cluster itself first.

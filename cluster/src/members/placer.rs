@@ -101,6 +101,11 @@ impl Registrar {
             }
             None => return,
         };
+        if table.next_format().is_some()
+            && let Err(error) = self.raise_format().await
+        {
+            tracing::warn!(%error, "failed to go over to a newer format");
+        }
         let reports = self.reports(&table).await;
         let changed = {
             let mut work = self.work.lock();
@@ -361,6 +366,7 @@ impl Work {
         Overview {
             cluster: registrar.cluster,
             leader: registrar.node,
+            format: self.table.format(),
             nodes: self.table.iter().map(|member| self.node(member)).collect(),
             groups: self.groups.values().map(group).collect(),
             moves: self.moves.values().cloned().collect(),

@@ -37,7 +37,7 @@ use crate::{
     Clock,
     cluster_id::ClusterId,
     peers::{CallError, Lane, NodeId, Peers},
-    shard::{Epoch, Outcome, Proposal, Shard, WriteSet},
+    shard::{Epoch, Op, Outcome, Proposal, Shard, WriteSet},
 };
 
 /// Pause between two looks at the table of nodes.
@@ -54,9 +54,6 @@ pub(super) const TELL_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a step of a group may take.
 pub(super) const STEP_WITHIN: Duration = Duration::from_secs(30);
-
-/// The form that everything is still written in.
-const FORM_IN_USE: u32 = 1;
 
 /// Why the leader of the meta group did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -361,7 +358,7 @@ impl Registrar {
         let admitted = self
             .write(|table| {
                 let member = table
-                    .admit(node.clone(), FORM_IN_USE)
+                    .admit(node.clone())
                     .map_err(|error| MendError::Refused(Refusal::Table(error)))?;
                 let id = member.id;
                 let is_new = table.get(id) != Some(&member);
@@ -433,28 +430,9 @@ impl Registrar {
         epoch: Epoch,
         change: impl FnOnce(&Table) -> Result<(Vec<Member>, T), MendError>,
     ) -> Result<(T, Table), MendError> {
-        let unread = |error: io::Error| MendError::Failed(format!("failed to read the nodes of the cluster: {error}"));
         let (rows, result) = change(&Table::read(meta).map_err(unread)?)?;
         if !rows.is_empty() {
-            let (sender, receiver) = oneshot::channel();
-            meta.propose(Proposal {
-                epoch,
-                writes: WriteSet {
-                    ops: rows.iter().map(table::put).collect(),
-                },
-                done: Box::new(|outcome| {
-                    // Whoever asked may have given up.
-                    let _ = sender.send(outcome);
-                }),
-            });
-            match receiver.await.unwrap_or(Outcome::Unknown) {
-                Outcome::Committed { .. } => {}
-                Outcome::NotProposed => return Err(MendError::NoLeader),
-                Outcome::Unknown => {
-                    meta.relinquish(epoch);
-                    return Err(MendError::Failed("the outcome is unknown".to_owned()));
-                }
-            }
+            commit(meta, epoch, rows.iter().map(table::put).collect()).await?;
             for row in &rows {
                 tracing::info!(node = %row.id, name = %row.name, state = %row.state, "a node of the cluster changed");
             }
@@ -462,6 +440,26 @@ impl Registrar {
         let table = Table::read(meta).map_err(unread)?;
         self.learn(table.clone());
         Ok((result, table))
+    }
+
+    /// Goes over to a newer format, once every node knows it.
+    pub(super) async fn raise_format(&self) -> Result<(), MendError> {
+        let Some(meta) = &self.meta else { return Ok(()) };
+        let _one = self.mending.lock().await;
+        let Some(epoch) = *meta.ownership().borrow() else {
+            return Ok(());
+        };
+        let table = Table::read(&**meta).map_err(unread)?;
+        let Some(format) = table.next_format() else {
+            return Ok(());
+        };
+        commit(&**meta, epoch, vec![table::put_format(format)]).await?;
+        tracing::info!(
+            from = table.format(),
+            to = format,
+            "every node knows a newer format, which is written from now on"
+        );
+        Ok(())
     }
 
     /// The table as this node has it, or as another one tells it.
@@ -499,6 +497,32 @@ impl Registrar {
             if let Err(error) = table.save(directory) {
                 tracing::warn!(%error, "failed to keep the nodes of the cluster for the next start");
             }
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
+fn unread(error: io::Error) -> MendError {
+    MendError::Failed(format!("failed to read the nodes of the cluster: {error}"))
+}
+
+/// Writes rows of the meta group under an ownership.
+async fn commit(meta: &dyn Shard, epoch: Epoch, ops: Vec<Op>) -> Result<(), MendError> {
+    let (sender, receiver) = oneshot::channel();
+    meta.propose(Proposal {
+        epoch,
+        writes: WriteSet { ops },
+        done: Box::new(|outcome| {
+            // Whoever asked may have given up.
+            let _ = sender.send(outcome);
+        }),
+    });
+    match receiver.await.unwrap_or(Outcome::Unknown) {
+        Outcome::Committed { .. } => Ok(()),
+        Outcome::NotProposed => Err(MendError::NoLeader),
+        Outcome::Unknown => {
+            meta.relinquish(epoch);
+            Err(MendError::Failed("the outcome is unknown".to_owned()))
         }
     }
 }

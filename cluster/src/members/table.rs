@@ -20,6 +20,9 @@ use crate::{
 /// Most nodes a cluster has, removed ones included.
 const NODES_MAX: usize = 4096;
 
+/// The format of a cluster that has gone over to no other yet.
+const FIRST_FORMAT: u32 = 1;
+
 /// The file of a data directory in which a node keeps the others over a restart.
 const FILE: &str = "members";
 
@@ -46,7 +49,7 @@ pub(crate) enum TableError {
     Removed(NodeId),
     #[error("there is no node {0}")]
     Unknown(NodeId),
-    #[error("node {0} speaks forms up to {1}, the cluster uses form {2}: it needs a newer program")]
+    #[error("node {0} knows formats up to {1}, the cluster writes format {2}: it needs a newer program")]
     TooOld(NodeName, u32, u32),
     #[error("node {0} is being removed, which is not taken back")]
     Leaving(NodeId),
@@ -55,8 +58,18 @@ pub(crate) enum TableError {
 }
 
 /// The nodes a cluster has and had.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Table(BTreeMap<NodeId, Member>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    members: BTreeMap<NodeId, Member>,
+    /// The newest format that anything is written in, as far as this node knows.
+    format: u32,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::of([])
+    }
+}
 
 impl Table {
     /// Reads what the meta group has on this node.
@@ -66,7 +79,12 @@ impl Table {
             let member = wire::decode::<Member>(&row).map_err(std::io::Error::other)?;
             Ok((member.id, member))
         };
-        rows.into_iter().map(decode).collect::<std::io::Result<_>>().map(Self)
+        let members = rows.into_iter().map(decode).collect::<std::io::Result<_>>()?;
+        let format = match meta.get(&keyspace::format())? {
+            Some(row) => wire::decode(&row).map_err(std::io::Error::other)?,
+            None => FIRST_FORMAT,
+        };
+        Ok(Self { members, format })
     }
 
     /// Reads what [`save`](Self::save) kept in a data directory, or nothing.
@@ -87,16 +105,19 @@ impl Table {
     }
 
     pub(crate) fn of(members: impl IntoIterator<Item = Member>) -> Self {
-        Self(members.into_iter().map(|member| (member.id, member)).collect())
+        Self {
+            members: members.into_iter().map(|member| (member.id, member)).collect(),
+            format: FIRST_FORMAT,
+        }
     }
 
     pub(crate) fn get(&self, node: NodeId) -> Option<&Member> {
-        self.0.get(&node)
+        self.members.get(&node)
     }
 
     /// Every node there is or was, in order of their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.0.values()
+        self.members.values()
     }
 
     /// The nodes that were not removed.
@@ -104,11 +125,23 @@ impl Table {
         self.iter().filter(|member| member.is_present())
     }
 
-    /// The row of a node that introduces itself: a new one, or its own with what has changed. `in_use` is the newest form
-    /// that anything was written in.
-    pub(crate) fn admit(&self, node: Introduction, in_use: u32) -> Result<Member, TableError> {
-        if node.format < in_use {
-            return Err(TableError::TooOld(node.name, node.format, in_use));
+    /// The newest format that anything is written in. What has another encoding in a newer one is written in this.
+    pub(crate) fn format(&self) -> u32 {
+        self.format
+    }
+
+    /// The format to which the cluster goes over, now that every node that is present knows it. It never falls: what was
+    /// written in it is there for good.
+    pub(crate) fn next_format(&self) -> Option<u32> {
+        let common = self.present().map(|member| member.format).min()?;
+        (common > self.format).then_some(common)
+    }
+
+    /// The row of a node that introduces itself: a new one, or its own with what has changed. It has to know the format
+    /// that is written.
+    pub(crate) fn admit(&self, node: Introduction) -> Result<Member, TableError> {
+        if node.format < self.format {
+            return Err(TableError::TooOld(node.name, node.format, self.format));
         }
         if let Some(known) = self.iter().find(|member| member.token == node.token) {
             if !known.is_present() {
@@ -122,10 +155,10 @@ impl Table {
         if let Some(other) = self.named(&node.name) {
             return Err(taken(node.name, other));
         }
-        if self.0.len() >= NODES_MAX {
+        if self.members.len() >= NODES_MAX {
             return Err(TableError::Full);
         }
-        let last = self.0.keys().next_back().map_or(0, |last| last.get());
+        let last = self.members.keys().next_back().map_or(0, |last| last.get());
         Ok(member(NodeId::new(last + 1), MemberState::Joining, node))
     }
 
@@ -162,6 +195,14 @@ pub(crate) fn put(member: &Member) -> Op {
     Op::Put {
         key: keyspace::member(member.id),
         value: storage::encoded(member),
+    }
+}
+
+/// The write with which the cluster goes over to a format.
+pub(crate) fn put_format(format: u32) -> Op {
+    Op::Put {
+        key: keyspace::format(),
+        value: storage::encoded(&format),
     }
 }
 
@@ -213,15 +254,15 @@ mod tests {
     }
 
     fn joined(table: &mut Table, introduction: Introduction) -> Result<NodeId, TableError> {
-        let member = table.admit(introduction, 1)?;
+        let member = table.admit(introduction)?;
         let id = member.id;
-        table.0.insert(id, member);
+        table.members.insert(id, member);
         Ok(id)
     }
 
     fn set(table: &mut Table, node: NodeId, state: MemberState) {
         let member = table.moved(node, state).unwrap().unwrap();
-        table.0.insert(node, member);
+        table.members.insert(node, member);
     }
 
     #[test]
@@ -258,16 +299,40 @@ mod tests {
         assert_eq!(joined(&mut table, node("b", 4)), Ok(NodeId::new(3)));
     }
 
+    fn of_format(name: &str, token: u128, format: u32) -> Introduction {
+        Introduction {
+            format,
+            ..node(name, token)
+        }
+    }
+
     #[test]
-    fn a_program_that_is_too_old_is_not_taken_in() {
-        let old = Introduction {
-            format: 1,
-            ..node("a", 1)
-        };
-        assert!(matches!(
-            Table::default().admit(old, 2),
-            Err(TableError::TooOld(_, 1, 2))
-        ));
+    fn a_format_is_written_once_the_last_node_knows_it_and_then_for_ever() {
+        let mut table = Table::default();
+        joined(&mut table, of_format("a", 1, 3)).unwrap();
+        joined(&mut table, of_format("b", 2, 1)).unwrap();
+        assert_eq!(
+            (table.format(), table.next_format()),
+            (1, None),
+            "one knows only the first"
+        );
+        joined(&mut table, of_format("b", 2, 2)).unwrap();
+        assert_eq!(table.next_format(), Some(2), "what both know");
+        table.format = 2;
+        assert_eq!(table.next_format(), None);
+        let too_old = |known: u32| Err(TableError::TooOld(NodeName::new("b").unwrap(), known, 2));
+        assert_eq!(
+            joined(&mut table, of_format("b", 2, 1)),
+            too_old(1),
+            "it does not go back"
+        );
+        assert_eq!(joined(&mut table, of_format("b", 9, 1)), too_old(1));
+        set(&mut table, NodeId::new(2), MemberState::Removed);
+        assert_eq!(
+            table.next_format(),
+            Some(3),
+            "a node that was removed is not waited for"
+        );
     }
 
     #[test]

@@ -525,3 +525,29 @@ async fn every_node_knows_the_others() {
         tokio::time::timeout(LONG, known).await.unwrap().unwrap();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_goes_over_to_a_format_once_all_its_nodes_know_it() {
+    let of_format = |name: &str, token: u128, format: u32| Introduction {
+        format,
+        ..introduction(name, token)
+    };
+    let mut world = World::founded(21).await;
+    world.join(2, 1).await;
+    for format in [1, 2] {
+        // A node introduces itself whenever it starts.
+        let upgraded = of_format("node-1", 1, 2);
+        world.nodes[0].announce(upgraded).await.unwrap();
+        world.nodes[1].announce(of_format("node-2", 2, format)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let overview = world.nodes[1].overview().await.unwrap();
+        assert_eq!(overview.format, format, "what the oldest knows");
+    }
+    let old = world.ask_to_join("node-3", 3, 1).await;
+    assert!(
+        matches!(old, Err(Refusal::Table(TableError::TooOld(_, 1, 2)))),
+        "{old:?}"
+    );
+    let back = world.nodes[1].announce(introduction("node-2", 2)).await;
+    assert!(matches!(back, Err(MendError::Refused(_))), "{back:?}");
+}

@@ -237,7 +237,9 @@ fn settled(answer: Result<Bytes, CallError>, codec: Option<&'static Codec>) -> O
         | Answer::Leaders(_)
         | Answer::Output
         | Answer::Given(_)
-        | Answer::Kept(_) => Err(Fault::Unknown),
+        | Answer::Kept(_)
+        | Answer::Confirmed(_)
+        | Answer::Seen(_) => Err(Fault::Unknown),
     })
 }
 

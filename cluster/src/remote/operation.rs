@@ -50,6 +50,7 @@ pub(crate) enum Operation {
     Live(Live),
     Values(Values),
     Passivate(Passivate),
+    Nothing(Nothing),
 }
 
 /// One kind of it.
@@ -63,6 +64,10 @@ pub(crate) trait Operate: Serialize + Clone + Send + Sync + 'static {
     /// Does it, on the node that owns the shard.
     fn operate(self, node: Arc<Node>, host: Arc<Host>) -> impl Future<Output = Result<Self::Output>> + Send;
 }
+
+/// One that only looks at rows which a copy has as the owner has them. They are small: a value in several parts may be
+/// replaced while it is read, which on a copy that is installed would be taken for damage.
+pub(crate) trait Look: Operate {}
 
 /// Names of a tenant's actors of a class, in order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -273,6 +278,23 @@ impl Operate for Passivate {
     }
 }
 
+/// Looks at nothing: the answer tells how far the owner is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Nothing;
+
+impl Operate for Nothing {
+    type Output = ();
+
+    async fn operate(self, _: Arc<Node>, _: Arc<Host>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Look for Names {}
+impl Look for Tenants {}
+impl Look for Count {}
+impl Look for Nothing {}
+
 fn resolve(address: address::Stored, node: &Node) -> Result<Arc<Address>> {
     address.resolve(&node.classes).ok_or_else(|| {
         ActorError::unsupported(
@@ -314,6 +336,7 @@ operations! {
     Live(Live),
     Values(Values),
     Passivate(Passivate),
+    Nothing(Nothing),
 }
 
 /// Does it if this node owns the shard, before and after.
@@ -325,12 +348,59 @@ async fn owned<O: Operate>(operation: O, node: &Arc<Node>, host: &Arc<Host>) -> 
     is_owner.then_some(outcome)
 }
 
-fn encode<T: Serialize>(output: &T) -> Result<Bytes> {
+pub(super) fn encode<T: Serialize>(output: &T) -> Result<Bytes> {
     wire::encode(output).map_err(|error| {
         tracing::error!(%error, "failed to encode what another node asked for");
         ActorError::internal("node.encode", "failed to encode what another node asked for")
     })
 }
+
+/// Something that the owner of a shard is asked, wherever it is.
+pub(super) trait Question: Sync {
+    /// What becomes of it.
+    type Outcome: Send;
+
+    /// Whether it may be asked again if nobody knows what became of it.
+    const REPEATABLE: bool;
+
+    /// Answers as the owner; `None` if this node is not.
+    fn here(&self, node: &Arc<Node>, host: &Arc<Host>) -> impl Future<Output = Option<Result<Self::Outcome>>> + Send;
+
+    /// What is sent to an owner on another node.
+    fn request(&self, shard: u16) -> Request;
+
+    /// What it answered, if that is an answer to this.
+    fn answered(&self, answer: &Answer, content: &[u8]) -> Option<Result<Self::Outcome>>;
+}
+
+/// An operation on its way to the owner.
+struct Asked<O>(O);
+
+impl<O> Question for Asked<O>
+where
+    O: Operate,
+    Operation: From<O>,
+{
+    type Outcome = O::Output;
+
+    const REPEATABLE: bool = O::REPEATABLE;
+
+    async fn here(&self, node: &Arc<Node>, host: &Arc<Host>) -> Option<Result<O::Output>> {
+        owned(self.0.clone(), node, host).await
+    }
+
+    fn request(&self, shard: u16) -> Request {
+        let operation = self.0.clone().into();
+        Request::Operation { shard, operation }
+    }
+
+    fn answered(&self, answer: &Answer, content: &[u8]) -> Option<Result<O::Output>> {
+        matches!(answer, Answer::Output).then(|| decode(content))
+    }
+}
+
+/// What is said where the owner runs an earlier program.
+pub(super) const VERSION: &str = "node.version";
 
 impl Node {
     /// Has the owner of a shard do something, wherever it is.
@@ -339,13 +409,18 @@ impl Node {
         O: Operate,
         Operation: From<O>,
     {
+        self.ask_owner(shard, &Asked(operation)).await
+    }
+
+    /// Asks the owner of a shard, wherever it is.
+    pub(super) async fn ask_owner<Q: Question>(self: &Arc<Self>, shard: u16, question: &Q) -> Result<Q::Outcome> {
         let host = &self.hosts[usize::from(shard)];
         let asked = async {
             let mut search = self.remote.search(shard, host.owned());
             let mut request = None;
             loop {
                 let leader = match search.owner().await {
-                    Owner::Here(_) => match owned(operation.clone(), self, host).await {
+                    Owner::Here(_) => match question.here(self, host).await {
                         Some(outcome) => return outcome,
                         None => {
                             tokio::time::sleep(PAUSE).await;
@@ -354,32 +429,33 @@ impl Node {
                     },
                     Owner::There(leader) => leader,
                 };
-                let request = request.get_or_insert_with(|| {
-                    let operation = operation.clone().into();
-                    Request::Operation { shard, operation }.encode(&[])
-                });
+                let request = request.get_or_insert_with(|| question.request(shard).encode(&[]));
                 let answer = self.remote.exchange(leader.node, request.clone(), self.bounds.ask);
                 let answer = self.remote.answered(shard, leader, answer).await;
                 let hint = match answer {
-                    Ok((Answer::Output, output)) => return decode(&output),
                     Ok((Answer::Failed(error), _)) => return Err(error),
                     Ok((Answer::NotLeader(hint), _)) => hint,
                     Ok((Answer::Unreadable, _)) => {
                         return Err(ActorError::unsupported(
-                            "node.version",
+                            VERSION,
                             "the node that owns the shard does not know this kind of request",
                         ));
                     }
+                    Ok((answer, content)) => match question.answered(&answer, &content) {
+                        Some(outcome) => return outcome,
+                        None if Q::REPEATABLE => None,
+                        None => return Err(Fault::Unknown.into()),
+                    },
                     Err(CallError::NotSent { .. }) => None,
-                    Ok(_) | Err(CallError::NoAnswer { .. }) if O::REPEATABLE => None,
-                    Ok(_) | Err(CallError::NoAnswer { .. }) => return Err(Fault::Unknown.into()),
+                    Err(CallError::NoAnswer { .. }) if Q::REPEATABLE => None,
+                    Err(CallError::NoAnswer { .. }) => return Err(Fault::Unknown.into()),
                 };
                 search.refused(leader, hint);
             }
         };
         match tokio::time::timeout(self.bounds.ask, asked).await {
             Ok(outcome) => outcome,
-            Err(_) if O::REPEATABLE => Err(ActorError::retryable(
+            Err(_) if Q::REPEATABLE => Err(ActorError::retryable(
                 "retryable",
                 format!("shard {shard} has no owner that answers"),
             )),
@@ -388,7 +464,7 @@ impl Node {
     }
 }
 
-fn decode<T: DeserializeOwned>(output: &[u8]) -> Result<T> {
+pub(super) fn decode<T: DeserializeOwned>(output: &[u8]) -> Result<T> {
     wire::decode(output).map_err(|error| {
         tracing::error!(%error, "failed to decode what another node answered");
         ActorError::internal("node.decode", "failed to decode what another node answered")

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{
     Passage, Remote,
     copy::give,
+    looking,
     operation::Operation,
     request::{Answer, Call, Meta, Request, Sender, check},
     restoring::{Kept, Restoring},
@@ -237,6 +238,39 @@ impl Reception {
     }
 }
 
+impl Reception {
+    fn confirm(&self, shards: Vec<u16>) -> BoxFuture<'static, Bytes> {
+        let node = self.node.get().and_then(Weak::upgrade);
+        async move {
+            let confirmed = match node {
+                Some(node) => looking::confirm(&node, &shards).await,
+                None => Vec::new(),
+            };
+            Answer::Confirmed(confirmed).encode(&[])
+        }
+        .boxed()
+    }
+
+    fn look(&self, shard: u16, behind: u64, operation: Operation) -> BoxFuture<'static, Bytes> {
+        let node = self.node.get().and_then(Weak::upgrade);
+        let host = node
+            .as_ref()
+            .and_then(|node| node.hosts.get(usize::from(shard)).cloned());
+        let (Some(node), Some(host)) = (node, host) else {
+            return at_once(&Answer::NotLeader(None));
+        };
+        let remote = Arc::clone(&self.remote);
+        async move {
+            match operation.look(node, host, behind).await {
+                None => Answer::NotLeader(remote.leaders.of(shard)).encode(&[]),
+                Some(Ok((index, output))) => Answer::Seen(index).encode(&output),
+                Some(Err(error)) => Answer::Failed(error).encode(&[]),
+            }
+        }
+        .boxed()
+    }
+}
+
 impl Service for Reception {
     fn serve(&self, from: NodeId, lane: Lane, request: Bytes) -> BoxFuture<'static, Bytes> {
         match (lane, &self.engine) {
@@ -251,6 +285,15 @@ impl Service for Reception {
             Some((Request::Operation { shard, operation }, _)) => self.operation(shard, operation),
             Some((Request::Copy { group, asked }, _)) => self.copy(group, asked),
             Some((Request::Restoring(restoring), content)) => self.restoring(restoring, content),
+            Some((Request::Confirm(shards), _)) => self.confirm(shards),
+            Some((
+                Request::Look {
+                    shard,
+                    behind,
+                    operation,
+                },
+                _,
+            )) => self.look(shard, behind, operation),
             Some((Request::Leaders, _)) => at_once(&Answer::Leaders(self.remote.leaders.table())),
             None => at_once(&Answer::Unreadable),
         }

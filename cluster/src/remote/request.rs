@@ -41,6 +41,14 @@ pub(super) enum Request {
     Copy { group: u16, asked: Asked },
     /// Something of a restore; the content is a batch, or a part of it.
     Restoring(Restoring),
+    /// How far these shards go, of those that the node owns.
+    Confirm(Vec<u16>),
+    /// As an operation that only looks, after the entry at `behind`; the answer says how far the owner was.
+    Look {
+        shard: u16,
+        behind: u64,
+        operation: Operation,
+    },
 }
 
 /// A message to an actor.
@@ -121,6 +129,10 @@ pub(super) enum Answer {
     Given(Given),
     /// What became of a part of a restore.
     Kept(Kept),
+    /// Shards that the node owns, and the entry up to which everything is that was acknowledged before.
+    Confirmed(Vec<(u16, u64)>),
+    /// The content is what the owner of a shard found, which is no less than what the entry at this index has made.
+    Seen(u64),
 }
 
 impl Request {

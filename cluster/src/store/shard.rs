@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -25,6 +26,8 @@ pub(crate) struct ShardState {
     pool: Arc<Pool>,
     /// Held while changes move: by the flusher, or by an installation.
     moving: Mutex<()>,
+    /// Grows when an installation begins, and when it has ended: it is odd in between.
+    edition: AtomicU64,
 }
 
 impl ShardState {
@@ -35,6 +38,7 @@ impl ShardState {
             tree: RwLock::new(Some(tree)),
             pool,
             moving: Mutex::default(),
+            edition: AtomicU64::new(0),
         }
     }
 
@@ -55,6 +59,14 @@ impl ShardState {
             .read()
             .clone()
             .ok_or_else(|| io::Error::new(io::ErrorKind::BrokenPipe, "the state is closed"))
+    }
+
+    /// Which edition of the rows this is; `None` while they are replaced as a whole. Rows that were read between two looks
+    /// which show the same edition are of it, and none of them is missing.
+    pub(crate) fn edition(&self) -> Option<u64> {
+        // Whoever saw anything of an installation has taken a lock after it, and so sees that it has begun.
+        let edition = self.edition.load(Ordering::SeqCst);
+        edition.is_multiple_of(2).then_some(edition)
     }
 
     /// Waits until there is room for more changes.
@@ -143,6 +155,8 @@ impl ShardState {
         image.verify()?;
         let _moving = self.moving.lock();
         let tree = self.tree()?;
+        // If it fails the node stops, and the rows stay unread until then.
+        self.edition.fetch_add(1, Ordering::SeqCst);
         let (_, cost) = self.overlay.write().start_move();
         self.pool.release(cost);
         self.overlay.write().finish_move();
@@ -152,6 +166,7 @@ impl ShardState {
             tree.apply(&rows.into_iter().map(|(key, value)| (key, Some(value))).collect())?;
         }
         tree.apply(&[last].into_iter().collect())?;
+        self.edition.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }

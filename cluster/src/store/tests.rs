@@ -246,6 +246,66 @@ impl Tree for Watched {
     }
 }
 
+/// Looks at the edition of the shard while its rows are replaced.
+#[derive(Default)]
+struct Replaced {
+    rows: MemoryTree,
+    state: std::sync::OnceLock<std::sync::Weak<ShardState>>,
+    seen: parking_lot::Mutex<Vec<Option<u64>>>,
+}
+
+impl Replaced {
+    fn note(&self) {
+        let state = self.state.get().and_then(std::sync::Weak::upgrade);
+        self.seen.lock().extend(state.map(|state| state.edition()));
+    }
+}
+
+impl Tree for Replaced {
+    fn get(&self, key: &[u8]) -> std::io::Result<Option<Bytes>> {
+        self.rows.get(key)
+    }
+
+    fn page(&self, range: &(Bound<Bytes>, Bound<Bytes>), reverse: bool, limit: usize) -> std::io::Result<Vec<Row>> {
+        self.rows.page(range, reverse, limit)
+    }
+
+    fn apply(&self, changes: &overlay::Changes) -> std::io::Result<()> {
+        self.note();
+        self.rows.apply(changes)?;
+        self.note();
+        Ok(())
+    }
+
+    fn clear(&self) -> std::io::Result<()> {
+        self.note();
+        self.rows.clear()
+    }
+}
+
+#[test]
+fn rows_that_are_being_replaced_are_of_no_edition() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let flusher = Flusher::task(still(), runtime.handle(), unfailing());
+    let tree = Arc::<Replaced>::default();
+    let state = flusher.adopt(1, Arc::clone(&tree) as Arc<dyn Tree>);
+    tree.state.set(Arc::downgrade(&state)).unwrap();
+    let row = || [(Bytes::from_static(b"\x01row"), Some(Bytes::new()))];
+    state.write(row());
+    let first = state.edition();
+    state.flush().unwrap();
+    assert!(first.is_some() && tree.seen.lock().iter().all(|seen| *seen == first));
+    let image = Images::Memory(Arc::default()).build(1, b"head", &state).unwrap();
+    tree.seen.lock().clear();
+    state.install(&image, (Bytes::from_static(&[0]), None)).unwrap();
+    let seen = tree.seen.lock().clone();
+    assert!(seen.len() >= 3 && seen.iter().all(Option::is_none), "{seen:?}");
+    assert!(state.edition().is_some() && state.edition() != first);
+}
+
 #[test]
 fn changes_stay_readable_while_they_move() {
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -26,7 +26,7 @@ use crate::{
     Clock,
     lease::Lease,
     peers::NodeId,
-    shard::{Confirmation, Epoch, Leader, Op, Outcome, Proposal, Shard},
+    shard::{Confirmation, Epoch, Extent, Leader, Op, Outcome, Proposal, Shard},
 };
 
 type Done = Box<dyn FnOnce(Outcome) + Send>;
@@ -421,6 +421,18 @@ impl Shard for SimulatedShard {
         };
         let asked = async move { done(shard.is_confirmed(epoch).await) };
         self.runtime.spawn(self.stop.clone().run_until_cancelled_owned(asked));
+    }
+
+    fn extent(&self) -> Option<Extent> {
+        let has_owned = self.has_owned.load(Ordering::Relaxed);
+        has_owned.then(|| {
+            let index = self.rows.index(self.node);
+            Extent {
+                applied: index,
+                logged: index,
+                edition: 0,
+            }
+        })
     }
 
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {

@@ -221,6 +221,13 @@ async fn answer(cluster: &Cluster, line: &str) -> String {
             let load = slots::load(cluster, callers.parse().unwrap(), span).await;
             format!("loaded {} {}", load.stored, load.failed)
         }
+        ["ages", age, lists] => {
+            let (age, lists) = (Duration::from_micros(age.parse().unwrap()), lists.parse().unwrap());
+            match slots::list(cluster, age, lists).await {
+                Ok((took, oldest)) => format!("aged {} {}", took.as_micros(), oldest.as_micros()),
+                Err(error) => failed(&error),
+            }
+        }
         [verb @ ("remove" | "drain" | "up"), node] => {
             let (state, done) = match verb {
                 "remove" => (MemberState::Removing, "removing"),

@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use cluster::{ActorRef, Cluster, prelude::*};
+use cluster::{ActorRef, Cluster, Freshness, prelude::*};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
 /// Actors that are called; they are spread over all shards.
 pub(crate) const ACTORS: usize = 1000;
+
+/// Actors of a list.
+const LISTED: usize = 50;
 
 /// Bytes of a value.
 const VALUE: usize = 200;
@@ -53,6 +56,21 @@ impl Handler<Store> for Slots {
         ctx.storage().put(&slot, &(self.count, "x".repeat(VALUE)))?;
         Ok(self.count)
     }
+}
+
+/// Lists the first actors again and again; says how long that took, and the age of the oldest list.
+pub(crate) async fn list(cluster: &Cluster, age: Duration, lists: usize) -> Result<(Duration, Duration)> {
+    let tenant = TenantId::new("acme").expect("a lawful name");
+    let listing = cluster.listing().with(Freshness::at_most(age));
+    let (begin, mut oldest) = (Instant::now(), Duration::ZERO);
+    for _ in 0..lists {
+        let query = DirectoryQuery {
+            limit: LISTED,
+            ..DirectoryQuery::default()
+        };
+        oldest = oldest.max(listing.names(Slots::CLASS, &tenant, query).await?.age);
+    }
+    Ok((begin.elapsed(), oldest))
 }
 
 /// One of the actors.

@@ -3,10 +3,12 @@
 use std::{borrow::Cow, time::Duration};
 
 use cluster::{
-    ActorStatus, AlarmStatus, LastTurn, LiveActor, SlowTurn, StateSize, TurnOutcome,
+    ActorStatus, AlarmStatus, LastTurn, LiveActor, ReadToken, SlowTurn, StateSize, TurnOutcome,
     prelude::{ActorId, TenantId},
 };
 use serde::Serialize;
+
+use crate::gateway::cursor::Page;
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
@@ -18,16 +20,38 @@ pub(super) struct ItemBody<'a> {
     class: &'a str,
     tenant: &'a TenantId,
     name: &'a str,
-    live: Option<LiveBody>,
+    /// Absent where nobody looked, `null` where nothing is in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Option<LiveBody>>,
 }
 
 impl<'a> ItemBody<'a> {
-    pub(super) fn new(id: &'a ActorId, live: Option<LiveActor>) -> Self {
+    pub(super) fn new(id: &'a ActorId, live: Option<Option<LiveActor>>) -> Self {
         Self {
             class: id.class(),
             tenant: id.tenant(),
             name: id.name(),
-            live: live.map(LiveBody::from),
+            live: live.map(|live| live.map(LiveBody::from)),
+        }
+    }
+}
+
+/// A page of actors, and how old it is.
+#[derive(Debug, Serialize)]
+pub(super) struct ListBody<'a> {
+    #[serde(flatten)]
+    page: Page<ItemBody<'a>>,
+    /// Rounded up.
+    age_ms: u64,
+    read_token: String,
+}
+
+impl<'a> ListBody<'a> {
+    pub(super) fn new(page: Page<ItemBody<'a>>, age: Duration, token: &ReadToken) -> Self {
+        Self {
+            page,
+            age_ms: u64::try_from(age.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX),
+            read_token: token.to_string(),
         }
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct OverviewBody {
     /// The node that was asked.
     asked: NodeId,
     leader: NodeId,
+    format: u32,
     nodes: Vec<NodeBody>,
     /// That of the cluster itself first, whose shard is empty.
     groups: Vec<GroupBody>,
@@ -31,6 +32,7 @@ impl OverviewBody {
         let Overview {
             cluster,
             leader,
+            format,
             nodes,
             groups,
             moves,
@@ -41,6 +43,7 @@ impl OverviewBody {
             cluster,
             asked,
             leader,
+            format,
             nodes: nodes.into_iter().map(NodeBody::from).collect(),
             groups: groups.into_iter().map(GroupBody::from).collect(),
             moves: moves.into_iter().map(MoveBody::from).collect(),

@@ -107,6 +107,42 @@ async fn actors_of_all_tenants_are_listed_in_pages() {
     .await;
 }
 
+/// Several nodes are in the tests of the crate `cluster`.
+#[tokio::test(start_paused = true)]
+async fn a_list_says_how_old_it_is_and_takes_tokens() {
+    Bench::with(silent(), async |bench| {
+        let run = create(bench, "default").await;
+        let away = post(bench, &format!("/run/default/{run}/passivate")).await.json();
+        let token = away["read_token"].as_str().unwrap();
+        let list = get(bench, &format!("?class=run&max_age_ms=2000&read_token={token}")).await;
+        let list = list.json();
+        assert_eq!(
+            (list["items"][0]["name"].as_str(), &list["age_ms"]),
+            (Some(&*run), &0.into())
+        );
+        assert!(list["items"][0].get("live").is_none(), "{list}");
+        let token = list["read_token"].as_str().unwrap();
+        let latest = get(bench, &format!("?class=run&max_age_ms=0&read_token={token}")).await;
+        assert!(latest.json()["items"][0].get("live").is_some());
+        for (age, code) in [("-1", "query.invalid"), ("3600001", "query.invalid")] {
+            get(bench, &format!("?class=run&max_age_ms={age}"))
+                .await
+                .problem(422, code);
+        }
+        for (token, code) in [
+            ("r1-", "read-token.malformed"),
+            ("hello", "read-token.malformed"),
+            ("r1-0101fb000107", "read-token.foreign"),
+            ("r1-010100fbffff", "read-token.foreign"),
+        ] {
+            get(bench, &format!("?class=run&read_token={token}"))
+                .await
+                .problem(422, code);
+        }
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_does_not_exist_is_named() {
     Bench::with(silent(), async |bench| {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::{SHAPE, idle, traffic::balanced};
+use super::{SHAPE, idle, lists, traffic::balanced};
 use crate::{
     client::Connection,
     field::Field,
@@ -43,6 +43,7 @@ pub(super) async fn run(options: &Options, figures: &mut Figures) {
         balanced(&three, 3).await;
         tokio::time::sleep(SETTLES).await;
         figures.add_rate(THREE, rate(&three.hosts, span).await);
+        lists::run(figures, &three.hosts[0]).await;
         freeze(&one, false);
     }
     figures.warmed_up(&[ONE, THREE]);

@@ -1,13 +1,16 @@
 //! Snapshots on their way to another node.
 
+use std::ops::Bound;
 use std::time::Duration;
 
 use super::nodes::*;
 use super::*;
+use crate::consensus::group::Group;
 use crate::consensus::reception::IDLE;
 use crate::consensus::rpc::{Call, Part, Progress, Request, Response, SnapshotId};
 use crate::consensus::types::{LeaderId, Vote};
 use crate::peers::Lane;
+use crate::shard::Extent;
 use crate::store::{Image, ImageSource, Images};
 use crate::testing::Weather;
 
@@ -58,6 +61,66 @@ async fn a_member_that_was_away_for_long_receives_a_snapshot() {
     // What was received is durable.
     nodes.restart(away).await;
     nodes.agree(SHARD).await;
+    nodes.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_has_come_as_far_as_its_owner_when_a_snapshot_is_in_place() {
+    let mut nodes = Nodes::forgetful(24, 1).await.grown(3).await;
+    let leader = nodes.leader(SHARD).await;
+    let away = nodes.running().into_iter().find(|id| *id != leader).unwrap();
+    nodes.crash(away).await;
+    fill(&mut nodes, 0, 40).await;
+    nodes.snapshot(leader).await;
+    let owner = Arc::clone(nodes.group(leader, SHARD));
+    let Extent { applied, logged, .. } = owner.extent().unwrap();
+    assert_eq!(Some((applied, logged)), owner.status().applied.zip(owner.status().last));
+    bad_weather(&nodes);
+    nodes.start(away, false).await.unwrap();
+    let copy = nodes.group(away, SHARD);
+    let edition = copy.state().edition();
+    assert!(copy.extent().is_none_or(|extent| extent.applied < applied));
+    let reached = async {
+        loop {
+            // It may not have heard of a leader yet.
+            match copy.reached(applied).await {
+                Some(extent) => return extent,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let reached = tokio::time::timeout(Duration::from_secs(60), reached).await.unwrap();
+    assert!(reached.applied >= applied && edition.is_some() && Some(reached.edition) != edition);
+    let rows = |group: &Group| {
+        let everything = (Bound::Included(Bytes::from_static(&[1])), Bound::Unbounded);
+        group.scan(everything, false, usize::MAX).unwrap()
+    };
+    assert_eq!(rows(copy), rows(&owner));
+    assert_eq!(copy.extent().map(|extent| extent.edition), Some(reached.edition));
+    nodes.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_was_removed_is_not_waited_for() {
+    let mut nodes = Nodes::of(25, 3, 1).await;
+    let leader = nodes.leader(SHARD).await;
+    nodes.write(SHARD, "a", "1").await;
+    let copies = nodes.running().into_iter().filter(|id| *id != leader);
+    let copies: Vec<_> = copies.map(|id| Arc::clone(nodes.group(id, SHARD))).collect();
+    nodes.change(SHARD, self::nodes([leader.get()])).await;
+    nodes.write(SHARD, "b", "1").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let Extent { applied, .. } = nodes.group(leader, SHARD).extent().unwrap();
+    for copy in &copies {
+        let extent = copy.extent().unwrap();
+        assert!(extent.applied < applied);
+        assert_eq!(copy.reached(applied).await, None);
+        assert_eq!(
+            copy.reached(extent.applied).await,
+            Some(extent),
+            "it is still what it was"
+        );
+    }
     nodes.shutdown().await;
 }
 

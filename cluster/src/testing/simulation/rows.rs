@@ -19,12 +19,19 @@ use crate::{
 pub(super) struct Rows {
     rows: RwLock<BTreeMap<Bytes, Bytes>>,
     /// What a node still sees that does not hear of an owner after it.
-    frozen: RwLock<Option<(NodeId, BTreeMap<Bytes, Bytes>)>>,
+    frozen: RwLock<Option<Frozen>>,
     /// Index of the last entry.
     index: AtomicU64,
     pub(super) appointed: watch::Sender<Appointed>,
     /// The last owner that installed itself.
     pub(super) installed: watch::Sender<Option<Leader>>,
+}
+
+/// What one node sees, and the index of its last entry.
+struct Frozen {
+    node: NodeId,
+    rows: BTreeMap<Bytes, Bytes>,
+    index: u64,
 }
 
 /// Who shall own a group.
@@ -56,7 +63,11 @@ impl Rows {
     pub(super) fn install(&self, node: NodeId) -> Epoch {
         let rows = self.rows.write();
         let deaf = self.appointed.borrow().deaf;
-        *self.frozen.write() = deaf.map(|deaf| (deaf, rows.clone()));
+        *self.frozen.write() = deaf.map(|node| Frozen {
+            node,
+            rows: rows.clone(),
+            index: self.index.load(Ordering::Relaxed),
+        });
         let epoch = Epoch(self.index.fetch_add(1, Ordering::Relaxed) + 1);
         self.installed.send_replace(Some(Leader { node, epoch }));
         epoch
@@ -104,8 +115,20 @@ impl Rows {
     /// The rows as a node sees them.
     pub(super) fn read<T>(&self, node: NodeId, read: impl FnOnce(&BTreeMap<Bytes, Bytes>) -> T) -> T {
         match &*self.frozen.read() {
-            Some((deaf, rows)) if *deaf == node => read(rows),
+            Some(frozen) if frozen.node == node => read(&frozen.rows),
             Some(_) | None => read(&self.rows.read()),
+        }
+    }
+
+    /// Index of the last entry that a node sees.
+    pub(super) fn index(&self, node: NodeId) -> u64 {
+        match &*self.frozen.read() {
+            Some(frozen) if frozen.node == node => frozen.index,
+            Some(_) | None => {
+                // The rows of an entry and its index change together.
+                let _rows = self.rows.read();
+                self.index.load(Ordering::Relaxed)
+            }
         }
     }
 }
