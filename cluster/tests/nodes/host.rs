@@ -221,7 +221,11 @@ impl Host {
     pub(crate) fn log(&self) -> String {
         let log = std::fs::read_to_string(self.disk.path().join("log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(60)..].join("\n")
+        let end = lines.len().saturating_sub(60);
+        // A long backtrace must not hide what it is of.
+        let panics = lines[..end].windows(2).filter(|lines| lines[0].contains("panicked at"));
+        let panics: Vec<_> = panics.flatten().copied().collect();
+        [&panics[..], &lines[end..]].concat().join("\n")
     }
 
     /// Keeps what is on the disk, for a person to look at.
