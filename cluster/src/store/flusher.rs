@@ -66,9 +66,13 @@ impl Pool {
         }
     }
 
-    /// Accounts for changes of a shard whose overlay now holds `shard` bytes.
-    pub(super) fn charge(&self, cost: usize, shard: usize) {
-        let used = self.used.fetch_add(cost, Ordering::Relaxed) + cost;
+    /// Accounts for changes; says what the overlays hold with them.
+    pub(super) fn take(&self, cost: usize) -> usize {
+        self.used.fetch_add(cost, Ordering::Relaxed) + cost
+    }
+
+    /// Lets the flusher know of changes of a shard whose overlay now holds `shard` bytes, and all together `used`.
+    pub(super) fn tell_of(&self, used: usize, shard: usize) {
         let urgent = shard >= self.limits.shard_bytes || used >= self.limits.node_bytes / 2;
         self.tell(|word| {
             let news = !word.dirty || (urgent && !word.urgent);
@@ -81,6 +85,11 @@ impl Pool {
     pub(super) fn release(&self, cost: usize) {
         self.used.fetch_sub(cost, Ordering::Relaxed);
         self.room.notify_waiters();
+    }
+
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// Waits until the overlays are within their bound.

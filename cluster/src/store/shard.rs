@@ -76,11 +76,20 @@ impl ShardState {
 
     /// Makes changes visible, all at once, and leaves moving them to the flusher.
     pub(crate) fn write(&self, changes: impl IntoIterator<Item = Change>) {
-        let (cost, gathered) = {
+        let (used, gathered) = {
             let mut overlay = self.overlay.write();
-            (overlay.write(changes), overlay.gathered())
+            let cost = overlay.write(changes);
+            // Before the flusher can move them, which gives their room back.
+            (self.pool.take(cost), overlay.gathered())
         };
-        self.pool.charge(cost, gathered);
+        self.pool.tell_of(used, gathered);
+    }
+
+    /// What gathers, and what all shards hold, at one moment.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> (usize, usize) {
+        let overlay = self.overlay.read();
+        (overlay.gathered(), self.pool.used())
     }
 
     /// Reads one row.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -370,6 +371,37 @@ fn readers_never_see_a_value_in_pieces() {
         mover.join().unwrap();
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
+}
+
+#[test]
+fn changes_take_room_before_they_can_move_and_give_it_back() {
+    let flusher = Flusher::thread(still(), unfailing()).unwrap();
+    let state = flusher.adopt(0, Arc::new(MemoryTree::default()));
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            let mut early = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let (gathered, used) = state.room();
+                early += u32::from(used < gathered);
+            }
+            early
+        });
+        for number in 0..100_000_u32 {
+            state.write([(
+                Bytes::from(number.to_be_bytes().to_vec()),
+                Some(Bytes::from_static(b"value")),
+            )]);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(
+            looks.join().unwrap(),
+            0,
+            "changes could move before they had taken room"
+        );
+    });
+    state.flush().unwrap();
+    assert_eq!(state.room(), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
