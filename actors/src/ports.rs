@@ -11,6 +11,7 @@ pub mod fake;
 mod model;
 mod objects;
 mod search;
+mod signer;
 mod vectors;
 
 pub use embedder::{EmbedError, Embedder, EmbedderInfo};
@@ -21,6 +22,7 @@ pub use model::{
 };
 pub use objects::{ObjectError, ObjectMeta, Objects};
 pub use search::{Search, SearchError, SearchHit, Source};
+pub use signer::Signer;
 pub use vectors::{
     VectorChange, VectorEntry, VectorError, VectorMatch, VectorQuery, VectorRow, VectorScope, VectorWrite, Vectors,
 };

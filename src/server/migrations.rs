@@ -12,6 +12,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../../migrations/0001_first_classes.toml"),
     ),
     ("0002_vectors", include_str!("../../migrations/0002_vectors.toml")),
+    (
+        "0003_audit_and_limiter",
+        include_str!("../../migrations/0003_audit_and_limiter.toml"),
+    ),
 ];
 
 /// Every migration, in order.

@@ -21,7 +21,7 @@ use crate::{
     cli::Environment,
     config::Config,
     gateway::{Gateway, app},
-    planes::events::Watchers,
+    planes::{events::Watchers, observability::ClusterKey},
     telemetry::{Telemetry, TelemetryError},
 };
 
@@ -278,12 +278,16 @@ async fn open(
     })?;
     let cluster = runtimes.cluster_config(config, fault)?;
     let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), watchers).await?;
-    let cluster = compose::cluster(cluster, stores, env.clone())
+    let key = ClusterKey::default();
+    let cluster = compose::cluster(cluster, stores, env.clone(), config.audit.env(&key))
         .await
         .map_err(|source| ComposeError::Cluster {
             path: directory,
             source,
         })?;
+    first_start::audit_key(&cluster, &key)
+        .await
+        .map_err(ComposeError::Settings)?;
     let gateway = compose::gateway(config, cluster.clone(), env, model, watchers.clone(), telemetry)
         .await
         .map_err(ComposeError::Settings)?;

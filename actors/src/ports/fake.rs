@@ -8,6 +8,7 @@ mod events;
 mod model;
 mod objects;
 mod search;
+mod signer;
 mod vectors;
 
 pub use embedder::FakeEmbedder;
@@ -15,6 +16,7 @@ pub use events::FakeEvents;
 pub use model::{FakeModel, Reply};
 pub use objects::FakeObjects;
 pub use search::FakeSearch;
+pub use signer::FakeSigner;
 pub use vectors::FakeVectors;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
