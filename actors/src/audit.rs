@@ -12,6 +12,7 @@ mod checkpoint;
 mod event;
 pub mod events;
 mod export;
+mod exporter;
 mod hash;
 mod hex;
 mod messages;
@@ -20,11 +21,13 @@ mod record;
 mod tests;
 mod verifier;
 mod verify;
+mod who;
 
 pub use chain::{AuditEnv, AuditLog, NAME};
 pub use checkpoint::Checkpoint;
-pub use event::{EVENT_TYPE_BYTES, PAYLOAD_BYTES, payload, record};
+pub use event::{EVENT_TYPE_BYTES, PAYLOAD_BYTES, append_once, payload, record};
 pub use export::{ExportFault, ExportVerifier, Exported, anchor_line, head_line, record_line};
+pub use exporter::Exporter;
 pub use hash::{ChainHash, GENESIS, link};
 pub use hex::{Hex, PublicKey, Signature};
 pub use messages::{

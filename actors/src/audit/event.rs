@@ -1,8 +1,8 @@
 //! What an actor does to have an event recorded.
 
 use cluster::{
-    RequestId,
-    prelude::{ActorError, Ctx, Result, VirtualActor},
+    Credential, RequestId,
+    prelude::{ActorError, ActorRef, Ctx, ErrorKind, IdempotencyKey, Result, VirtualActor},
 };
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -12,14 +12,16 @@ use super::{
     chain::{AuditLog, NAME},
     hex::Hex,
     messages::Append,
+    record::AuditRecord,
+    who::who,
 };
 
 /// Most bytes of a payload.
 pub const PAYLOAD_BYTES: usize = 16 * 1024;
 /// Most bytes of the type of an event.
 pub const EVENT_TYPE_BYTES: usize = 64;
-/// Who acted where nobody has asked for it.
-const SYSTEM: &str = "system";
+/// How often an event is tried that no turn stands behind.
+const ATTEMPTS: usize = 3;
 
 /// Has an event recorded in the chain of the tenant, in this turn: if what the turn changes happens, the event is recorded, exactly
 /// once. `members` is a JSON object of what the event is about; who acted and in which request is added.
@@ -40,9 +42,37 @@ pub fn record<A: VirtualActor>(ctx: &mut Ctx<A>, event_type: &'static str, membe
 }
 
 /// The payload of an event of this turn.
-pub(super) fn about<A: VirtualActor>(_ctx: &Ctx<A>, members: Value) -> String {
+pub(super) fn about<A: VirtualActor>(ctx: &Ctx<A>, members: Value) -> String {
     let request = RequestId::current();
-    payload(SYSTEM, request.as_ref().map(RequestId::as_str), members)
+    let who = who(ctx.credential().map(Credential::as_str));
+    payload(&who, request.as_ref().map(RequestId::as_str), members)
+}
+
+/// Has an event recorded that no turn stands behind, as a sign-in that was refused: once, however often it is tried. An event type is
+/// recorded once in a request.
+///
+/// # Errors
+/// As [`ActorRef::ask_idempotent`], after some attempts.
+pub async fn append_once(
+    audit: &ActorRef<AuditLog>,
+    who: &str,
+    request_id: &str,
+    event_type: &str,
+    members: Value,
+) -> Result<AuditRecord> {
+    let key = IdempotencyKey::new(&format!("{request_id}/{event_type}"))?;
+    let append = Append {
+        event_type: event_type.to_owned(),
+        payload: payload(who, Some(request_id), members),
+    };
+    for _ in 1..ATTEMPTS {
+        // A failure breaks a reference.
+        match audit.clone().ask_idempotent(&key, append.clone()).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Retryable | ErrorKind::Unknown) => {}
+            outcome => return outcome,
+        }
+    }
+    audit.clone().ask_idempotent(&key, append).await
 }
 
 /// The payload of an event as compact text: `actor`, `request_id`, then the members of the object in their order. They cannot replace

@@ -1,11 +1,11 @@
 //! What the chain promises to those who use it.
 
-use cluster::prelude::IdempotencyKey;
 use futures_util::future::join_all;
+use serde_json::json;
 
 use super::harness::{Bench, Change, event};
 use crate::{
-    audit::{Checkpoint, GENESIS, ListCheckpoints, ListRecords, Order, SignHead, link},
+    audit::{Checkpoint, GENESIS, ListCheckpoints, ListRecords, Order, SignHead, append_once, link},
     ports::fake::FakeSigner,
 };
 
@@ -76,20 +76,21 @@ async fn appends_at_once_make_one_chain() {
 #[tokio::test(start_paused = true)]
 async fn an_append_that_is_repeated_under_its_key_is_one_record() {
     let mut bench = Bench::start(1).await;
-    let key = IdempotencyKey::new("r-1/session_refused").unwrap();
-    let first = bench
-        .audit("acme")
-        .ask_idempotent(&key, event("refused", 1))
-        .await
-        .unwrap();
+    let append = async |bench: &Bench, event_type| {
+        let reason = json!({ "reason": "password" });
+        append_once(&bench.audit("acme"), "u-1", "q-1", event_type, reason)
+            .await
+            .unwrap()
+    };
+    let first = append(&bench, "sign_in_refused").await;
+    assert_eq!(
+        first.payload,
+        r#"{"actor":"u-1","request_id":"q-1","reason":"password"}"#
+    );
     bench.cluster.crash_and_restart().await;
-    let again = bench
-        .audit("acme")
-        .ask_idempotent(&key, event("refused", 1))
-        .await
-        .unwrap();
-    assert_eq!(first, again);
+    assert_eq!(append(&bench, "sign_in_refused").await, first);
     assert_eq!(bench.head("acme").await.length, 1);
+    assert_eq!(append(&bench, "account_locked").await.seq, 2);
 }
 
 #[tokio::test(start_paused = true)]

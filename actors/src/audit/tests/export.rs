@@ -2,24 +2,19 @@
 
 use super::harness::Bench;
 use crate::{
-    audit::{ExportFault, ExportVerifier, Exported, SignHead, anchor_line, head_line, record_line},
+    audit::{ExportFault, ExportVerifier, Exported, Exporter, SetRetention, SignHead},
     ports::fake::FakeSigner,
 };
 
 /// The lines of the export of a tenant.
 async fn export(bench: &Bench, tenant: &str) -> Vec<String> {
-    let end = bench.audit(tenant).ask(SignHead).await.unwrap();
-    let anchor = bench.head(tenant).await.anchor;
-    let mut lines: Vec<String> = anchor.iter().map(|anchor| anchor_line(tenant, anchor)).collect();
-    lines.extend(
-        bench
-            .all(tenant)
-            .await
-            .into_iter()
-            .map(|record| record_line(tenant, record)),
-    );
-    lines.push(head_line(tenant, &end));
-    lines
+    let mut exporter = Exporter::begin(bench.audit(tenant)).await.unwrap();
+    let mut file = String::new();
+    while let Some(lines) = exporter.next().await.unwrap() {
+        file.push_str(&lines);
+    }
+    assert!(file.ends_with("\n"));
+    file.lines().map(str::to_owned).collect()
 }
 
 fn check<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Exported, ExportFault> {
@@ -203,4 +198,31 @@ async fn the_program_of_the_readme_agrees() {
             "{said} and {ours}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_chain_is_exported_as_it_was_when_the_export_began() {
+    let bench = Bench::start(1).await;
+    bench.fill("acme", 1_000).await;
+    let mut exporter = Exporter::begin(bench.audit("acme")).await.unwrap();
+    bench.fill("acme", 5).await;
+    let mut file = String::new();
+    while let Some(lines) = exporter.next().await.unwrap() {
+        file.push_str(&lines);
+    }
+    assert_eq!(check(file.lines()).unwrap().length, 1_000);
+
+    bench.cluster.advance(std::time::Duration::from_hours(48)).await;
+    bench.audit("acme").ask(SetRetention { days: Some(1) }).await.unwrap();
+    let mut exporter = Exporter::begin(bench.audit("acme")).await.unwrap();
+    exporter.next().await.unwrap();
+    bench.cluster.advance(std::time::Duration::from_hours(26)).await;
+    assert_eq!(exporter.next().await.unwrap_err().code(), "audit.removed");
+    let lines = export(&bench, "acme").await;
+    assert!(
+        lines[0].starts_with(r#"{"anchor":{"tenant":"acme","seq":"#),
+        "{}",
+        lines[0]
+    );
+    assert!(check(lines.iter().map(String::as_str)).unwrap().first_seq > 1_005);
 }

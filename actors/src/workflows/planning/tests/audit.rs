@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster::{RequestId, prelude::Result, testing::Faults};
+use cluster::{Credential, RequestId, prelude::Result, testing::Faults};
 
 use super::harness::{Bench, GO, IDEA, KILL, gated, good, model, patiently, request};
 use crate::{
@@ -99,12 +99,14 @@ async fn the_doubtful_is_recorded_as_often_as_it_happened() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_says_what_was_done_in_which_request() -> Result<()> {
+async fn a_record_says_what_was_done_by_whom_in_which_request() -> Result<()> {
     let bench = Bench::new(1, FakeModel::new(|_, _| Reply::Hang)).await;
     let within = |id: &'static str| RequestId::new(id);
+    // {"uid":"u-7"}, signed by somebody who has been looked at before.
+    let user = Credential::new("e30.eyJ1aWQiOiJ1LTcifQ.c2ln")?;
     let start = request(IDEA, RunConfig::default());
     within("q-1").scope(bench.run("r1").ask(start)).await?;
-    within("q-2").scope(bench.run("r1").ask(PauseRun)).await?;
+    within("q-2").scope(user.scope(bench.run("r1").ask(PauseRun))).await?;
     within("q-3").scope(bench.run("r1").ask(ResumeRun)).await?;
     within("q-4").scope(bench.run("r1").ask(CancelRun)).await?;
     within("q-5").scope(bench.run("r1").ask(DeleteRun)).await?;
@@ -121,7 +123,7 @@ async fn a_record_says_what_was_done_in_which_request() -> Result<()> {
                 "workflow_dispatched",
                 r#"{"actor":"system","request_id":"q-1","workflowName":"planning","instanceId":"r1"}"#
             ),
-            ("run_paused", r#"{"actor":"system","request_id":"q-2","runId":"r1"}"#),
+            ("run_paused", r#"{"actor":"u-7","request_id":"q-2","runId":"r1"}"#),
             ("run_resumed", r#"{"actor":"system","request_id":"q-3","runId":"r1"}"#),
             ("run_cancelled", r#"{"actor":"system","request_id":"q-4","runId":"r1"}"#),
             ("run_deleted", r#"{"actor":"system","request_id":"q-5","runId":"r1"}"#),
