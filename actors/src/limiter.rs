@@ -10,7 +10,8 @@
 //! `limit + nodes * lease`, where `lease` is 0 below [`LEASED_FROM`] and `limit / 20` from there on:
 //!
 //! the limiter grants no more than the limit in any window, and what is used in a window and was granted before it is what the
-//! nodes had left at its beginning. What is not used of a lease is lost, so as much may be let through too little.
+//! nodes had left at its beginning. What is not used of a lease is lost, so as much may be let through too little. A request counts
+//! at the moment of its grant; whoever waits for the answer goes on when it arrives, half a second later at most.
 //!
 //! Counts are in memory only: a durable turn for each request would cost more than the request. After a crash or a move of the
 //! limiter a window begins empty, so at most as much as the limit again gets through, once. A limiter that is idle keeps its counts
