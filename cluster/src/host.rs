@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Bounds,
+    ActorError, Bounds,
     activation::{Activation, Slot},
     address::Address,
     dead_letter::DeadLetterRows,
@@ -358,13 +358,15 @@ impl Host {
     }
 
     /// Puts a letter from another node into the mailbox of an actor, if the shard is owned here under the epoch for which
-    /// it was sent. A call with a `passage` is taken once, and not before the one that it must not overtake.
+    /// it was sent. A call with a `passage` is taken once, and not before the one that it must not overtake. So is one that
+    /// is answered with a `refusal` instead: a copy of it may have been let in.
     pub(crate) fn accept(
         self: &Arc<Self>,
         address: &Arc<Address>,
         epoch: Epoch,
         passage: Option<(NodeId, &Passage)>,
         letter: Letter,
+        refusal: Option<&ActorError>,
     ) -> Arrival {
         let mut state = self.state.lock();
         // A copy of what was taken, under whichever ownership, is not to be sent again.
@@ -387,6 +389,11 @@ impl Host {
                     return Arrival::Taken;
                 }
             }
+        }
+        if let Some(refusal) = refusal {
+            letter.reply().send(Err(Fault::Refused(refusal.clone())));
+            self.arrivals.notify_waiters();
+            return Arrival::Taken;
         }
         // Nobody else takes the lock in between, so it is this ownership that the letter meets.
         let back = self.put(state, address, letter);

@@ -23,7 +23,15 @@ mod restoring;
 mod search;
 mod window;
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -96,6 +104,8 @@ pub(crate) struct Remote {
     random: Mutex<StdRng>,
     /// Wakes the gossip: somebody was met, or somebody waits.
     doubt: Notify,
+    /// The newest format of requests that every node knows.
+    format: AtomicU32,
 }
 
 impl Remote {
@@ -105,6 +115,7 @@ impl Remote {
         others: impl IntoIterator<Item = NodeId>,
         meta: Arc<dyn Shard>,
         shards: &[Arc<dyn Shard>],
+        format: u32,
         mut random: StdRng,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -117,6 +128,7 @@ impl Remote {
             others: Mutex::new(others.into_iter().filter(|other| *other != node).collect()),
             random: Mutex::new(StdRng::from_rng(&mut random)),
             doubt: Notify::new(),
+            format: AtomicU32::new(format),
         })
     }
 
@@ -137,6 +149,16 @@ impl Remote {
         nodes.remove(&self.node);
         *self.others.lock() = nodes;
         self.doubt.notify_one();
+    }
+
+    /// The newest format of requests that every node knows.
+    pub(crate) fn format(&self) -> u32 {
+        self.format.load(Ordering::Relaxed)
+    }
+
+    /// Every node knows this format by now.
+    pub(crate) fn go_over(&self, format: u32) {
+        self.format.store(format, Ordering::Relaxed);
     }
 
     /// Whether no other node is known.

@@ -12,6 +12,7 @@ mod backups;
 mod bounds;
 mod chains;
 mod copies;
+mod credentials;
 mod dead_letters;
 mod deadlines;
 mod directory;
