@@ -77,7 +77,7 @@ impl Node {
             let began = self.clock.elapsed();
             let since = (!freshness.age.is_zero()).then(|| began.saturating_sub(freshness.age));
             if let Some(since) = since {
-                self.confirm(since).await;
+                self.confirm(since, |host| host.shard.extent().is_some()).await;
             }
             let shards = self.shards().map(|shard| {
                 let (behind, operation) = (freshness.token.of(shard), operation.clone());
@@ -189,10 +189,10 @@ impl Node {
         }
     }
 
-    /// Asks the owners of shards of which there is a copy here how far they are, unless that is known since `since`: each
-    /// owner once, all at the same time. What this node owns it asks itself as long as that costs nothing: when it is cut
-    /// off, its own rows are a copy like the others.
-    async fn confirm(&self, since: Duration) {
+    /// Asks the owners of the shards that matter how far they are, unless that is known since `since`: each owner once,
+    /// all at the same time. What this node owns it asks itself as long as that costs nothing: when it is cut off, its own
+    /// rows are a copy like the others.
+    pub(super) async fn confirm(&self, since: Duration, matters: impl Fn(&Host) -> bool) {
         let mut owners = BTreeMap::<NodeId, Vec<u16>>::new();
         for host in &self.hosts {
             let shard = host.shard.number();
@@ -201,7 +201,7 @@ impl Node {
                 Some(epoch) if host.shard.lease().holds(epoch) || !is_known() => {
                     owners.entry(self.remote.node).or_default().push(shard);
                 }
-                None if !is_known() && host.shard.extent().is_some() => {
+                None if !is_known() && matters(host) => {
                     let leader = self.remote.leaders.of(shard);
                     if let Some(leader) = leader.filter(|leader| leader.node != self.remote.node) {
                         owners.entry(leader.node).or_default().push(shard);

@@ -28,6 +28,7 @@ mod owners;
 mod passivation;
 mod purse;
 mod references;
+mod readiness;
 mod repetitions;
 mod requests;
 mod restores;
