@@ -34,6 +34,10 @@ const MAKE_SURE: Duration = Duration::from_millis(500);
 /// How long a node may lack an entry that another has applied: an idle group hears with the next heartbeat what is agreed.
 const CATCH_UP: Duration = Duration::from_millis(300);
 
+/// How long a list that may be of some age waits for a shard since it was last certain that it has an owner: about as long
+/// as it takes until there is another one. Who accepts an age does not want to wait for longer.
+const REPLACED: Duration = Duration::from_secs(3);
+
 /// How often rows are read again that were replaced as a whole meanwhile.
 const ATTEMPTS: u32 = 3;
 
@@ -100,12 +104,7 @@ impl Node {
             Ok(())
         };
         let looked = tokio::time::timeout(self.bounds.ask, looked).await;
-        looked.unwrap_or_else(|_| {
-            Err(ActorError::retryable(
-                "retryable",
-                "a shard has no owner that answers, and no copy here that is known to be young enough",
-            ))
-        })?;
+        looked.unwrap_or_else(|_| Err(refused()))?;
         Ok(seen)
     }
 
@@ -142,13 +141,38 @@ impl Node {
                 age,
             });
         }
-        let (index, output) = self.look_by_owner(shard, operation, behind).await?;
+        let (index, output) = if since.is_some() {
+            tokio::select! {
+                biased;
+                shown = self.look_by_owner(shard, operation, behind) => shown?,
+                () = self.given_up(shard, began) => return Err(refused()),
+            }
+        } else {
+            self.look_by_owner(shard, operation, behind).await?
+        };
         Ok(Shown {
             shard,
             output,
             index,
             age: Duration::ZERO,
         })
+    }
+
+    /// Waits until a shard has had no owner for so long that none is expected, for a question that began then. As long as
+    /// one makes sure that it is the owner, it may take its time.
+    async fn given_up(&self, shard: u16, began: Duration) {
+        let host = &self.hosts[usize::from(shard)];
+        loop {
+            let last = self.remote.horizons.since(shard, Duration::ZERO);
+            let certain = last.map_or(began, |horizon| horizon.asked);
+            let left = (certain + REPLACED).saturating_sub(self.clock.elapsed());
+            // This node knows soon enough that it is the owner no more, and asks itself only if there are others.
+            let is_here = host.epoch().is_some();
+            if left.is_zero() && !is_here {
+                return;
+            }
+            tokio::time::sleep(if is_here { CONFIRM } else { left }).await;
+        }
     }
 
     /// What the copy on this node shows, and how far that goes; `None` if there is none, or it does not come as far as it
@@ -232,6 +256,13 @@ impl Node {
         }
         Vec::new()
     }
+}
+
+fn refused() -> ActorError {
+    ActorError::retryable(
+        "retryable",
+        "a shard has no owner that answers, and no copy here that is known to be young enough",
+    )
 }
 
 /// A look on its way to the owner.
