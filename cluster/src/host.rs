@@ -442,7 +442,8 @@ impl Host {
                     tracing::error!(actor = %address, "an activation ended abnormally");
                     drop(state);
                     self.fail(epoch, ABNORMAL);
-                    letter.reply().send(Err(Fault::Unavailable));
+                    // Nobody has seen it: it is for the next owner.
+                    return Some(letter);
                 }
             }
             return None;
@@ -576,10 +577,14 @@ impl Host {
         }
     }
 
-    /// Takes letters again: nobody else came to own the shard.
+    /// Takes letters again: nobody else came to own the shard. That goes for the activations that were put away, too: a
+    /// mailbox that takes nothing and is still listed would be taken for one whose activation has failed.
     pub(crate) fn stay(&self) {
         let mut state = self.state.lock();
         state.leaving = false;
+        if !state.draining {
+            state.mailboxes.values().for_each(|mailbox| mailbox.open());
+        }
         let epoch = state.epoch;
         drop(state);
         self.owned.send_replace(epoch);

@@ -270,6 +270,11 @@ impl Mailbox {
         self.letters.seal();
     }
 
+    /// Takes letters of callers again, if it only was sealed.
+    pub(crate) fn open(&self) {
+        self.letters.open();
+    }
+
     /// Takes no more letters, and drops those that are there: the actor has ended.
     pub(crate) fn close(&self) {
         self.letters.close();

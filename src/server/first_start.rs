@@ -3,7 +3,7 @@
 use cluster::prelude::{ActorError, Cluster, TenantId};
 
 use crate::{
-    gateway::{Gateway, Role, SIGNED_IN, Signer, sign_in_link},
+    gateway::{ContextTokens, Gateway, HOME_TENANT, Role, SIGNED_IN, Signer, sign_in_link},
     planes::observability::ClusterKey,
 };
 
@@ -13,16 +13,14 @@ const SIGNING_KEY: &str = "signing-key";
 /// Setting that holds the key of all signatures of audit chains.
 const AUDIT_KEY: &str = "audit-key";
 
-/// The tenant that exists from the beginning.
-pub(super) const DEFAULT_TENANT: &str = "default";
-
 /// The user of the first sign-in link.
 const FIRST_USER: &str = "admin";
 
 /// Reads the key of the cluster, or makes it. Nodes that start together agree on one.
-pub(super) async fn signer(cluster: &Cluster) -> Result<Signer, ActorError> {
+pub(super) async fn signer(cluster: &Cluster, context: &ContextTokens) -> Result<Signer, ActorError> {
     let fresh: [u8; 32] = rand::random();
     let key = cluster.settings().put_if_absent(SIGNING_KEY, fresh.to_vec()).await?;
+    context.set_key(&key);
     Ok(Signer::new(&key))
 }
 
@@ -39,6 +37,6 @@ pub(super) async fn first_link(gateway: &Gateway) -> Result<Option<String>, Acto
     if gateway.cluster.settings().get(SIGNED_IN).await?.is_some() {
         return Ok(None);
     }
-    let tenant = TenantId::new(DEFAULT_TENANT)?;
+    let tenant = TenantId::new(HOME_TENANT)?;
     Ok(Some(sign_in_link(gateway, &tenant, FIRST_USER, Role::Admin)))
 }

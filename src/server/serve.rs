@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cli::Environment,
     config::Config,
-    gateway::{Gateway, app},
+    gateway::{ContextTokens, Gateway, HOME_TENANT, app},
     planes::{events::Watchers, observability::ClusterKey},
     telemetry::{Telemetry, TelemetryError},
 };
@@ -241,7 +241,9 @@ fn open_and_serve(
     for notice in &gateway.model.notices {
         announce(&Note::Model(notice.clone()));
     }
-    let checking = runtimes.actors.spawn(indexes::check_all(cluster.clone()));
+    let checking = runtimes
+        .actors
+        .spawn(indexes::check_all(cluster.clone(), gateway.context.clone()));
     let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce, &mut signals));
     if let Err(ServeError::Engine(_)) = &served {
         // Whoever waited was told that the outcome is unknown. Closing would sync files, and after one sync has failed the
@@ -276,7 +278,8 @@ async fn open(
         path: directory.clone(),
         source,
     })?;
-    let cluster = runtimes.cluster_config(config, fault)?;
+    let context = ContextTokens::default();
+    let cluster = runtimes.cluster_config(config, fault, &context)?;
     let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), watchers).await?;
     let key = ClusterKey::default();
     let cluster = compose::cluster(cluster, stores, env.clone(), config.audit.env(&key))
@@ -288,9 +291,17 @@ async fn open(
     first_start::audit_key(&cluster, &key)
         .await
         .map_err(ComposeError::Settings)?;
-    let gateway = compose::gateway(config, cluster.clone(), env, model, watchers.clone(), telemetry)
-        .await
-        .map_err(ComposeError::Settings)?;
+    let gateway = compose::gateway(
+        config,
+        context,
+        cluster.clone(),
+        env,
+        model,
+        watchers.clone(),
+        telemetry,
+    )
+    .await
+    .map_err(ComposeError::Settings)?;
     Ok((cluster, gateway))
 }
 
@@ -415,7 +426,7 @@ fn ended_early(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Err
 
 fn operator_token(config: &Config, gateway: &Gateway) -> Result<TokenFile, ServeError> {
     let path = config.db.operator_token_file();
-    let tenant = TenantId::new(first_start::DEFAULT_TENANT).map_err(ComposeError::Settings)?;
+    let tenant = TenantId::new(HOME_TENANT).map_err(ComposeError::Settings)?;
     let file = TokenFile::new(path.clone(), tenant, gateway.signer.clone());
     file.renew()
         .map_err(|source| ServeError::OperatorToken { path, source })?;

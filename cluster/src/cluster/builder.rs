@@ -23,7 +23,7 @@ use crate::{
     interface::{Class, Registered},
     metrics::Metrics,
     peers::Neighbours,
-    remote::{Holds, META, Reception, Remote},
+    remote::{Holds, META, Reception, Remote, vouch},
     router::{Classes, Node},
     vitals::Watch,
 };
@@ -197,6 +197,8 @@ impl ClusterBuilder {
         if let Some(place) = &place {
             place.host(&node.hosts);
         }
+        let vouching = vouch(Arc::downgrade(&node));
+        config.actors.spawn(closing.clone().run_until_cancelled_owned(vouching));
         let run = |host: &Arc<Host>| config.actors.spawn(Arc::clone(host).run(closing.clone()));
         let hosts = node.hosts.iter().map(run).collect();
         let led = async |host: &Arc<Host>| {
