@@ -10,6 +10,7 @@ mod events;
 pub mod fake;
 mod model;
 mod objects;
+mod passwords;
 mod search;
 mod vectors;
 
@@ -20,6 +21,7 @@ pub use model::{
     Usage,
 };
 pub use objects::{ObjectError, ObjectMeta, Objects};
+pub use passwords::{PasswordError, Passwords, Verdict};
 pub use search::{Search, SearchError, SearchHit, Source};
 pub use vectors::{
     VectorChange, VectorEntry, VectorError, VectorMatch, VectorQuery, VectorRow, VectorScope, VectorWrite, Vectors,

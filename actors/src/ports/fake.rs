@@ -7,6 +7,7 @@ mod embedder;
 mod events;
 mod model;
 mod objects;
+mod passwords;
 mod search;
 mod vectors;
 
@@ -14,6 +15,7 @@ pub use embedder::FakeEmbedder;
 pub use events::FakeEvents;
 pub use model::{FakeModel, Reply};
 pub use objects::FakeObjects;
+pub use passwords::FakePasswords;
 pub use search::FakeSearch;
 pub use vectors::FakeVectors;
 
