@@ -1,7 +1,7 @@
 //! Plane 2, the gateway: the only place that knows HTTP.
 //!
-//! A request passes `request` (id, headers, log, metrics, problems), then `caller` (who asks), then one handler of `api`,
-//! `pages` or `session`. Handlers of the API and of the pages call the same [`Planning`] operations, which are typed asks to
+//! A request passes what `routes::app` lists, from its id to the `gate` that knows who asks and whether they may; then one
+//! handler of `api`, `pages` or `session`. Handlers of the API and of the pages call the same [`Planning`] operations, which are typed asks to
 //! actors with the caller's tenant. Everything that goes wrong leaves as one [`Problem`].
 
 mod admin;
@@ -10,14 +10,18 @@ mod backups;
 mod body;
 mod caller;
 mod client_address;
+mod cors;
 mod cursor;
+mod endpoint;
 mod error;
 mod etag;
+mod gate;
 mod headers;
 mod health;
 mod idempotency;
 mod nodes;
 mod pages;
+mod permission;
 mod planning;
 mod request;
 mod routes;
@@ -31,9 +35,11 @@ mod vectors;
 mod tests;
 
 pub use backups::Backups;
+pub use caller::HOME_TENANT;
 pub use client_address::ForwardedHeader;
 pub use error::Problem;
 pub(crate) use nodes::{GroupView, LocalBody, NodeView};
+pub use permission::Permission;
 pub use planning::Planning;
 pub use routes::app;
 pub use session::{SIGNED_IN, sign_in_link};

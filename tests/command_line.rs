@@ -252,7 +252,7 @@ async fn the_other_commands_answer_people_and_programs() {
     assert!(!setup.data().exists(), "looking changes nothing");
 
     let server = setup.start().await;
-    let minted = document(&setup.run(&["token", "--user", "ann", "--role", "member", "--hours", "1", "--json"]));
+    let minted = document(&setup.run(&["token", "--user", "ann", "--role", "operator", "--hours", "1", "--json"]));
     let me = |token: String| async {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let asked = client
@@ -266,7 +266,7 @@ async fn the_other_commands_answer_people_and_programs() {
     let ann = me(minted["token"].as_str().unwrap().to_owned()).await;
     assert_eq!(
         (&ann["user"], &ann["role"], &ann["tenant"]),
-        (&"ann".into(), &"member".into(), &"default".into())
+        (&"ann".into(), &"operator".into(), &"default".into())
     );
     let plain = String::from_utf8(setup.run(&["token", "--tenant", "acme"]).stdout).unwrap();
     assert_eq!(me(plain.trim().to_owned()).await["tenant"], "acme");
@@ -279,6 +279,6 @@ async fn the_other_commands_answer_people_and_programs() {
         .env("FOUNDATION_TOKEN", minted["token"].as_str().unwrap())
         .output()
         .unwrap();
-    assert!(refusal(&member, 1).contains("auth.role"));
+    assert!(refusal(&member, 1).contains("auth.permission"));
     assert_eq!(server.stop().await, Some(0));
 }

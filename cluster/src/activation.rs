@@ -14,7 +14,9 @@ use tracing::Instrument;
 
 use crate::{
     ActorError,
+    address::Address,
     alarm::{Due, Ending, Firing},
+    caller::{Account, Running},
     chain::Chain,
     host::Host,
     idempotency::Recall,
@@ -162,8 +164,17 @@ impl Slot {
         };
         let cause = Cause::Message(place);
         self.node.watch.begin(&self.mailbox.vitals, cause, began);
-        let handled = instance.call(place, call.payload);
-        let handled = Chain::run(self.mailbox.address.hash, call.chain, handled);
+        let account = match call.origin {
+            Origin::Ask => call.account,
+            Origin::Send { .. } | Origin::Pipe { .. } => Account::Own(Arc::clone(&self.mailbox.address)),
+        };
+        instance.turn().credential = account.credential().cloned();
+        let turn = Running::Turn {
+            actor: self.mailbox.address.hash,
+            askers: call.chain,
+            account,
+        };
+        let handled = turn.scope(instance.call(place, call.payload));
         let (span, work) = match call.request {
             // Whoever follows a request finds its turns also where others are not logged.
             Some(request) => {
@@ -224,8 +235,9 @@ impl Slot {
         let began = Instant::now();
         instance.turn().begin(Cause::Alarm, began);
         let span = tracing::debug_span!("alarm", class, retry = alarm.retry_count);
-        let actor = instance.turn().address().hash;
-        let result = AssertUnwindSafe(Chain::run(actor, None, instance.alarm(alarm)))
+        instance.turn().credential = None;
+        let turn = own_turn(instance.turn().address(), None);
+        let result = AssertUnwindSafe(turn.scope(instance.alarm(alarm)))
             .catch_unwind()
             .instrument(span)
             .await;
@@ -308,7 +320,7 @@ impl Slot {
                 Arc::clone(&self.mailbox),
             );
             let turn = loaded.map_err(Fault::Activation)?;
-            let activation = Chain::run(turn.address().hash, chain.cloned(), self.class.activate(turn));
+            let activation = own_turn(turn.address(), chain.cloned()).scope(self.class.activate(turn));
             let activated = AssertUnwindSafe(activation).catch_unwind().await;
             let instance = activated.unwrap_or_else(|panic| {
                 tracing::error!(actor = %self.mailbox.address, panic = panic_text(&*panic), "an activation panicked");
@@ -442,6 +454,15 @@ impl Drop for Slot {
     }
 }
 
+/// A turn on the account of its actor.
+fn own_turn(actor: &Arc<Address>, askers: Option<Arc<Chain>>) -> Running {
+    Running::Turn {
+        actor: actor.hash,
+        askers,
+        account: Account::Own(Arc::clone(actor)),
+    }
+}
+
 fn end_alarm(turn: &mut Turn, firing: Firing, jitter: f64) -> Ending {
     let now = turn.now();
     let ending = turn.storage.alarm.finish(firing, now, jitter);
@@ -517,6 +538,7 @@ fn run(
             payload,
             origin: Origin::Pipe { incarnation },
             chain: None,
+            account: Account::Nobody,
             request,
             keyed: None,
             sent: tokio::time::Instant::now(),

@@ -192,8 +192,12 @@ impl Cluster {
     }
 
     /// Whether every shard answers, here or on another node.
+    ///
+    /// An owner on another node counts for five leases (4.5 seconds) after it was last asked whether it is one and made sure
+    /// of it. For no longer does a node that is cut off say that it is ready, and for one lease more where it still reaches
+    /// an owner that has no majority any more.
     pub fn ready(&self) -> bool {
-        self.unowned().is_empty() && !self.0.node.hosts.iter().any(|host| host.is_draining())
+        self.0.node.unvouched().is_empty() && !self.0.node.hosts.iter().any(|host| host.is_draining())
     }
 
     /// Shards that nobody owns, as far as is known.

@@ -39,6 +39,7 @@ mod tests;
 
 pub(crate) use capture::{CaptureError, Captured, Pages, Scope, Source, capture, of_tenant};
 pub(crate) use codec::{put_op, read_ops};
+pub(crate) use config::LEASE;
 pub(crate) use copies::{Asked, Copies, Given};
 pub(crate) use directory::{DataDirectory, VERSION, format};
 pub(crate) use engine::{Engine, EngineConfig, OpenError, Stores};

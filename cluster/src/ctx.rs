@@ -1,14 +1,15 @@
 //! What a handler may do.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    ActorError, ActorId, ActorRef, ErrorKind, Handler, IdempotencyKey, Message, RequestId, Result, Storage, TenantId,
-    Timestamp, VirtualActor,
+    ActorError, ActorId, ActorRef, Credential, ErrorKind, Handler, IdempotencyKey, Message, RequestId, Result, Storage,
+    TenantId, Timestamp, VirtualActor,
+    caller::Running,
     gate::Broken,
     interface::Payload,
     mailbox::Fault,
@@ -62,6 +63,13 @@ impl<A: VirtualActor> Ctx<A> {
     /// A fresh UUID, version 7.
     pub fn uuid(&self) -> Uuid {
         self.turn.uuid()
+    }
+
+    /// What the present call was let in with, if it is made on somebody's account. Alarms, durable sends, work that comes
+    /// back from beside the mailbox and activations are the actor's own and have none, nor have calls that other actors
+    /// make from there.
+    pub fn credential(&self) -> Option<&Credential> {
+        self.turn.credential.as_ref()
     }
 
     /// Storage of this actor.
@@ -174,14 +182,16 @@ impl<A: VirtualActor> Ctx<A> {
     }
 
     /// Runs work beside the mailbox once the turn is durable; its result comes back as a message to this activation.
-    /// It is aborted, and lost, with the activation: who must not lose it holds an alarm.
+    /// It is aborted, and lost, with the activation: who must not lose it holds an alarm. What it calls it calls on the
+    /// account of this actor: the credential of the present call does not go along.
     pub fn pipe_to_self<M: Message>(&mut self, work: impl Future<Output = M> + Send + 'static)
     where
         A: Handler<M>,
     {
         let busy = self.turn.mailbox.busy();
         let request = RequestId::current();
-        let work = async move { Payload::Local(Box::new(work.await)) };
+        let own = Running::Work(Arc::clone(self.turn.address()));
+        let work = own.scope(async move { Payload::Local(Box::new(work.await)) });
         let work: BoxFuture<'static, Payload> = match &request {
             Some(request) => Box::pin(request.clone().scope(work)),
             None => Box::pin(work),

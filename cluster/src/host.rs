@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Bounds,
+    ActorError, Bounds,
     activation::{Activation, Slot},
     address::Address,
     dead_letter::DeadLetterRows,
@@ -358,13 +358,15 @@ impl Host {
     }
 
     /// Puts a letter from another node into the mailbox of an actor, if the shard is owned here under the epoch for which
-    /// it was sent. A call with a `passage` is taken once, and not before the one that it must not overtake.
+    /// it was sent. A call with a `passage` is taken once, and not before the one that it must not overtake. So is one that
+    /// is answered with a `refusal` instead: a copy of it may have been let in.
     pub(crate) fn accept(
         self: &Arc<Self>,
         address: &Arc<Address>,
         epoch: Epoch,
         passage: Option<(NodeId, &Passage)>,
         letter: Letter,
+        refusal: Option<&ActorError>,
     ) -> Arrival {
         let mut state = self.state.lock();
         // A copy of what was taken, under whichever ownership, is not to be sent again.
@@ -387,6 +389,11 @@ impl Host {
                     return Arrival::Taken;
                 }
             }
+        }
+        if let Some(refusal) = refusal {
+            letter.reply().send(Err(Fault::Refused(refusal.clone())));
+            self.arrivals.notify_waiters();
+            return Arrival::Taken;
         }
         // Nobody else takes the lock in between, so it is this ownership that the letter meets.
         let back = self.put(state, address, letter);
@@ -435,7 +442,8 @@ impl Host {
                     tracing::error!(actor = %address, "an activation ended abnormally");
                     drop(state);
                     self.fail(epoch, ABNORMAL);
-                    letter.reply().send(Err(Fault::Unavailable));
+                    // Nobody has seen it: it is for the next owner.
+                    return Some(letter);
                 }
             }
             return None;
@@ -569,10 +577,14 @@ impl Host {
         }
     }
 
-    /// Takes letters again: nobody else came to own the shard.
+    /// Takes letters again: nobody else came to own the shard. That goes for the activations that were put away, too: a
+    /// mailbox that takes nothing and is still listed would be taken for one whose activation has failed.
     pub(crate) fn stay(&self) {
         let mut state = self.state.lock();
         state.leaving = false;
+        if !state.draining {
+            state.mailboxes.values().for_each(|mailbox| mailbox.open());
+        }
         let epoch = state.epoch;
         drop(state);
         self.owned.send_replace(epoch);

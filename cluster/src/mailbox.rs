@@ -22,6 +22,7 @@ use crate::{
     ActorError, RequestId,
     address::Address,
     alarm::Due,
+    caller::Account,
     chain::Chain,
     gate::{Broken, Gate},
     idempotency::Keyed,
@@ -48,6 +49,8 @@ pub(crate) enum Fault {
     Unavailable,
     /// It may have been handled.
     Unknown,
+    /// It was not let in.
+    Refused(ActorError),
 }
 
 impl From<Broken> for Fault {
@@ -62,7 +65,7 @@ impl From<Broken> for Fault {
 impl From<Fault> for ActorError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Handler(error) | Fault::Foreign(error) | Fault::Activation(error) => error,
+            Fault::Handler(error) | Fault::Foreign(error) | Fault::Activation(error) | Fault::Refused(error) => error,
             Fault::Panic => Self::internal("panic", "the handler panicked; what it wrote was dropped"),
             Fault::Overloaded(what) => Self::overloaded("overloaded", what),
             Fault::Unavailable => Self::retryable("retryable", "the call had no effect and may be repeated"),
@@ -157,6 +160,8 @@ pub(crate) struct Call {
     pub(crate) payload: Payload,
     pub(crate) origin: Origin,
     pub(crate) chain: Option<Arc<Chain>>,
+    /// On whose account it was asked.
+    pub(crate) account: Account,
     /// The request it is part of.
     pub(crate) request: Option<RequestId>,
     /// Set for a call under an idempotency key.
@@ -263,6 +268,11 @@ impl Mailbox {
     /// Takes no more letters of callers.
     pub(crate) fn seal(&self) {
         self.letters.seal();
+    }
+
+    /// Takes letters of callers again, if it only was sealed.
+    pub(crate) fn open(&self) {
+        self.letters.open();
     }
 
     /// Takes no more letters, and drops those that are there: the actor has ended.

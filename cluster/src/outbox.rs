@@ -223,7 +223,7 @@ async fn deliver(lanes: &Lanes, target: &Arc<Address>, id: SendId) {
         // A receiver that cannot be reached loses nothing by waiting; one that fails each time would block its lane.
         let counts = match &fault {
             Fault::Panic => true,
-            Fault::Activation(error) => !error.is_passing(),
+            Fault::Activation(error) | Fault::Refused(error) => !error.is_passing(),
             Fault::Handler(_) | Fault::Foreign(_) | Fault::Overloaded(_) | Fault::Unavailable | Fault::Unknown => false,
         };
         failures += u32::from(counts);

@@ -13,6 +13,8 @@ use futures_util::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::members::FORMAT;
+
 /// A node of a cluster. An id is given once and never again, also after its node was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -112,6 +114,8 @@ pub(crate) struct Neighbours {
     pub(crate) others: Vec<NodeId>,
     /// Lets the others call this node.
     pub(crate) attach: Box<dyn FnOnce(Arc<dyn Service>) + Send>,
+    /// The newest format of requests that all of them know.
+    pub(crate) format: u32,
 }
 
 impl Default for Neighbours {
@@ -123,6 +127,7 @@ impl Default for Neighbours {
             found: true,
             others: Vec::new(),
             attach: Box::new(drop),
+            format: FORMAT,
         }
     }
 }

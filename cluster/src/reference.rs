@@ -18,7 +18,7 @@ use crate::{
 /// activation that failed. Then an earlier call may be missing where a later one arrives, so the reference is broken:
 /// every later call through it fails with `reference.broken` (kind [`Retryable`](crate::ErrorKind::Retryable)) and has no
 /// effect. Calls that lie in the mailbox by then are handled. An error that the actor returned, a refusal before the call
-/// left (`actor.class`, `actor.cycle`) and a caller that goes away break nothing.
+/// left (`actor.class`, `actor.cycle`), one by a [`Gatekeeper`](crate::Gatekeeper) and a caller that goes away break nothing.
 ///
 /// Whoever goes on makes a new reference; a clone is one. So a long-lived holder keeps one as a pattern, and calls
 /// through clones of it.

@@ -21,9 +21,18 @@ mod reception;
 mod request;
 mod restoring;
 mod search;
+mod vouching;
 mod window;
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -47,6 +56,7 @@ pub(crate) use self::{
     request::{Meta, Passage},
     restoring::{Holds, Kept, Restoring},
     search::{Owner, Search},
+    vouching::vouch,
     window::{Intake, Standing},
 };
 use self::{
@@ -96,6 +106,10 @@ pub(crate) struct Remote {
     random: Mutex<StdRng>,
     /// Wakes the gossip: somebody was met, or somebody waits.
     doubt: Notify,
+    /// Whether there is any other.
+    accompanied: watch::Sender<bool>,
+    /// The newest format of requests that every node knows.
+    format: AtomicU32,
 }
 
 impl Remote {
@@ -105,8 +119,10 @@ impl Remote {
         others: impl IntoIterator<Item = NodeId>,
         meta: Arc<dyn Shard>,
         shards: &[Arc<dyn Shard>],
+        format: u32,
         mut random: StdRng,
     ) -> Arc<Self> {
+        let others: BTreeSet<_> = others.into_iter().filter(|other| *other != node).collect();
         Arc::new(Self {
             node,
             leaders: Leaders::new(node, std::iter::once(meta).chain(shards.iter().cloned())),
@@ -114,9 +130,11 @@ impl Remote {
             links: shards.iter().map(|_| Arc::default()).collect(),
             horizons: Horizons::new(shards.len()),
             instance: random.random(),
-            others: Mutex::new(others.into_iter().filter(|other| *other != node).collect()),
+            accompanied: watch::Sender::new(!others.is_empty()),
+            others: Mutex::new(others),
             random: Mutex::new(StdRng::from_rng(&mut random)),
             doubt: Notify::new(),
+            format: AtomicU32::new(format),
         })
     }
 
@@ -129,14 +147,32 @@ impl Remote {
     pub(crate) fn meet(&self, node: NodeId) {
         if node != self.node && self.others.lock().insert(node) {
             self.doubt.notify_one();
+            self.accompanied.send_replace(true);
         }
     }
 
     /// Takes note of which nodes there are: those that are gone are asked no more.
     pub(crate) fn know(&self, mut nodes: BTreeSet<NodeId>) {
         nodes.remove(&self.node);
+        self.accompanied.send_replace(!nodes.is_empty());
         *self.others.lock() = nodes;
         self.doubt.notify_one();
+    }
+
+    /// Waits until another node is known.
+    async fn accompanied(&self) {
+        // The sender lives as long as this does.
+        let _ = self.accompanied.subscribe().wait_for(|is| *is).await;
+    }
+
+    /// The newest format of requests that every node knows.
+    pub(crate) fn format(&self) -> u32 {
+        self.format.load(Ordering::Relaxed)
+    }
+
+    /// Every node knows this format by now.
+    pub(crate) fn go_over(&self, format: u32) {
+        self.format.store(format, Ordering::Relaxed);
     }
 
     /// Whether no other node is known.

@@ -7,9 +7,9 @@ use rand::{Rng, rngs::StdRng};
 use tokio::time::Instant;
 
 use crate::{
-    ActorError, ActorId, Bounds, Clock, RequestId, Result, VirtualActor,
+    ActorError, ActorId, Bounds, Clock, Gatekeeper, RequestId, Result, VirtualActor,
     address::Address,
-    chain::Chain,
+    caller::Caller,
     consensus::Copies,
     deadlines::Deadlines,
     error,
@@ -86,6 +86,8 @@ pub(crate) struct Node {
     pub(crate) watch: Watch,
     pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) remote: Arc<Remote>,
+    /// Who may call which actor; without one everybody may.
+    pub(crate) gatekeeper: Option<Arc<dyn Gatekeeper>>,
     /// By shard number; their count is a power of two.
     pub(crate) hosts: Vec<Arc<Host>>,
     /// The groups of this node, for those who copy them.
@@ -155,12 +157,19 @@ impl Node {
                 "an earlier call through this reference failed; the call had no effect and needs a new reference",
             ));
         }
-        let chain = Chain::current();
+        let Caller {
+            chain,
+            account,
+            is_outside,
+        } = Caller::current();
         if chain.as_ref().is_some_and(|chain| chain.contains(address.hash)) {
             return Err(ActorError::conflict(
                 "actor.cycle",
                 format!("{address} waits for this call, directly or not, and can never answer it"),
             ));
+        }
+        if is_outside && let Some(gatekeeper) = &self.gatekeeper {
+            gatekeeper.admit(&address.id, account.shown())?;
         }
         let Ask {
             message,
@@ -176,6 +185,7 @@ impl Node {
             payload,
             origin: Origin::Ask,
             chain,
+            account,
             request: RequestId::current(),
             keyed,
             sent,
@@ -198,8 +208,8 @@ impl Node {
         };
         let error = match self.deadlines.within(sent, deadline, answered).await {
             Some(Ok(value)) => return Ok(value),
-            // The actor has answered: what comes behind this call is still in order.
-            Some(Err(Fault::Handler(error))) => return Err(error),
+            // The actor has answered, or will never hear of this call: what comes behind it is still in order.
+            Some(Err(Fault::Handler(error) | Fault::Refused(error))) => return Err(error),
             Some(Err(fault)) => fault.into(),
             None => ActorError::unknown(
                 "deadline",

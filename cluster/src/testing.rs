@@ -29,7 +29,7 @@ pub use self::{
 };
 pub(crate) use self::{clock::TestClock, simulation::SimulatedGroups};
 use crate::{
-    ActorError, Bounds, Cluster, ClusterConfig, Migrations, OnFatal, OpenError, Stores, VirtualActor,
+    ActorError, Bounds, Cluster, ClusterConfig, Gatekeeper, Migrations, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
@@ -73,6 +73,7 @@ pub struct TestClusterBuilder {
     seed: u64,
     bounds: Bounds,
     shards: u16,
+    gatekeeper: Option<Arc<dyn Gatekeeper>>,
     faults: Option<Faults>,
     syncs: Option<RangeInclusive<Duration>>,
     classes: Vec<Arc<dyn Class>>,
@@ -105,6 +106,13 @@ impl TestClusterBuilder {
     #[must_use]
     pub fn shards(mut self, shards: u16) -> Self {
         self.shards = shards;
+        self
+    }
+
+    /// Lets a gatekeeper say who may call which actor.
+    #[must_use]
+    pub fn gatekeeper(mut self, gatekeeper: Arc<dyn Gatekeeper>) -> Self {
+        self.gatekeeper = Some(gatekeeper);
         self
     }
 
@@ -166,6 +174,7 @@ async fn open(
         shards: settings.shards,
         seed: Some(settings.seed.wrapping_add(restart)),
         network: None,
+        gatekeeper: settings.gatekeeper.clone(),
         start_within: Duration::from_secs(60),
         on_fatal: OnFatal::new({
             let fatal = Arc::clone(fatal);
@@ -208,6 +217,7 @@ impl TestCluster {
             seed,
             bounds: Bounds::default(),
             shards: 4,
+            gatekeeper: None,
             faults: None,
             syncs: None,
             classes: Vec::new(),

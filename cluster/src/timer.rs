@@ -174,7 +174,8 @@ async fn fire(host: Arc<Host>, key: Bytes, due: Due, address: Arc<Address>) {
                         | Fault::Activation(_)
                         | Fault::Panic
                         | Fault::Unavailable
-                        | Fault::Unknown => firing.lose(&host, &node, &key),
+                        | Fault::Unknown
+                        | Fault::Refused(_) => firing.lose(&host, &node, &key),
                     }
                 }
             }

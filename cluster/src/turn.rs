@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
-    ActorError, RequestId, Result, Storage, Timestamp,
+    ActorError, Credential, RequestId, Result, Storage, Timestamp,
     address::Address,
     alarm::{AlarmRow, AlarmState},
     directory::{Presence, Record},
@@ -54,6 +54,8 @@ pub(crate) struct Turn {
     /// Behind a lock only so that a shared context may cross an await.
     pub(crate) pipes: Mutex<Vec<Pipe>>,
     pub(crate) passivate: bool,
+    /// What the running call was let in with.
+    pub(crate) credential: Option<Credential>,
     /// Whether a part of the running turn may have had an effect: a batch before an ask, or the ask itself.
     pub(crate) split: bool,
     pub(crate) token: CancellationToken,
@@ -92,6 +94,7 @@ impl Turn {
             storage,
             pipes: Mutex::default(),
             passivate: false,
+            credential: None,
             split: false,
             _ended: token.clone().drop_guard(),
             token,

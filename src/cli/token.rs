@@ -16,8 +16,8 @@ pub(super) struct Arguments {
     /// Tenant [default: the caller's].
     #[arg(long)]
     tenant: Option<String>,
-    /// Role within the tenant; an operator also sees how the server is doing [default: admin].
-    #[arg(long, value_parser = ["member", "admin", "operator"])]
+    /// Role within the tenant; an admin of the home tenant looks after the server too [default: admin].
+    #[arg(long, value_parser = ["operator", "supervisor", "admin"])]
     role: Option<String>,
     /// Life of the token in hours.
     #[arg(long, conflicts_with = "link")]

@@ -28,6 +28,8 @@ pub struct ServerConfig {
     pub workers: usize,
     /// Longest time that running requests get when the server stops.
     pub drain_seconds: u64,
+    /// Sites whose pages may call the API from a browser.
+    pub allowed_origins: Vec<String>,
     /// Longest request body.
     pub body_limit_bytes: usize,
     /// Most open event streams of one tenant.
@@ -46,6 +48,7 @@ impl Default for ServerConfig {
             proxy_bind: String::new(),
             workers: 0,
             drain_seconds: 20,
+            allowed_origins: Vec::new(),
             body_limit_bytes: 64 * 1024,
             watchers_per_tenant: 64,
             keep_alive_seconds: 15,
@@ -87,6 +90,12 @@ impl ServerConfig {
         self.public_url.starts_with("https://")
     }
 
+    /// Says whether only this machine reaches the server, which then takes pages of this machine for its own.
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        self.public_url.is_empty() && self.bind.ip().is_loopback()
+    }
+
     /// Time that running requests get when the server stops.
     #[must_use]
     pub fn drain(&self) -> Duration {
@@ -102,6 +111,19 @@ impl ServerConfig {
                 return Err((
                     "server.public-url",
                     "must be http:// or https:// and a host, without a user or a path".to_owned(),
+                ));
+            }
+        }
+        for origin in &self.allowed_origins {
+            let is_origin = url::Url::parse(origin).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *origin
+            });
+            if !is_origin {
+                return Err((
+                    "server.allowed-origins",
+                    format!(
+                        "{origin:?} must be a scheme and a host, for example https://app.example, and nothing else"
+                    ),
                 ));
             }
         }

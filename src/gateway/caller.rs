@@ -3,20 +3,23 @@
 use std::future::{Ready, ready};
 
 use actix_web::{
-    FromRequest, HttpRequest,
+    FromRequest, HttpMessage, HttpRequest,
     cookie::{Cookie, SameSite, time::Duration as CookieDuration},
     dev::Payload,
     http::{Method, header},
-    web,
 };
 use cluster::prelude::TenantId;
 use url::Url;
 
 use super::{
     error::Problem,
+    permission::Permission,
     state::Gateway,
     token::{Claims, Purpose, Role, TokenError},
 };
+
+/// The tenant that exists from the beginning. Its admins look after the server.
+pub const HOME_TENANT: &str = "default";
 
 /// Name of the session cookie, the seed's.
 pub(crate) const SESSION_COOKIE: &str = "session_id";
@@ -42,16 +45,22 @@ impl Caller {
         })
     }
 
-    /// Lets nobody but the operator of the server pass, and tells others `why_not`.
-    pub(crate) fn operates(&self, why_not: &str) -> Result<(), Problem> {
-        match self.role {
-            Role::Operator => Ok(()),
-            Role::Admin | Role::Member => Err(Problem::forbidden("auth.role", why_not)),
-        }
+    /// Whether the caller may do what needs the permission.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        permission.is_granted(self.role, self.is_at_home())
     }
 
-    fn read(request: &HttpRequest) -> Result<Self, Problem> {
-        let gateway = request.app_data::<web::Data<Gateway>>().ok_or_else(Problem::internal)?;
+    /// Whether the caller acts in the home tenant, whose admins look after the server.
+    pub(crate) fn is_at_home(&self) -> bool {
+        self.tenant.as_str() == HOME_TENANT
+    }
+
+    /// Finds out who asks.
+    ///
+    /// # Errors
+    ///
+    /// Fails without a credential, with one that is not accepted, and where a cookie comes from another site.
+    pub(crate) async fn read(request: &HttpRequest, gateway: &Gateway) -> Result<Self, Problem> {
         let (token, is_cookie) = match bearer(request)? {
             Some(token) => (token, false),
             None => match request.cookie(SESSION_COOKIE) {
@@ -77,7 +86,9 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::read(request))
+        // The gate has found out; where it did not, the endpoint is open to everyone and has no use for a caller.
+        let caller = request.extensions().get::<Self>().cloned();
+        ready(caller.ok_or_else(Problem::internal))
     }
 }
 

@@ -58,7 +58,10 @@ pub(crate) async fn ready(gateway: web::Data<Gateway>) -> Result<HttpResponse, P
         return Err(Problem::unavailable("draining", format!("this node is {state}")));
     }
     if !gateway.cluster.ready() {
-        return Err(Problem::unavailable("not-ready", "not every shard has an owner"));
+        return Err(Problem::unavailable(
+            "not-ready",
+            "not every shard has an owner that answers",
+        ));
     }
     let ready = Ready {
         status: "ready",

@@ -9,17 +9,13 @@ use serde_json::json;
 
 use self::answer::OverviewBody;
 pub(crate) use self::local::{GroupView, LocalBody, NodeView};
-use super::{caller::Caller, error::Problem, state::Gateway};
+use super::{error::Problem, state::Gateway};
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
 
-/// What is said to whoever is not the operator.
-pub(super) const FOR_OPERATORS: &str = "only the operator of the server may look at its nodes";
-
 /// `GET /`: nodes, shards, what moves, and why.
-pub(crate) async fn overview(caller: Caller, gateway: Shared) -> Answer {
-    caller.operates(FOR_OPERATORS)?;
+pub(crate) async fn overview(gateway: Shared) -> Answer {
     let overview = gateway.cluster.overview().await?;
     // The next moment shows something else.
     Ok(HttpResponse::Ok()
@@ -28,31 +24,29 @@ pub(crate) async fn overview(caller: Caller, gateway: Shared) -> Answer {
 }
 
 /// `GET /node`: what this node sees by itself. It asks nobody, so it answers where the cluster as a whole cannot.
-pub(crate) async fn local(caller: Caller, gateway: Shared) -> Answer {
-    caller.operates(FOR_OPERATORS)?;
+pub(crate) async fn local(gateway: Shared) -> Answer {
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(LocalBody::from(gateway.cluster.look()?)))
 }
 
 /// `POST /nodes/{id}/drain`: everything moves away from the node, as far as others can take it.
-pub(crate) async fn drain(caller: Caller, gateway: Shared, node: web::Path<String>) -> Answer {
-    send(&caller, &gateway, &node, MemberState::Draining).await
+pub(crate) async fn drain(gateway: Shared, node: web::Path<String>) -> Answer {
+    send(&gateway, &node, MemberState::Draining).await
 }
 
 /// `POST /nodes/{id}/up`: the node is given copies and leads again.
-pub(crate) async fn up(caller: Caller, gateway: Shared, node: web::Path<String>) -> Answer {
-    send(&caller, &gateway, &node, MemberState::Up).await
+pub(crate) async fn up(gateway: Shared, node: web::Path<String>) -> Answer {
+    send(&gateway, &node, MemberState::Up).await
 }
 
 /// `POST /nodes/{id}/remove`: the node is drained, and taken out for good.
-pub(crate) async fn remove(caller: Caller, gateway: Shared, node: web::Path<String>) -> Answer {
-    send(&caller, &gateway, &node, MemberState::Removing).await
+pub(crate) async fn remove(gateway: Shared, node: web::Path<String>) -> Answer {
+    send(&gateway, &node, MemberState::Removing).await
 }
 
 /// Sends a node on its way. It is accepted when it is written down; the overview tells how far it came.
-pub(super) async fn send(caller: &Caller, gateway: &Gateway, node: &str, state: MemberState) -> Answer {
-    caller.operates(FOR_OPERATORS)?;
+pub(super) async fn send(gateway: &Gateway, node: &str, state: MemberState) -> Answer {
     let number = node.parse::<u64>().map_err(|_| {
         Problem::not_found(
             "cluster.node",

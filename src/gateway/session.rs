@@ -15,6 +15,7 @@ use super::{
     caller::{self, Caller, SESSION_COOKIE},
     error::Problem,
     pages,
+    permission::Permission,
     state::Gateway,
     token::{self, Claims, Purpose, Role, Signer},
 };
@@ -198,16 +199,16 @@ impl Subject {
             role: fields.choice(
                 "role",
                 &[
-                    ("member", Role::Member),
-                    ("admin", Role::Admin),
                     ("operator", Role::Operator),
+                    ("supervisor", Role::Supervisor),
+                    ("admin", Role::Admin),
                 ],
             ),
         }
     }
 
-    /// Decides whether the caller may speak for this subject: an operator for everyone, an admin for its own tenant but
-    /// not for an operator.
+    /// Decides whether the caller may speak for this subject: one of the own tenant, or of any for who looks after the
+    /// server.
     fn allowed_to(self, caller: &Caller) -> Result<(TenantId, String, Role), Problem> {
         let tenant = match self.tenant {
             None => caller.tenant.clone(),
@@ -220,25 +221,13 @@ impl Subject {
                 "a user has visible ASCII characters only",
             ));
         }
-        let is_allowed = match caller.role {
-            Role::Operator => true,
-            Role::Admin => tenant == caller.tenant,
-            Role::Member => false,
-        };
-        if !is_allowed {
+        if tenant != caller.tenant && !caller.may(Permission::SystemConfigure) {
             return Err(Problem::forbidden(
-                "auth.role",
-                "tokens are made by an admin of the tenant or by the operator",
+                "auth.permission",
+                "tokens of another tenant are made by who looks after the server",
             ));
         }
-        let role = self.role.unwrap_or(Role::Admin);
-        if role == Role::Operator && caller.role != Role::Operator {
-            return Err(Problem::forbidden(
-                "auth.role",
-                "only the operator of the server makes another one",
-            ));
-        }
-        Ok((tenant, user, role))
+        Ok((tenant, user, self.role.unwrap_or(Role::Admin)))
     }
 }
 
@@ -246,9 +235,9 @@ impl Subject {
 mod tests {
     use super::*;
 
-    fn caller(role: Role) -> Caller {
+    fn caller(tenant: &str, role: Role) -> Caller {
         Caller {
-            tenant: TenantId::new("acme").unwrap(),
+            tenant: TenantId::new(tenant).unwrap(),
             user: "ann".to_owned(),
             role,
             expires_at: 0,
@@ -264,41 +253,27 @@ mod tests {
     }
 
     #[test]
-    fn only_the_operator_makes_tokens_of_other_tenants() {
-        subject(Some("other"), None)
-            .allowed_to(&caller(Role::Operator))
-            .unwrap();
-        subject(Some("acme"), None).allowed_to(&caller(Role::Admin)).unwrap();
-        subject(None, None).allowed_to(&caller(Role::Admin)).unwrap();
-        for (tenant, role) in [
-            (Some("other"), Role::Admin),
-            (None, Role::Member),
-            (Some("acme"), Role::Member),
+    fn only_who_looks_after_the_server_makes_tokens_of_other_tenants() {
+        let home = caller("default", Role::Admin);
+        let (tenant, _, _) = subject(Some("other"), None).allowed_to(&home).unwrap();
+        assert_eq!(tenant.as_str(), "other");
+        let guest = caller("acme", Role::Admin);
+        subject(Some("acme"), None).allowed_to(&guest).unwrap();
+        assert_eq!(subject(None, None).allowed_to(&guest).unwrap().0.as_str(), "acme");
+        for (tenant, caller) in [
+            ("other", &guest),
+            ("default", &guest),
+            ("acme", &caller("default", Role::Supervisor)),
         ] {
-            assert_eq!(
-                subject(tenant, None).allowed_to(&caller(role)).unwrap_err().code(),
-                "auth.role"
-            );
-        }
-    }
-
-    #[test]
-    fn only_the_operator_makes_an_operator() {
-        let operator = || Subject {
-            role: Some(Role::Operator),
-            ..subject(None, None)
-        };
-        let (_, _, role) = operator().allowed_to(&caller(Role::Operator)).unwrap();
-        assert_eq!(role, Role::Operator);
-        for role in [Role::Admin, Role::Member] {
-            assert_eq!(operator().allowed_to(&caller(role)).unwrap_err().code(), "auth.role");
+            let problem = subject(Some(tenant), None).allowed_to(caller).unwrap_err();
+            assert_eq!(problem.code(), "auth.permission");
         }
     }
 
     #[test]
     fn a_user_with_strange_characters_is_refused() {
         let problem = subject(None, Some("a b"))
-            .allowed_to(&caller(Role::Operator))
+            .allowed_to(&caller("acme", Role::Admin))
             .unwrap_err();
         assert_eq!(problem.code(), "auth.user");
     }

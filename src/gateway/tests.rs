@@ -10,5 +10,6 @@ mod input;
 mod joined;
 mod nodes;
 mod pages;
+mod permissions;
 mod runs;
 mod stream;

@@ -23,12 +23,12 @@ pub(crate) const USER_BYTES_MAX: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Uses the tenant's runs.
-    Member,
-    /// Also mints tokens of its own tenant.
-    Admin,
-    /// Whoever runs the server: also mints tokens of any tenant.
+    /// Reads, and decides about finished plans.
     Operator,
+    /// Also steers runs.
+    Supervisor,
+    /// Also starts runs and looks after the tenant; in the home tenant, after the server.
+    Admin,
 }
 
 impl Role {
@@ -36,9 +36,9 @@ impl Role {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Member => "member",
-            Self::Admin => "admin",
             Self::Operator => "operator",
+            Self::Supervisor => "supervisor",
+            Self::Admin => "admin",
         }
     }
 }

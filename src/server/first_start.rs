@@ -2,13 +2,10 @@
 
 use cluster::prelude::{ActorError, Cluster, TenantId};
 
-use crate::gateway::{Gateway, Role, SIGNED_IN, Signer, sign_in_link};
+use crate::gateway::{Gateway, HOME_TENANT, Role, SIGNED_IN, Signer, sign_in_link};
 
 /// Setting that holds the key of all tokens.
 const SIGNING_KEY: &str = "signing-key";
-
-/// The tenant that exists from the beginning.
-pub(super) const DEFAULT_TENANT: &str = "default";
 
 /// The user of the first sign-in link.
 const FIRST_USER: &str = "admin";
@@ -25,6 +22,6 @@ pub(super) async fn first_link(gateway: &Gateway) -> Result<Option<String>, Acto
     if gateway.cluster.settings().get(SIGNED_IN).await?.is_some() {
         return Ok(None);
     }
-    let tenant = TenantId::new(DEFAULT_TENANT)?;
+    let tenant = TenantId::new(HOME_TENANT)?;
     Ok(Some(sign_in_link(gateway, &tenant, FIRST_USER, Role::Admin)))
 }

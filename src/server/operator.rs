@@ -1,6 +1,6 @@
 //! The token of the local operator: whoever can read the data directory may use the command line.
 //!
-//! The file holds a session token of role `operator`. It is written when the server listens, with mode 0600, renewed every
+//! The file holds a session token of an admin of the home tenant. It is written when the server listens, with mode 0600, renewed every
 //! day, and removed when the server stops. Rights on the file are the proof; nothing is asked over the network.
 
 use std::{
@@ -39,7 +39,7 @@ impl TokenFile {
 
     /// Writes a fresh token; a reader sees the old one or the new one.
     pub(super) fn renew(&self) -> io::Result<()> {
-        let claims = Signer::claims(&self.tenant, USER, Role::Operator, Purpose::Session, LIFE);
+        let claims = Signer::claims(&self.tenant, USER, Role::Admin, Purpose::Session, LIFE);
         write_private(&self.path, self.signer.sign(&claims).as_bytes())
     }
 }
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let token = fs::read_to_string(&path).unwrap();
         let claims = signer.verify(token.trim(), Purpose::Session).unwrap();
-        assert_eq!((claims.role, claims.tid.as_str()), (Role::Operator, "default"));
+        assert_eq!((claims.role, claims.tid.as_str()), (Role::Admin, "default"));
         drop(file);
         assert!(!path.exists());
     }

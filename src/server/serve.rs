@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cli::Environment,
     config::Config,
-    gateway::{Gateway, app},
+    gateway::{Gateway, HOME_TENANT, app},
     planes::events::Watchers,
     telemetry::{Telemetry, TelemetryError},
 };
@@ -411,7 +411,7 @@ fn ended_early(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Err
 
 fn operator_token(config: &Config, gateway: &Gateway) -> Result<TokenFile, ServeError> {
     let path = config.db.operator_token_file();
-    let tenant = TenantId::new(first_start::DEFAULT_TENANT).map_err(ComposeError::Settings)?;
+    let tenant = TenantId::new(HOME_TENANT).map_err(ComposeError::Settings)?;
     let file = TokenFile::new(path.clone(), tenant, gateway.signer.clone());
     file.renew()
         .map_err(|source| ServeError::OperatorToken { path, source })?;

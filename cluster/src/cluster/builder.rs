@@ -23,7 +23,7 @@ use crate::{
     interface::{Class, Registered},
     metrics::Metrics,
     peers::Neighbours,
-    remote::{Holds, META, Reception, Remote},
+    remote::{Holds, META, Reception, Remote, vouch},
     router::{Classes, Node},
     vitals::Watch,
 };
@@ -130,12 +130,13 @@ impl ClusterBuilder {
             found: _,
             others,
             attach,
+            format,
         } = neighbours;
         let (meta, shards) = (groups.meta(), groups.shards());
         let random = config.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
         let mut fork = random.clone();
         let id = uuid::Builder::from_random_bytes(fork.random()).into_uuid();
-        let remote = Remote::new(node, peers, others, Arc::clone(&meta), &shards, fork);
+        let remote = Remote::new(node, peers, others, Arc::clone(&meta), &shards, format, fork);
         let settings = Settings::new(Arc::clone(&meta), Arc::clone(&remote), config.start_within);
         // Others may wait for what only the meta group of this node knows.
         let reception = Reception::new(Arc::clone(&remote), settings.clone(), groups.service());
@@ -181,6 +182,7 @@ impl ClusterBuilder {
             deadlines: Deadlines::start(&config.actors),
             watch: Watch::new(bounds.slow_turn, bounds.slow_turns),
             remote: Arc::clone(&remote),
+            gatekeeper: config.gatekeeper,
             copies: groups.copies(),
             holds: Holds::default(),
             hosts: shards
@@ -195,6 +197,8 @@ impl ClusterBuilder {
         if let Some(place) = &place {
             place.host(&node.hosts);
         }
+        let vouching = vouch(Arc::downgrade(&node));
+        config.actors.spawn(closing.clone().run_until_cancelled_owned(vouching));
         let run = |host: &Arc<Host>| config.actors.spawn(Arc::clone(host).run(closing.clone()));
         let hosts = node.hosts.iter().map(run).collect();
         let led = async |host: &Arc<Host>| {

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
 use super::{NetworkConfig, OpenError};
-use crate::{Bounds, Clock, SystemClock, consensus};
+use crate::{Bounds, Clock, Gatekeeper, SystemClock, consensus};
 
 /// Memory that the state may use as a cache.
 const CACHE_BYTES: u64 = 128 << 20;
@@ -35,6 +35,8 @@ pub struct ClusterConfig {
     pub start_within: Duration,
     /// The node's place among others; without one it is a cluster of its own.
     pub network: Option<NetworkConfig>,
+    /// Who may call which actor; without one everybody may call every actor.
+    pub gatekeeper: Option<Arc<dyn Gatekeeper>>,
     /// What ends the process when the node cannot go on.
     pub on_fatal: OnFatal,
 }
@@ -51,6 +53,7 @@ impl ClusterConfig {
             seed: None,
             start_within: START_WITHIN,
             network: None,
+            gatekeeper: None,
             on_fatal: OnFatal::default(),
         }
     }

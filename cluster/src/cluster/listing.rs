@@ -90,7 +90,8 @@ impl DatedListing {
     ///
     /// # Errors
     /// As there, and `read-token.foreign` if the token is of another cluster. `retryable` if a shard has no owner that
-    /// answers, and its copy here is not known to be young enough.
+    /// answers, and its copy here is not known to be young enough: where an age is accepted, three seconds after it was last
+    /// certain that there is an owner.
     pub async fn names(&self, class: &str, tenant: &TenantId, query: DirectoryQuery) -> Result<Dated<Vec<String>>> {
         let limit = storage::page(query.limit, self.node.bounds.list_page)?;
         let page = Names {

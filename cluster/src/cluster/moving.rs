@@ -68,6 +68,17 @@ impl Control for Moving {
     }
 }
 
+#[cfg(feature = "testing")]
+impl crate::Cluster {
+    /// Gives a shard to another node in good order, as it is done where there are more or fewer nodes.
+    pub(crate) async fn hand_over(&self, shard: u16, to: NodeId) -> Result<(), String> {
+        let engine = self.groups().engine().ok_or("the groups are not those of an engine")?;
+        let moving = Moving::new(engine);
+        moving.host(&self.node().hosts);
+        moving.take(Some(shard), Action::TransferLeader(to)).await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Weak;

@@ -50,9 +50,13 @@ impl Cluster {
             let mut known = view.nodes.iter();
             known.any(|known| known.id == node && known.silence.is_none())
         };
+        let mut leaderless = self.not_owned_by(answers);
+        leaderless.extend(self.node().unvouched());
+        leaderless.sort_unstable();
+        leaderless.dedup();
         Ok(LocalView {
             groups,
-            leaderless: self.not_owned_by(answers),
+            leaderless,
             ..view
         })
     }

@@ -225,19 +225,15 @@ impl Place {
     /// Where the actors of this node are among those of the others.
     pub(super) fn neighbours(&self) -> Neighbours {
         let switchboard = Arc::clone(&self.switchboard);
-        let others = self
-            .registrar
-            .table()
-            .borrow()
-            .present()
-            .map(|member| member.id)
-            .collect();
+        let table = self.registrar.table();
+        let table = table.borrow();
         Neighbours {
             node: self.registrar.node(),
             peers: About::new(Topic::Actors, self.requests.peers()),
             found: false,
-            others,
+            others: table.present().map(|member| member.id).collect(),
             attach: Box::new(move |service| switchboard.attach_actors(service)),
+            format: table.common_format(),
         }
     }
 
@@ -252,8 +248,9 @@ impl Place {
         table.mark_changed();
         self.run(runtime, async move {
             while table.changed().await.is_ok() {
-                let present = table.borrow_and_update().present().map(|member| member.id).collect();
-                remote.know(present);
+                let table = table.borrow_and_update();
+                remote.go_over(table.common_format());
+                remote.know(table.present().map(|member| member.id).collect());
             }
         });
     }

@@ -21,7 +21,7 @@ impl Default for RetentionLimits {
         Self {
             entries: 10_000,
             group_bytes: 8 << 20,
-            node_bytes: 128 << 20,
+            node_bytes: 64 << 20,
         }
     }
 }

@@ -12,8 +12,9 @@ use super::log::Pressure;
 pub(crate) struct LogLimits {
     /// A group takes a snapshot when its log is longer than this, and than half the shard.
     pub(crate) group_bytes: u64,
-    /// The group with the longest log takes one when all logs together are longer than this. Their files take up to twice
-    /// as much: a journal that is not a table yet, and entries that are purged and not gone yet.
+    /// The group with the longest log takes one when all logs together are longer than this. Their files keep to 512 MiB:
+    /// tables are there twice while they are compacted, and until the next time if nothing is written any more, beside a
+    /// journal of up to 128 MiB.
     pub(crate) node_bytes: u64,
 }
 
@@ -21,7 +22,7 @@ impl Default for LogLimits {
     fn default() -> Self {
         Self {
             group_bytes: 64 << 20,
-            node_bytes: 256 << 20,
+            node_bytes: 160 << 20,
         }
     }
 }

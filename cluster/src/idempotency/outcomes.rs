@@ -213,7 +213,8 @@ impl Outcomes {
                 | Fault::Panic
                 | Fault::Overloaded(_)
                 | Fault::Unavailable
-                | Fault::Unknown,
+                | Fault::Unknown
+                | Fault::Refused(_),
             ) => {
                 return;
             }

@@ -132,6 +132,14 @@ impl Letters {
         }
     }
 
+    /// Takes letters of callers again, if it only was sealed.
+    pub(super) fn open(&self) {
+        let mut state = self.0.lock();
+        if state.door == Door::Sealed {
+            state.door = Door::Open;
+        }
+    }
+
     /// Takes no more letters at all; the actor ends behind those that are there.
     pub(super) fn end(&self) {
         let asleep = {
@@ -275,9 +283,16 @@ mod tests {
         assert!(letters.post(letter()), "but not those of its own");
         assert!(!letters.end_if_idle(|| true));
         assert!(actor.takes(&letters) && actor.next(&letters).is_pending());
+        letters.open();
+        assert!(
+            matches!(letters.offer(letter(), 0, 9), Offer::Taken),
+            "it does not end after all"
+        );
+        assert!(actor.takes(&letters) && actor.next(&letters).is_pending());
         assert!(!letters.end_if_idle(|| false) && letters.end_if_idle(|| true));
-        assert!(!letters.post(letter()));
-        assert_eq!(actor.woken(), 1, "it hears that it ends");
+        letters.open();
+        assert!(!letters.post(letter()), "it has ended");
+        assert_eq!(actor.woken(), 2, "it hears that it ends");
         assert!(matches!(actor.next(&letters), Poll::Ready(None)));
     }
 

@@ -3,6 +3,9 @@
 //! Variants are numbered by their order: a new one comes last. A node that cannot read a letter says so, and has done
 //! nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;

@@ -11,7 +11,10 @@ use crate::{node_name::NodeName, peers::NodeId};
 
 /// The newest format of what nodes send each other, and write for each other, that this program knows. One that is newer
 /// than what the oldest member knows is not written yet, see `Table::format`.
-pub(crate) const FORMAT: u32 = 1;
+///
+/// 1. The first.
+/// 2. A call between nodes says on whose account it is made.
+pub(crate) const FORMAT: u32 = 2;
 
 /// Longest name of a zone, in bytes.
 const NAME_LIMIT: usize = 63;

@@ -130,6 +130,13 @@ impl Table {
         self.format
     }
 
+    /// The newest format that nodes say to each other: every node knows it. Unlike what is written, a node can tell it that
+    /// does not follow the meta group.
+    pub(crate) fn common_format(&self) -> u32 {
+        let common = self.present().map(|member| member.format).min();
+        common.unwrap_or(FIRST_FORMAT).max(self.format)
+    }
+
     /// The format to which the cluster goes over, now that every node that is present knows it. It never falls: what was
     /// written in it is there for good.
     pub(crate) fn next_format(&self) -> Option<u32> {
@@ -312,12 +319,16 @@ mod tests {
         joined(&mut table, of_format("a", 1, 3)).unwrap();
         joined(&mut table, of_format("b", 2, 1)).unwrap();
         assert_eq!(
-            (table.format(), table.next_format()),
-            (1, None),
+            (table.format(), table.next_format(), table.common_format()),
+            (1, None, 1),
             "one knows only the first"
         );
         joined(&mut table, of_format("b", 2, 2)).unwrap();
-        assert_eq!(table.next_format(), Some(2), "what both know");
+        assert_eq!(
+            (table.next_format(), table.common_format()),
+            (Some(2), 2),
+            "what both know"
+        );
         table.format = 2;
         assert_eq!(table.next_format(), None);
         let too_old = |known: u32| Err(TableError::TooOld(NodeName::new("b").unwrap(), known, 2));
@@ -333,6 +344,7 @@ mod tests {
             Some(3),
             "a node that was removed is not waited for"
         );
+        assert_eq!(Table::default().common_format(), 1, "nothing is known yet");
     }
 
     #[test]

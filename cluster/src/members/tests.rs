@@ -313,6 +313,58 @@ async fn a_drained_node_has_nothing_left_and_can_come_back() {
     );
 }
 
+/// Two others cannot have three copies of anything.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_cannot_be_drained_says_why_and_what_helps() {
+    let mut world = World::founded(6).await;
+    for number in 2..=3 {
+        world.join(number, 1).await;
+    }
+    world.until_spread(3).await;
+    world.living().set_state(id(2), MemberState::Draining).await.unwrap();
+    let node = |overview: &Overview| overview.nodes.iter().find(|node| node.id == id(2)).cloned().unwrap();
+    let held = world
+        .until("it leads nothing", |overview| {
+            let is_settled = overview.moves.is_empty() && overview.leader != id(2);
+            is_settled && node(overview).leads == 0
+        })
+        .await;
+    let held = node(&held);
+    assert!(!held.drained && held.shards > 0);
+    let [why] = &*held.why else { panic!("{:?}", held.why) };
+    assert!(
+        why.contains("is not drained: of each group there are to be 3 copies, and only 2 other nodes could have one")
+            && why.contains("add a node, or `remove` node 2 to go on with 2 copies"),
+        "{why}"
+    );
+    // The first of the two ways out.
+    world.join(4, 1).await;
+    let drained = world.until("it is drained", |overview| node(overview).drained).await;
+    assert_eq!(node(&drained).why, [""; 0]);
+    assert!(drained.groups.iter().all(|group| group.voters.len() == 3));
+}
+
+/// The second one.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_could_not_be_drained_is_removed() {
+    let mut world = World::founded(7).await;
+    for number in 2..=3 {
+        world.join(number, 1).await;
+    }
+    world.until_spread(3).await;
+    world.living().set_state(id(2), MemberState::Draining).await.unwrap();
+    world.living().set_state(id(2), MemberState::Removing).await.unwrap();
+    let left = world
+        .until("it is gone", |overview| {
+            overview
+                .nodes
+                .iter()
+                .any(|node| node.id == id(2) && node.state == MemberState::Removed)
+        })
+        .await;
+    assert!(left.groups.iter().all(|group| group.voters.len() == 2));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_that_died_is_given_no_leaders() {
     let mut world = World::founded(1).await;

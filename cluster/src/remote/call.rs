@@ -10,10 +10,11 @@ use super::{
     Line, Owner, Passage, Remote,
     line::{Spot, Turn},
     link::Ticket,
-    request::{self, Answer, Request, Sender, check},
+    request::{self, ACCOUNTS, Answer, Request, Sender, Shown, check},
 };
 use crate::{
     address::Address,
+    caller::Account,
     host::Host,
     interface::{Codec, Payload, Value},
     keyspace::SendId,
@@ -102,7 +103,8 @@ impl Node {
                 floor: open.floor(),
                 after,
             };
-            let request = ask(address, &call, leader, passage, remaining).encode(&content);
+            let request = ask(address, &call, leader, passage, remaining);
+            let request = self.request(request, &call.account).encode(&content);
             spot.sent(leader.epoch, open.number);
             let answer = self
                 .remote
@@ -123,6 +125,16 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// A call as it leaves this node.
+    fn request(&self, call: request::Call, account: &Account) -> Request {
+        let call = Box::new(call);
+        if self.remote.format() < ACCOUNTS {
+            return Request::Call(call);
+        }
+        let account = Shown::of(&account.away(self.gatekeeper.as_deref()));
+        Request::CallFor { call, account }
     }
 
     /// Hands a durable message to its receiver, wherever that is owned, and says what became of it.
@@ -146,6 +158,7 @@ impl Node {
                         payload: Payload::Encoded(payload.clone()),
                         origin: Origin::Send { source, id },
                         chain: None,
+                        account: Account::Nobody,
                         request: None,
                         keyed: None,
                         sent: Instant::now(),
@@ -157,13 +170,15 @@ impl Node {
                     tokio::task::yield_now().await;
                 }
                 Owner::There(leader) => {
-                    let request = Request::Call(Box::new(request::Call {
+                    let call = request::Call {
                         target: target.stored(),
                         message: message.clone(),
                         epoch: leader.epoch,
                         sender: Sender::Outbox { source, id },
-                    }));
-                    let request = request.encode(&payload);
+                    };
+                    // Sender and receiver are of one tenant, and it is the tenant that is vouched for.
+                    let account = Account::Own(Arc::clone(target));
+                    let request = self.request(call, &account).encode(&payload);
                     let answer = self
                         .remote
                         .peers
@@ -190,8 +205,8 @@ fn content(call: &mut Call, codec: &'static Codec) -> crate::Result<Bytes> {
     Ok(content)
 }
 
-fn ask(address: &Address, call: &Call, leader: Leader, passage: Passage, remaining: Duration) -> Request {
-    Request::Call(Box::new(request::Call {
+fn ask(address: &Address, call: &Call, leader: Leader, passage: Passage, remaining: Duration) -> request::Call {
+    request::Call {
         target: address.stored(),
         message: call.message.clone().into_owned(),
         epoch: leader.epoch,
@@ -202,7 +217,7 @@ fn ask(address: &Address, call: &Call, leader: Leader, passage: Passage, remaini
             key: call.keyed.as_ref().map(|keyed| keyed.key().clone()),
             remaining,
         },
-    }))
+    }
 }
 
 /// What an answer means. Without a codec nobody waits for a reply.

@@ -34,6 +34,10 @@ const MAKE_SURE: Duration = Duration::from_millis(500);
 /// How long a node may lack an entry that another has applied: an idle group hears with the next heartbeat what is agreed.
 const CATCH_UP: Duration = Duration::from_millis(300);
 
+/// How long a list that may be of some age waits for a shard since it was last certain that it has an owner: about as long
+/// as it takes until there is another one. Who accepts an age does not want to wait for longer.
+const REPLACED: Duration = Duration::from_secs(3);
+
 /// How often rows are read again that were replaced as a whole meanwhile.
 const ATTEMPTS: u32 = 3;
 
@@ -77,7 +81,7 @@ impl Node {
             let began = self.clock.elapsed();
             let since = (!freshness.age.is_zero()).then(|| began.saturating_sub(freshness.age));
             if let Some(since) = since {
-                self.confirm(since).await;
+                self.confirm(since, |host| host.shard.extent().is_some()).await;
             }
             let shards = self.shards().map(|shard| {
                 let (behind, operation) = (freshness.token.of(shard), operation.clone());
@@ -100,12 +104,7 @@ impl Node {
             Ok(())
         };
         let looked = tokio::time::timeout(self.bounds.ask, looked).await;
-        looked.unwrap_or_else(|_| {
-            Err(ActorError::retryable(
-                "retryable",
-                "a shard has no owner that answers, and no copy here that is known to be young enough",
-            ))
-        })?;
+        looked.unwrap_or_else(|_| Err(refused()))?;
         Ok(seen)
     }
 
@@ -142,13 +141,38 @@ impl Node {
                 age,
             });
         }
-        let (index, output) = self.look_by_owner(shard, operation, behind).await?;
+        let (index, output) = if since.is_some() {
+            tokio::select! {
+                biased;
+                shown = self.look_by_owner(shard, operation, behind) => shown?,
+                () = self.given_up(shard, began) => return Err(refused()),
+            }
+        } else {
+            self.look_by_owner(shard, operation, behind).await?
+        };
         Ok(Shown {
             shard,
             output,
             index,
             age: Duration::ZERO,
         })
+    }
+
+    /// Waits until a shard has had no owner for so long that none is expected, for a question that began then. As long as
+    /// one makes sure that it is the owner, it may take its time.
+    async fn given_up(&self, shard: u16, began: Duration) {
+        let host = &self.hosts[usize::from(shard)];
+        loop {
+            let last = self.remote.horizons.since(shard, Duration::ZERO);
+            let certain = last.map_or(began, |horizon| horizon.asked);
+            let left = (certain + REPLACED).saturating_sub(self.clock.elapsed());
+            // This node knows soon enough that it is the owner no more, and asks itself only if there are others.
+            let is_here = host.epoch().is_some();
+            if left.is_zero() && !is_here {
+                return;
+            }
+            tokio::time::sleep(if is_here { CONFIRM } else { left }).await;
+        }
     }
 
     /// What the copy on this node shows, and how far that goes; `None` if there is none, or it does not come as far as it
@@ -189,10 +213,10 @@ impl Node {
         }
     }
 
-    /// Asks the owners of shards of which there is a copy here how far they are, unless that is known since `since`: each
-    /// owner once, all at the same time. What this node owns it asks itself as long as that costs nothing: when it is cut
-    /// off, its own rows are a copy like the others.
-    async fn confirm(&self, since: Duration) {
+    /// Asks the owners of the shards that matter how far they are, unless that is known since `since`: each owner once,
+    /// all at the same time. What this node owns it asks itself as long as that costs nothing: when it is cut off, its own
+    /// rows are a copy like the others.
+    pub(super) async fn confirm(&self, since: Duration, matters: impl Fn(&Host) -> bool) {
         let mut owners = BTreeMap::<NodeId, Vec<u16>>::new();
         for host in &self.hosts {
             let shard = host.shard.number();
@@ -201,7 +225,7 @@ impl Node {
                 Some(epoch) if host.shard.lease().holds(epoch) || !is_known() => {
                     owners.entry(self.remote.node).or_default().push(shard);
                 }
-                None if !is_known() && host.shard.extent().is_some() => {
+                None if !is_known() && matters(host) => {
                     let leader = self.remote.leaders.of(shard);
                     if let Some(leader) = leader.filter(|leader| leader.node != self.remote.node) {
                         owners.entry(leader.node).or_default().push(shard);
@@ -232,6 +256,13 @@ impl Node {
         }
         Vec::new()
     }
+}
+
+fn refused() -> ActorError {
+    ActorError::retryable(
+        "retryable",
+        "a shard has no owner that answers, and no copy here that is known to be young enough",
+    )
 }
 
 /// A look on its way to the owner.

@@ -17,12 +17,13 @@ use super::{
     copy::give,
     looking,
     operation::Operation,
-    request::{Answer, Call, Meta, Request, Sender, check},
+    request::{ACCOUNTS, Answer, Call, Meta, Request, Sender, Shown, check},
     restoring::{Kept, Restoring},
 };
 use crate::{
     ActorError, RequestId,
     address::Address,
+    caller::Account,
     chain::Chain,
     cluster::Settings,
     consensus::Asked,
@@ -58,6 +59,8 @@ struct Visit {
     epoch: Epoch,
     /// The node it comes from and its place among those from there, if somebody waits for the reply.
     passage: Option<(NodeId, Passage)>,
+    /// Why it is not let in.
+    refusal: Option<ActorError>,
 }
 
 impl Reception {
@@ -76,10 +79,14 @@ impl Reception {
         debug_assert!(opened.is_ok(), "a node opens once");
     }
 
-    fn call(&self, from: NodeId, call: Call, content: Bytes) -> BoxFuture<'static, Bytes> {
+    fn call(&self, from: NodeId, call: Call, account: Option<Shown>, content: Bytes) -> BoxFuture<'static, Bytes> {
         let Some(node) = self.node.get().and_then(Weak::upgrade) else {
             return at_once(&Answer::NotLeader(None));
         };
+        if account.is_none() && node.gatekeeper.is_some() && self.remote.format() >= ACCOUNTS {
+            // By now every node can say on whose account it calls. It does as soon as it has heard of that, too.
+            return at_once(&Answer::Early);
+        }
         let resolved = call.target.resolve(&node.classes);
         let resolved = resolved.and_then(|address| Some((node.classes.by_uid(address.class)?, address)));
         let Some((class, address)) = resolved else {
@@ -88,6 +95,11 @@ impl Reception {
                 "the node that owns the actor does not know its class",
             );
             return at_once(&Answer::Fault(Fault::Activation(unknown)));
+        };
+        let (account, refusal) = match account.map(|account| admit(&node, &address, &account)) {
+            None => (Account::Nobody, None),
+            Some(Ok(account)) => (account, None),
+            Some(Err(refusal)) => (Account::Nobody, Some(refusal)),
         };
         let place = class.messages().binary_search(&&*call.message).ok();
         let codec = place.map(|place| class.codec(place));
@@ -98,6 +110,7 @@ impl Reception {
             payload: Payload::Encoded(content.clone()),
             origin: Origin::Ask,
             chain: None,
+            account,
             request: None,
             keyed: None,
             sent,
@@ -136,6 +149,7 @@ impl Reception {
             address,
             epoch: call.epoch,
             passage,
+            refusal,
         };
         // At once, so that what arrives in order is taken in order.
         let arrival = visit.enter(Letter::Call(Box::new(letter)));
@@ -280,7 +294,8 @@ impl Service for Reception {
         }
         self.remote.meet(from);
         match Request::decode(&request) {
-            Some((Request::Call(call), content)) => self.call(from, *call, content),
+            Some((Request::Call(call), content)) => self.call(from, *call, None, content),
+            Some((Request::CallFor { call, account }, content)) => self.call(from, *call, Some(account), content),
             Some((Request::Meta(meta), _)) => self.meta(meta),
             Some((Request::Operation { shard, operation }, _)) => self.operation(shard, operation),
             Some((Request::Copy { group, asked }, _)) => self.copy(group, asked),
@@ -303,7 +318,8 @@ impl Service for Reception {
 impl Visit {
     fn enter(&self, letter: Letter) -> Arrival {
         let passage = self.passage.as_ref().map(|(from, passage)| (*from, passage));
-        self.host.accept(&self.address, self.epoch, passage, letter)
+        self.host
+            .accept(&self.address, self.epoch, passage, letter, self.refusal.as_ref())
     }
 
     /// Waits for the call that this one must not overtake.
@@ -318,6 +334,15 @@ impl Visit {
             arrivals.await;
         }
     }
+}
+
+/// On whose account a call is, if it is let in.
+fn admit(node: &Node, to: &Address, account: &Shown) -> crate::Result<Account> {
+    let account = account.account()?;
+    if let Some(gatekeeper) = &node.gatekeeper {
+        gatekeeper.admit(&to.id, account.shown())?;
+    }
+    Ok(account)
 }
 
 fn at_once(answer: &Answer) -> BoxFuture<'static, Bytes> {

@@ -3,7 +3,10 @@
 //! Variants are numbered by their order: a new one comes last. A node that cannot read a request says so, and has done
 //! nothing.
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,8 +16,9 @@ use super::{
     restoring::{Kept, Restoring},
 };
 use crate::{
-    ActorError, IdempotencyKey,
+    ActorError, Credential, IdempotencyKey,
     address::Stored,
+    caller::Account,
     consensus::{Asked, Given},
     id::ActorHash,
     keyspace::SendId,
@@ -26,10 +30,14 @@ use crate::{
 /// Most bytes of a message or reply that goes to another node.
 pub(super) const CONTENT_BYTES: usize = 8 * 1024 * 1024;
 
+/// The format from which on nodes tell each other on whose account calls are made.
+pub(super) const ACCOUNTS: u32 = 2;
+
 /// What one node asks another.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// A message to an actor; the content is the encoded message.
+    /// A message to an actor; the content is the encoded message. Said as long as a node does not know
+    /// [`CallFor`](Self::CallFor).
     Call(Box<Call>),
     /// A row of the meta group.
     Meta(Meta),
@@ -49,6 +57,8 @@ pub(super) enum Request {
         behind: u64,
         operation: Operation,
     },
+    /// A message to an actor, and on whose account; the content is the encoded message.
+    CallFor { call: Box<Call>, account: Shown },
 }
 
 /// A message to an actor.
@@ -59,6 +69,17 @@ pub(super) struct Call {
     /// The ownership it is for.
     pub(super) epoch: Epoch,
     pub(super) sender: Sender,
+}
+
+/// On whose account a message is, as far as another node may know.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Shown {
+    /// Nobody's that is known.
+    Nobody,
+    /// That of whoever has shown this credential.
+    Holder(String),
+    /// That of an actor for which its node vouches with this.
+    Vouched(String),
 }
 
 /// Who sent a message.
@@ -133,6 +154,36 @@ pub(super) enum Answer {
     Confirmed(Vec<(u16, u64)>),
     /// The content is what the owner of a shard found, which is no less than what the entry at this index has made.
     Seen(u64),
+}
+
+impl Shown {
+    /// An account that has left its node.
+    pub(super) fn of(account: &Account) -> Self {
+        match account {
+            Account::Holder(credential) => Self::Holder(credential.as_str().to_owned()),
+            Account::Vouched(credential) => Self::Vouched(credential.as_str().to_owned()),
+            Account::Nobody | Account::Own(_) => Self::Nobody,
+        }
+    }
+
+    /// The account, unless what is shown exceeds its bound.
+    pub(super) fn account(&self) -> Result<Account, ActorError> {
+        Ok(match self {
+            Self::Nobody => Account::Nobody,
+            Self::Holder(credential) => Account::Holder(Credential::new(credential)?),
+            Self::Vouched(credential) => Account::Vouched(Credential::new(credential)?),
+        })
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nobody => "Nobody",
+            Self::Holder(_) => "Holder(..)",
+            Self::Vouched(_) => "Vouched(..)",
+        })
+    }
 }
 
 impl Request {

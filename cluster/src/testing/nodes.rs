@@ -3,6 +3,7 @@
 mod engines;
 
 use std::{
+    collections::BTreeMap,
     ops::RangeInclusive,
     sync::{
         Arc,
@@ -20,10 +21,11 @@ use super::{
     simulation::SimulatedDisk,
 };
 use crate::{
-    Bounds, Cluster, ClusterConfig, Migrations, NodeId, OnFatal, OpenError, Stores, VirtualActor,
+    Bounds, Cluster, ClusterConfig, Gatekeeper, Migrations, NodeId, OnFatal, OpenError, Stores, VirtualActor,
     cluster::Groups,
     consensus::{self, MemoryDisk},
     interface::{Class, Registered},
+    members::FORMAT,
     peers::Neighbours,
     remote::META,
 };
@@ -45,6 +47,7 @@ pub struct TestNodesBuilder {
     nodes: usize,
     shards: u16,
     bounds: Bounds,
+    gatekeepers: BTreeMap<usize, Arc<dyn Gatekeeper>>,
     faults: Faults,
     weather: Weather,
     replicas: bool,
@@ -115,6 +118,13 @@ impl TestNodesBuilder {
     #[must_use]
     pub fn migrations(mut self, migrations: Migrations) -> Self {
         self.migrations.push(migrations);
+        self
+    }
+
+    /// Lets a gatekeeper of a node say who may call which actor; the others have none.
+    #[must_use]
+    pub fn gatekeeper(mut self, node: usize, gatekeeper: Arc<dyn Gatekeeper>) -> Self {
+        self.gatekeepers.insert(node, gatekeeper);
         self
     }
 
@@ -202,6 +212,7 @@ impl TestNodes {
             nodes: 3,
             shards: 8,
             bounds: Bounds::default(),
+            gatekeepers: BTreeMap::new(),
             faults: Faults::default(),
             weather: Weather::default(),
             replicas: true,
@@ -219,6 +230,7 @@ impl TestNodes {
         let config = ClusterConfig {
             clock: Arc::<TestClock>::clone(clock),
             bounds: bounds.clone(),
+            gatekeeper: self.settings.gatekeepers.get(&place(node)).cloned(),
             shards: self.settings.shards,
             seed: Some(seed.wrapping_mul(1000) + self.restarts.load(Ordering::Relaxed) * 100 + node.get()),
             on_fatal: OnFatal::new(move |reason| fatal.lock().push(reason.to_owned())),
@@ -235,6 +247,7 @@ impl TestNodes {
             found: node == NodeId::FIRST,
             others: (0..self.settings.nodes).map(id).collect(),
             attach: Box::new(move |service| network.attach(node, service)),
+            format: FORMAT,
         };
         let builder = builder.neighbours(neighbours);
         match &self.disks {
@@ -357,6 +370,11 @@ impl TestNodes {
     /// If the groups are not simulated.
     pub fn tell(&self) {
         self.simulated().tell();
+    }
+
+    /// Lets a node believe that this is the newest format of requests that all know.
+    pub fn go_over(&self, node: usize, format: u32) {
+        self.node(node).node().remote.go_over(format);
     }
 
     /// Cuts a node off from all others, in both directions.

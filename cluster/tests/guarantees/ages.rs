@@ -46,12 +46,14 @@ async fn a_copy_answers_within_the_age_while_its_owner_is_cut_off_and_not_after(
     }
     let all = ["a", "b", "c", "d"];
     for node in 0..3 {
-        let shown = names(&test, node, Freshness::at_most(seconds(5))).await.unwrap();
+        let latest = names(&test, node, Freshness::latest()).await.unwrap();
         assert_eq!(
-            (shown.found.as_slice(), shown.age),
+            (latest.found.as_slice(), latest.age),
             (&all.map(String::from)[..], Duration::ZERO)
         );
     }
+    // Each node asks the owners now and then how far they are.
+    test.advance(seconds(2)).await;
     test.isolate(0);
     let cut = Instant::now();
     test.advance(seconds(1)).await;
@@ -69,9 +71,13 @@ async fn a_copy_answers_within_the_age_while_its_owner_is_cut_off_and_not_after(
 
     let young = names(&test, 0, Freshness::at_most(millis(900))).await.unwrap_err();
     assert_eq!(young.kind(), ErrorKind::Retryable);
-    assert!(cut.elapsed() > seconds(5));
+    assert!(cut.elapsed() <= seconds(3), "it waited for {:?}", asked.elapsed());
+    test.advance(seconds(5)).await;
+    let asked = Instant::now();
     let late = names(&test, 0, one).await.unwrap_err();
     assert_eq!(late.kind(), ErrorKind::Retryable);
+    // The owners are asked once more, and nobody waits for others.
+    assert!(asked.elapsed() <= seconds(1), "it waited for {:?}", asked.elapsed());
     test.heal();
     assert_eq!(names(&test, 0, Freshness::latest()).await.unwrap().found, all);
 }

@@ -279,7 +279,13 @@ async fn nodes_that_open_at_once_agree_on_their_classes() {
         assert_eq!(first.len(), 1, "seed {seed}");
         for node in 1..5 {
             assert_eq!(test.node(node).migrations().await.unwrap(), first, "seed {seed}");
-            assert!(test.node(node).ready(), "seed {seed}");
+            let ready = async {
+                while !test.node(node).ready() {
+                    test.advance(Duration::from_millis(10)).await;
+                }
+            };
+            let ready = tokio::time::timeout(Duration::from_secs(5), ready).await;
+            assert!(ready.is_ok(), "seed {seed}: node {node} is not ready");
         }
     }
 }

@@ -8,7 +8,7 @@ use actix_web::{
 use jiff::Timestamp;
 
 use crate::{
-    gateway::{caller::Caller, error::Problem, state::Gateway, token::Role},
+    gateway::{caller::Caller, error::Problem, permission::Permission, state::Gateway},
     planes::ui::{self, FaultView, PREFERENCES_COOKIE, Person, Preferences, Section, Shell},
 };
 
@@ -94,7 +94,7 @@ pub(super) async fn shell(
     shell.person = Some(Person {
         name: caller.user.clone(),
         tenant: caller.tenant.as_str().to_owned(),
-        operates: caller.role == Role::Operator,
+        operates: caller.may(Permission::SystemMonitor),
     });
     shell.needs_you = counts.awaiting;
     shell.parked = (counts.parked > 0).then_some(counts.parked);
@@ -177,7 +177,7 @@ pub(crate) fn fault(request: &HttpRequest, problem: &Problem, id: &str) -> Strin
         StatusCode::NOT_FOUND if problem.code().starts_with("artifact.") => FaultView::no_artifact(run),
         StatusCode::NOT_FOUND => FaultView::no_page(),
         StatusCode::CONFLICT => FaultView::conflict(run, &sentence(problem.detail())),
-        StatusCode::FORBIDDEN if problem.code().starts_with("auth.role") => FaultView::forbidden(),
+        StatusCode::FORBIDDEN if problem.code().starts_with("auth.permission") => FaultView::forbidden(),
         StatusCode::TOO_MANY_REQUESTS => FaultView::too_many(5),
         StatusCode::SERVICE_UNAVAILABLE => FaultView::overloaded(),
         StatusCode::GATEWAY_TIMEOUT => FaultView::unknown(),
@@ -195,9 +195,9 @@ fn person_if_known(request: &HttpRequest, mut shell: Shell) -> Shell {
     let caller = <Caller as actix_web::FromRequest>::extract(request).into_inner();
     if let Ok(caller) = caller {
         shell.person = Some(Person {
-            name: caller.user,
+            operates: caller.may(Permission::SystemMonitor),
             tenant: caller.tenant.as_str().to_owned(),
-            operates: caller.role == Role::Operator,
+            name: caller.user,
         });
     }
     shell

@@ -18,11 +18,11 @@ async fn as_role(bench: &Bench, role: Role, request: TestRequest) -> Answer {
 }
 
 async fn get(bench: &Bench, path: &str) -> Answer {
-    as_role(bench, Role::Operator, TestRequest::get().uri(&format!("{ROOT}{path}"))).await
+    as_role(bench, Role::Admin, TestRequest::get().uri(&format!("{ROOT}{path}"))).await
 }
 
 async fn post(bench: &Bench, path: &str) -> Answer {
-    as_role(bench, Role::Operator, TestRequest::post().uri(&format!("{ROOT}{path}"))).await
+    as_role(bench, Role::Admin, TestRequest::post().uri(&format!("{ROOT}{path}"))).await
 }
 
 /// Creates a run of another tenant.
@@ -38,13 +38,13 @@ async fn create(bench: &Bench, tenant: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn only_the_operator_looks_at_actors() {
     Bench::with(silent(), async |bench| {
-        for role in [Role::Member, Role::Admin] {
+        for role in [Role::Operator, Role::Supervisor] {
             for path in ["?class=run", "/slow", "/run/default/a", "/run/default/a/values"] {
                 let request = TestRequest::get().uri(&format!("{ROOT}{path}"));
-                as_role(bench, role, request).await.problem(403, "auth.role");
+                as_role(bench, role, request).await.problem(403, "auth.permission");
             }
             let request = TestRequest::post().uri(&format!("{ROOT}/run/default/a/passivate"));
-            as_role(bench, role, request).await.problem(403, "auth.role");
+            as_role(bench, role, request).await.problem(403, "auth.permission");
         }
         let nobody = bench.call(TestRequest::get().uri(&format!("{ROOT}/slow"))).await;
         nobody.problem(401, "auth.required");
@@ -228,7 +228,7 @@ async fn the_operator_sees_and_rebuilds_the_index_of_each_tenant() {
             create(bench, tenant).await;
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let operator = async |request: TestRequest| as_role(bench, Role::Operator, request).await.json();
+        let operator = async |request: TestRequest| as_role(bench, Role::Admin, request).await.json();
         let get = async |path: &str| operator(TestRequest::get().uri(&format!("{VECTORS}{path}"))).await;
         let first = get("?limit=2").await;
         let tenants = |page: &Value| -> Vec<String> {
@@ -251,9 +251,9 @@ async fn the_operator_sees_and_rebuilds_the_index_of_each_tenant() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let done = get("/acme").await;
         assert_eq!((&done["pending"], &done["rebuild"]), (&Value::from(0), &Value::Null));
-        for role in [Role::Member, Role::Admin] {
+        for role in [Role::Operator, Role::Supervisor] {
             let request = TestRequest::post().uri(&format!("{VECTORS}/acme/rebuild"));
-            as_role(bench, role, request).await.problem(403, "auth.role");
+            as_role(bench, role, request).await.problem(403, "auth.permission");
         }
     })
     .await;

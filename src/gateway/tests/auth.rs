@@ -66,11 +66,11 @@ async fn a_token_that_is_not_ours_is_refused() {
                 )
                 .await
         };
-        let good = bench.token("default", "ann", Role::Member);
+        let good = bench.token("default", "ann", Role::Operator);
         let claims = me(format!("bearer {good}")).await.json();
         assert_eq!(
             (claims["user"].as_str(), claims["role"].as_str()),
-            (Some("ann"), Some("member"))
+            (Some("ann"), Some("operator"))
         );
         me(good.clone()).await.problem(401, "auth.scheme");
         me(format!("Basic {good}")).await.problem(401, "auth.scheme");
@@ -221,20 +221,16 @@ async fn tokens_are_made_by_those_who_may() {
             bench.call(request.set_json(body)).await
         };
         let tokens = "/api/auth/tokens";
-        mint(Role::Member, tokens, json!({})).await.problem(403, "auth.role");
-        mint(Role::Admin, tokens, json!({ "tenant": "other" }))
-            .await
-            .problem(403, "auth.role");
-        mint(Role::Admin, tokens, json!({ "role": "operator" }))
-            .await
-            .problem(403, "auth.role");
+        for role in [Role::Operator, Role::Supervisor] {
+            mint(role, tokens, json!({})).await.problem(403, "auth.permission");
+        }
         mint(Role::Admin, tokens, json!({ "hours": 100_000 }))
             .await
             .problem(422, "body.invalid");
         let minted = mint(
-            Role::Operator,
+            Role::Admin,
             tokens,
-            json!({ "tenant": "other", "user": "bot", "role": "member" }),
+            json!({ "tenant": "other", "user": "bot", "role": "operator" }),
         )
         .await;
         assert_eq!(

@@ -7,7 +7,7 @@ use super::bench::{Answer, Bench, silent};
 use crate::gateway::Role;
 
 async fn operator(bench: &Bench, request: TestRequest) -> Answer {
-    let token = bench.token("default", "operator", Role::Operator);
+    let token = bench.token("default", "operator", Role::Admin);
     bench
         .call(request.insert_header(("authorization", format!("Bearer {token}"))))
         .await
@@ -62,14 +62,20 @@ async fn a_run_is_deleted_and_brought_back() {
 #[tokio::test(start_paused = true)]
 async fn only_the_operator_makes_backups_and_no_request_names_a_path() {
     Bench::with(silent(), async |bench| {
+        let token = bench.token("acme", "ann", Role::Admin);
+        let guest = |request: TestRequest| request.insert_header(("authorization", format!("Bearer {token}")));
         for path in ["/api/admin/backups", "/api/admin/restores"] {
-            bench.post(path, &json!({})).await.problem(403, "auth.role");
+            bench
+                .call(guest(TestRequest::post().uri(path).set_json(json!({}))))
+                .await
+                .problem(403, "auth.permission");
             bench
                 .call(TestRequest::post().uri(path))
                 .await
                 .problem(401, "auth.required");
         }
-        bench.get("/api/admin/jobs/1").await.problem(403, "auth.role");
+        let job = guest(TestRequest::get().uri("/api/admin/jobs/1"));
+        bench.call(job).await.problem(403, "auth.permission");
         operator(bench, TestRequest::get().uri("/api/admin/jobs/1"))
             .await
             .problem(404, "backup.job");

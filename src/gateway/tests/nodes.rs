@@ -20,13 +20,17 @@ async fn only_the_operator_looks_at_nodes_and_sends_them_away() {
     Bench::with(silent(), async |bench| {
         let local = || TestRequest::get().uri("/api/cluster/node");
         let requests = || [get(), local()].into_iter().chain(ACTS.map(post));
-        for role in [Role::Member, Role::Admin] {
-            let bearer = format!("Bearer {}", bench.token("default", "x", role));
+        for (tenant, role) in [
+            ("default", Role::Operator),
+            ("default", Role::Supervisor),
+            ("acme", Role::Admin),
+        ] {
+            let bearer = format!("Bearer {}", bench.token(tenant, "x", role));
             for request in requests() {
                 let answer = bench
                     .call(request.insert_header(("authorization", bearer.clone())))
                     .await;
-                answer.problem(403, "auth.role");
+                answer.problem(403, "auth.permission");
             }
         }
         for request in requests() {
@@ -39,7 +43,7 @@ async fn only_the_operator_looks_at_nodes_and_sends_them_away() {
 #[tokio::test(start_paused = true)]
 async fn another_site_cannot_make_a_browser_drain_a_node() {
     Bench::with(silent(), async |bench| {
-        let token = bench.token("default", "x", Role::Operator);
+        let token = bench.token("default", "x", Role::Admin);
         for act in ACTS {
             let request = post(act)
                 .cookie(Cookie::new("session_id", token.clone()))
@@ -53,7 +57,7 @@ async fn another_site_cannot_make_a_browser_drain_a_node() {
 #[tokio::test(start_paused = true)]
 async fn a_cluster_of_its_own_says_that_it_has_no_nodes_to_tell_of() {
     Bench::with(silent(), async |bench| {
-        let bearer = format!("Bearer {}", bench.token("default", "x", Role::Operator));
+        let bearer = format!("Bearer {}", bench.token("default", "x", Role::Admin));
         let ask = async |request: TestRequest| {
             bench
                 .call(request.insert_header(("authorization", bearer.clone())))

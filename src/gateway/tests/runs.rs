@@ -138,7 +138,7 @@ fn request(method: &str, path: &str) -> TestRequest {
 async fn a_run_of_another_tenant_does_not_exist() {
     Bench::with(silent(), async |bench| {
         let run = bench.create(json!({})).await;
-        let foreign = bench.token("other", "admin", Role::Operator);
+        let foreign = bench.token("other", "admin", Role::Admin);
         for (method, path) in routes(&run) {
             let request = request(method, &path).insert_header(("authorization", format!("Bearer {foreign}")));
             let answer = bench.call(request).await;

@@ -126,7 +126,7 @@ async fn a_stream_ends_with_the_session_that_opened_it() {
         let run = bench.create(json!({})).await;
         let life = Duration::from_secs(100);
         let tenant = TenantId::new("default").unwrap();
-        let claims = Signer::claims(&tenant, "ann", Role::Member, Purpose::Session, life);
+        let claims = Signer::claims(&tenant, "ann", Role::Operator, Purpose::Session, life);
         let request = TestRequest::get()
             .uri(&format!("/api/planning/runs/{run}/events"))
             .insert_header((

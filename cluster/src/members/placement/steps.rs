@@ -328,13 +328,32 @@ fn notes(view: &View, limits: &Limits, target: &Target) -> Vec<Note> {
             (shards, _) => format!("its copy of {shards} shards"),
         };
         let free = view.nodes.values().filter(|node| node.takes()).count();
+        let copies = limits.copies.min(keeps + 1);
         let why = match state {
-            Some(MemberState::Draining) => format!(
-                "node {id} has to keep {what}: {free} other nodes could take it, for {} copies of each; \
-                 add a node, or remove node {id} to go on with fewer copies",
-                limits.copies.min(keeps + 1)
-            ),
-            Some(MemberState::Joining | MemberState::Up | MemberState::Removing | MemberState::Removed) | None => {
+            Some(MemberState::Draining) if free < copies => {
+                let others = match free {
+                    0 => "no other node that answers could have one; add a node".to_owned(),
+                    1 => format!(
+                        "only 1 other node could have one; add a node, or `remove` node {id} to go on with 1 copy"
+                    ),
+                    free => format!(
+                        "only {free} other nodes could have one; add a node, or `remove` node {id} to go on with {free} \
+                         copies"
+                    ),
+                };
+                format!(
+                    "node {id} has to keep {what}, and so is not drained: of each group there are to be {copies} copies, \
+                     and {others}"
+                )
+            }
+            Some(
+                MemberState::Joining
+                | MemberState::Up
+                | MemberState::Draining
+                | MemberState::Removing
+                | MemberState::Removed,
+            )
+            | None => {
                 format!("node {id} has to keep {what}: without it too few of the voters would be alive")
             }
         };

@@ -359,10 +359,12 @@ fn one_node_grows_to_three_and_shrinks_back() {
         world.settle();
         assert_eq!(world.loads()[&id(number)].1, 0, "a node that drains leads nothing");
         assert!(
-            world.said(number, "has to keep its copy of 16 shards"),
+            world.said(number, "has to keep its copy of 16 shards, and so is not drained"),
             "{:?}",
             world.notes
         );
+        let ways_out = format!("add a node, or `remove` node {number} to go on with");
+        assert!(world.said(number, &ways_out), "{:?}", world.notes);
         world.set(number, MemberState::Removing);
         world.settle();
         assert_eq!(world.loads()[&id(number)], (0, 0));

@@ -97,6 +97,16 @@ impl TestNodes {
         }
     }
 
+    /// Has the owner of a shard give it to another node in good order: what was begun is finished first.
+    ///
+    /// # Errors
+    /// Why the owner keeps it.
+    pub async fn hand_over(&self, shard: u16, to: usize) -> Result<(), String> {
+        let owner = self.leader(super::group(shard)).and_then(|owner| self.running(owner));
+        let owner = owner.ok_or("nobody owns the shard")?;
+        owner.hand_over(shard, id(to)).await
+    }
+
     /// Lets the engine of a node take a snapshot of every group.
     pub async fn take_snapshots(&self, node: usize) {
         if let Some(cluster) = self.running(node) {

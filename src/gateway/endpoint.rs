@@ -1,0 +1,161 @@
+//! Endpoints: one address and method, the handler behind it, and what the gateway must know before it lets anyone through.
+
+use std::collections::HashMap;
+
+use actix_web::{
+    FromRequest, Handler, Resource, Responder, Route,
+    dev::ServiceRequest,
+    http::Method,
+    web::{self, ServiceConfig},
+};
+
+use super::permission::Permission;
+
+/// Who may call an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everyone.
+    Public,
+    /// Whoever is signed in, or has an API key.
+    SignedIn,
+    /// Whoever has the permission.
+    Needs(Permission),
+}
+
+/// What the gateway checks before the handler is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) access: Access,
+    /// Longest body, if it is another than the server's.
+    pub(crate) body_limit: Option<usize>,
+}
+
+/// One address and method.
+pub(crate) struct Endpoint {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) rule: Rule,
+    /// What it does, in one line.
+    pub(crate) summary: &'static str,
+    route: Route,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Endpoint")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("rule", &self.rule)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `GET` of a path. It needs someone signed in, unless it says otherwise.
+pub(crate) fn get<F, Args>(path: &'static str, handler: F) -> Endpoint
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    Endpoint::new(Method::GET, path, web::get().to(handler))
+}
+
+/// `POST` to a path. It needs someone signed in, unless it says otherwise.
+pub(crate) fn post<F, Args>(path: &'static str, handler: F) -> Endpoint
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    Endpoint::new(Method::POST, path, web::post().to(handler))
+}
+
+/// `DELETE` of a path. It needs someone signed in, unless it says otherwise.
+pub(crate) fn delete<F, Args>(path: &'static str, handler: F) -> Endpoint
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    Endpoint::new(Method::DELETE, path, web::delete().to(handler))
+}
+
+impl Endpoint {
+    fn new(method: Method, path: &'static str, route: Route) -> Self {
+        Self {
+            method,
+            path,
+            rule: Rule {
+                access: Access::SignedIn,
+                body_limit: None,
+            },
+            summary: "",
+            route,
+        }
+    }
+
+    /// Lets everyone call it.
+    pub(crate) fn public(mut self) -> Self {
+        self.rule.access = Access::Public;
+        self
+    }
+
+    /// Lets only those call it who have the permission.
+    pub(crate) fn needs(mut self, permission: Permission) -> Self {
+        self.rule.access = Access::Needs(permission);
+        self
+    }
+
+    /// Says what it does, in one line.
+    pub(crate) fn says(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+}
+
+/// The rules of all endpoints, found by the address and method of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Rules(HashMap<&'static str, Vec<(Method, Rule)>>);
+
+impl Rules {
+    /// Collects the rules of endpoints.
+    pub(crate) fn of(endpoints: &[Endpoint]) -> Self {
+        let mut rules: HashMap<_, Vec<_>> = HashMap::new();
+        for endpoint in endpoints {
+            let methods = rules.entry(endpoint.path).or_default();
+            debug_assert!(
+                methods.iter().all(|(method, _)| *method != endpoint.method),
+                "{endpoint:?} is there twice"
+            );
+            methods.push((endpoint.method.clone(), endpoint.rule));
+        }
+        Self(rules)
+    }
+
+    /// The rule for a request; none where nothing answers it but an error.
+    pub(crate) fn find(&self, request: &ServiceRequest) -> Option<Rule> {
+        let pattern = request.match_pattern()?;
+        let methods = self.0.get(pattern.as_str())?;
+        let found = methods.iter().find(|(method, _)| method == request.method());
+        found.map(|(_, rule)| *rule)
+    }
+}
+
+/// Registers endpoints, in their order: one resource for each address, so that another method is answered 405 with `Allow`.
+pub(crate) fn register(endpoints: Vec<Endpoint>, config: &mut ServiceConfig) {
+    let mut resources: Vec<(&'static str, Resource)> = Vec::new();
+    for endpoint in endpoints {
+        let place = resources.iter().position(|(path, _)| *path == endpoint.path);
+        match place {
+            Some(place) => {
+                let (path, resource) = resources.remove(place);
+                resources.insert(place, (path, resource.route(endpoint.route)));
+            }
+            None => resources.push((endpoint.path, web::resource(endpoint.path).route(endpoint.route))),
+        }
+    }
+    for (_, resource) in resources {
+        config.service(resource);
+    }
+}
