@@ -45,7 +45,13 @@ pub(crate) async fn pass(
     if let Err(problem) = admit(&request, &gateway, rules.find(&request)).await {
         return Ok(request.error_response(problem));
     }
-    Ok(next.call(request).await?.map_into_boxed_body())
+    let caller = request.extensions().get::<Caller>().cloned();
+    let handled = next.call(request);
+    let response = match caller {
+        Some(caller) => gateway.on_behalf(&caller, handled).await,
+        None => handled.await,
+    };
+    Ok(response?.map_into_boxed_body())
 }
 
 /// Decides, and puts the caller into the request.

@@ -65,7 +65,7 @@ pub(crate) async fn events(
         .saturating_sub(Timestamp::now().as_second().max(0).unsigned_abs());
     let (frames, stream) = mpsc::channel(FRAMES_MAX);
     let feed = Feed {
-        planning: gateway.planning.clone(),
+        gateway: gateway.clone(),
         caller,
         run,
         after,
@@ -110,7 +110,7 @@ fn last_event_id(request: &HttpRequest) -> Result<u64, Problem> {
 
 /// One client's stream.
 struct Feed {
-    planning: Planning,
+    gateway: web::Data<Gateway>,
     caller: Caller,
     run: Uuid,
     after: u64,
@@ -178,16 +178,19 @@ impl Feed {
         }
     }
 
+    /// Reads on. The stream outlives the context token of the request that opened it.
+    async fn read(&self) -> Result<Vec<RunEvent>, Problem> {
+        let Self { gateway, caller, .. } = self;
+        let events = gateway.planning.events(caller, self.run, self.after, EVENTS_PAGE);
+        gateway.on_behalf(caller, events).await
+    }
+
     /// Sends everything durable after the last one sent. Returns the status of a run at its end.
     async fn send_durable(&mut self, mut page: Option<Vec<RunEvent>>) -> Result<Option<RunStatus>, ()> {
         loop {
             let events = match page.take() {
                 Some(events) => events,
-                None => match self
-                    .planning
-                    .events(&self.caller, self.run, self.after, EVENTS_PAGE)
-                    .await
-                {
+                None => match self.read().await {
                     Ok(events) => events,
                     Err(problem) => {
                         tracing::debug!(code = problem.code(), "an event stream could not be read");
@@ -204,7 +207,8 @@ impl Feed {
                 break;
             }
         }
-        match self.planning.run(&self.caller, self.run).await {
+        let Self { gateway, caller, .. } = self;
+        match gateway.on_behalf(caller, gateway.planning.run(caller, self.run)).await {
             Ok(run) if run.status.is_final() => self.final_events(run.status).await,
             Ok(_) => Ok(None),
             Err(_) => Err(()),
@@ -214,11 +218,7 @@ impl Feed {
     /// The status was read after the events: those written in between are sent before the end.
     async fn final_events(&mut self, status: RunStatus) -> Result<Option<RunStatus>, ()> {
         loop {
-            let events = self
-                .planning
-                .events(&self.caller, self.run, self.after, EVENTS_PAGE)
-                .await
-                .map_err(|_| ())?;
+            let events = self.read().await.map_err(|_| ())?;
             if events.is_empty() {
                 return Ok(Some(status));
             }

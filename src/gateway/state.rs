@@ -1,20 +1,26 @@
 //! What all handlers share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use cluster::prelude::Cluster;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{backups::Backups, planning::Planning, token::Signer};
+use super::{backups::Backups, caller::Caller, context_token::ContextTokens, planning::Planning, token::Signer};
 use crate::{
     config::{AuthConfig, ServerConfig},
     planes::events::Watchers,
     telemetry::Telemetry,
 };
+
+/// The plan of every tenant.
+const PLAN: &str = "free";
 
 /// The gateway's view of the server: who it asks and by which rules. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -31,6 +37,8 @@ pub struct Parts {
     pub planning: Planning,
     /// Makes and reads tokens.
     pub signer: Signer,
+    /// Says to actors for whom a request acts.
+    pub context: ContextTokens,
     /// Hears of run events.
     pub watchers: Watchers,
     /// Whether requests are taken.
@@ -65,6 +73,11 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         Self { inner: Arc::new(parts) }
+    }
+
+    /// Does `work`, which calls actors, on behalf of a caller. Handlers run so; what goes on after the answer has to ask.
+    pub(crate) fn on_behalf<F: Future>(&self, caller: &Caller, work: F) -> impl Future<Output = F::Output> {
+        self.context.on_behalf(&caller.tenant, &caller.user, PLAN, work)
     }
 }
 

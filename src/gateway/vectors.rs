@@ -90,7 +90,8 @@ pub(crate) async fn list(request: HttpRequest, gateway: Shared) -> Answer {
     tenants.truncate(limit);
     let mut items = Vec::with_capacity(tenants.len());
     for tenant in &tenants {
-        let status = index(&gateway, tenant).ask(GetIndexStatus).await?;
+        let index = index(&gateway, tenant);
+        let status = gateway.context.as_system(tenant, index.ask(GetIndexStatus)).await?;
         items.push(IndexBody::new(tenant, status));
     }
     let next = tenants.last().filter(|_| !is_last);
@@ -103,14 +104,16 @@ pub(crate) async fn list(request: HttpRequest, gateway: Shared) -> Answer {
 /// `GET /vectors/{tenant}`.
 pub(crate) async fn show(gateway: Shared, tenant: web::Path<String>) -> Answer {
     let tenant = TenantId::new(&tenant)?;
-    let status = index(&gateway, &tenant).ask(GetIndexStatus).await?;
+    let index = index(&gateway, &tenant);
+    let status = gateway.context.as_system(&tenant, index.ask(GetIndexStatus)).await?;
     Ok(answer(&IndexBody::new(&tenant, status)))
 }
 
 /// `POST /vectors/{tenant}/rebuild`: begins to make the index of a tenant anew from the artifacts of its runs.
 pub(crate) async fn rebuild(gateway: Shared, tenant: web::Path<String>) -> Answer {
     let tenant = TenantId::new(&tenant)?;
-    let status = index(&gateway, &tenant).ask(Rebuild).await?;
+    let index = index(&gateway, &tenant);
+    let status = gateway.context.as_system(&tenant, index.ask(Rebuild)).await?;
     tracing::info!(%tenant, "the operator had a vector index rebuilt");
     Ok(answer(&IndexBody::new(&tenant, status)))
 }

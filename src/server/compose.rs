@@ -21,7 +21,7 @@ use super::{failure::Fault, first_start, migrations::migrations, place};
 use crate::{
     cli::Environment,
     config::{Config, NotShared},
-    gateway::{Backups, Gateway, ModelStatus, Parts, Planning, Readiness},
+    gateway::{Backups, ContextTokens, Gateway, ModelStatus, Parts, Planning, Readiness},
     planes::{
         ai::{self, ConnectError},
         data::{LanceVectors, ObjectStorage, StoreError},
@@ -105,13 +105,19 @@ impl Runtimes {
         Ok(Self { actors, raft })
     }
 
-    pub(super) fn cluster_config(&self, config: &Config, fault: &Fault) -> Result<ClusterConfig, ComposeError> {
+    pub(super) fn cluster_config(
+        &self,
+        config: &Config,
+        fault: &Fault,
+        context: &ContextTokens,
+    ) -> Result<ClusterConfig, ComposeError> {
         let mut cluster = ClusterConfig::new(self.actors.handle().clone(), self.raft.handle().clone());
         let fault = fault.clone();
         cluster.on_fatal = OnFatal::new(move |reason| fault.report(reason));
         cluster.shards = config.db.shards;
         cluster.bounds.slow_turn = Duration::from_millis(config.db.slow_turn_ms);
         cluster.network = place::network(config)?;
+        cluster.gatekeeper = Some(Arc::new(context.clone()));
         Ok(cluster)
     }
 
@@ -189,18 +195,20 @@ fn register(builder: ClusterBuilder, env: Env) -> ClusterBuilder {
 /// Puts the gateway together over an open cluster.
 pub(super) async fn gateway(
     config: &Config,
+    context: ContextTokens,
     cluster: Cluster,
     env: Env,
     model: ModelStatus,
     watchers: Watchers,
     telemetry: Telemetry,
 ) -> Result<Gateway, ActorError> {
-    let signer = first_start::signer(&cluster).await?;
+    let signer = first_start::signer(&cluster, &context).await?;
     let planning = Planning::new(cluster.clone(), env);
     Ok(Gateway::new(Parts {
         cluster,
         planning,
         signer,
+        context,
         watchers,
         readiness: Readiness::default(),
         telemetry,

@@ -2,7 +2,7 @@
 
 use cluster::prelude::{ActorError, Cluster, TenantId};
 
-use crate::gateway::{Gateway, HOME_TENANT, Role, SIGNED_IN, Signer, sign_in_link};
+use crate::gateway::{ContextTokens, Gateway, HOME_TENANT, Role, SIGNED_IN, Signer, sign_in_link};
 
 /// Setting that holds the key of all tokens.
 const SIGNING_KEY: &str = "signing-key";
@@ -11,9 +11,10 @@ const SIGNING_KEY: &str = "signing-key";
 const FIRST_USER: &str = "admin";
 
 /// Reads the key of the cluster, or makes it. Nodes that start together agree on one.
-pub(super) async fn signer(cluster: &Cluster) -> Result<Signer, ActorError> {
+pub(super) async fn signer(cluster: &Cluster, context: &ContextTokens) -> Result<Signer, ActorError> {
     let fresh: [u8; 32] = rand::random();
     let key = cluster.settings().put_if_absent(SIGNING_KEY, fresh.to_vec()).await?;
+    context.set_key(&key);
     Ok(Signer::new(&key))
 }
 

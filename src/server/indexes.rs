@@ -9,6 +9,8 @@ use cluster::{
     prelude::{ActorError, ActorId, Cluster, TenantId},
 };
 
+use crate::gateway::ContextTokens;
+
 /// Tenants that are read at once.
 const PAGE: usize = 100;
 /// Times that an actor which does not answer is asked.
@@ -17,13 +19,13 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Looks at the index of every tenant.
-pub(super) async fn check_all(cluster: Cluster) {
-    if let Err(error) = check(&cluster).await {
+pub(super) async fn check_all(cluster: Cluster, context: ContextTokens) {
+    if let Err(error) = check(&cluster, &context).await {
         tracing::warn!(%error, "failed to look at the vector index of every tenant");
     }
 }
 
-async fn check(cluster: &Cluster) -> Result<(), ActorError> {
+async fn check(cluster: &Cluster, context: &ContextTokens) -> Result<(), ActorError> {
     let mut after = None;
     loop {
         let query = TenantQuery {
@@ -33,7 +35,7 @@ async fn check(cluster: &Cluster) -> Result<(), ActorError> {
         };
         let tenants = cluster.listing().tenants(query).await?;
         for tenant in &tenants {
-            ask(cluster, tenant).await?;
+            context.as_system(tenant, ask(cluster, tenant)).await?;
         }
         let Some(last) = tenants.last().filter(|_| tenants.len() == PAGE) else {
             return Ok(());

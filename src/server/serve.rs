@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cli::Environment,
     config::Config,
-    gateway::{Gateway, HOME_TENANT, app},
+    gateway::{ContextTokens, Gateway, HOME_TENANT, app},
     planes::events::Watchers,
     telemetry::{Telemetry, TelemetryError},
 };
@@ -241,7 +241,9 @@ fn open_and_serve(
     for notice in &gateway.model.notices {
         announce(&Note::Model(notice.clone()));
     }
-    let checking = runtimes.actors.spawn(indexes::check_all(cluster.clone()));
+    let checking = runtimes
+        .actors
+        .spawn(indexes::check_all(cluster.clone(), gateway.context.clone()));
     let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce, &mut signals));
     if let Err(ServeError::Engine(_)) = &served {
         // Whoever waited was told that the outcome is unknown. Closing would sync files, and after one sync has failed the
@@ -276,7 +278,8 @@ async fn open(
         path: directory.clone(),
         source,
     })?;
-    let cluster = runtimes.cluster_config(config, fault)?;
+    let context = ContextTokens::default();
+    let cluster = runtimes.cluster_config(config, fault, &context)?;
     let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), watchers).await?;
     let cluster = compose::cluster(cluster, stores, env.clone())
         .await
@@ -284,9 +287,17 @@ async fn open(
             path: directory,
             source,
         })?;
-    let gateway = compose::gateway(config, cluster.clone(), env, model, watchers.clone(), telemetry)
-        .await
-        .map_err(ComposeError::Settings)?;
+    let gateway = compose::gateway(
+        config,
+        context,
+        cluster.clone(),
+        env,
+        model,
+        watchers.clone(),
+        telemetry,
+    )
+    .await
+    .map_err(ComposeError::Settings)?;
     Ok((cluster, gateway))
 }
 

@@ -1,8 +1,8 @@
 //! The actors that are measured, and the node they live on.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use cluster::{Bounds, Cluster, ClusterConfig, Stores, prelude::*};
+use cluster::{Bounds, Cluster, ClusterConfig, Gatekeeper, Stores, prelude::*};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
@@ -70,10 +70,16 @@ pub(crate) struct Node {
 impl Node {
     /// Opens a node in a directory, as the server does: two threads for the actors, one for the groups.
     pub(crate) fn open(path: &Path, shards: u16, bounds: Bounds) -> Self {
+        Self::guarded(path, shards, bounds, None)
+    }
+
+    /// Opens a node that asks who may call.
+    pub(crate) fn guarded(path: &Path, shards: u16, bounds: Bounds, gatekeeper: Option<Arc<dyn Gatekeeper>>) -> Self {
         let (actors, raft) = (runtime(2), runtime(1));
         let config = ClusterConfig {
             shards,
             bounds,
+            gatekeeper,
             ..ClusterConfig::new(actors.handle().clone(), raft.handle().clone())
         };
         let opening = Cluster::builder(config).actor::<Counter>(()).open(Stores::disk(path));

@@ -21,6 +21,7 @@ mod nodes;
 mod options;
 mod peers;
 mod report;
+mod seal;
 mod soak;
 mod start;
 mod syncs;

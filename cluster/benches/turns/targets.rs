@@ -79,6 +79,13 @@ pub(crate) fn all() -> Vec<Target> {
             Unit::Times,
         ),
         ratio(
+            "uncontended ask through a gatekeeper with one HMAC-SHA256, p50, of one without",
+            asks::ADMITTED_ONE,
+            asks::ASK_ONE,
+            most(2.0),
+            Unit::Times,
+        ),
+        ratio(
             "uncontended durable turn, p50, of append + fdatasync",
             durable::TURN_ONE,
             durable::APPEND_ONE,

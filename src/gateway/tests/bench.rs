@@ -26,7 +26,7 @@ use tokio::task::LocalSet;
 
 use crate::{
     config::{AuthConfig, ServerConfig},
-    gateway::{Backups, Gateway, ModelStatus, Parts, Planning, Purpose, Readiness, Role, Signer, app},
+    gateway::{Backups, ContextTokens, Gateway, ModelStatus, Parts, Planning, Purpose, Readiness, Role, Signer, app},
     planes::events::Watchers,
     telemetry::Telemetry,
 };
@@ -150,7 +150,10 @@ impl Bench {
             events: Arc::new(watchers.clone()),
             planning: PlanningSettings::default(),
         };
+        let context = ContextTokens::default();
+        context.set_key(&[7; 32]);
         let cluster = TestCluster::builder(7)
+            .gatekeeper(Arc::new(context.clone()))
             .actor::<Run>(env.clone())
             .actor::<Tenant>(env.clone())
             .actor::<EventLog>(env.clone())
@@ -161,6 +164,7 @@ impl Bench {
             cluster: cluster.cluster(),
             planning: Planning::new(cluster.cluster(), env),
             signer: Signer::new(&[7; 32]),
+            context,
             watchers,
             readiness: Readiness::default(),
             telemetry: Telemetry::detached(),
