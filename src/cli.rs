@@ -1,6 +1,7 @@
 //! The command line: `foundation serve`, and a client of the HTTP API for everything else.
 
 mod actors;
+mod audit;
 mod backup;
 mod client;
 mod cluster;

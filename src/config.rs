@@ -32,6 +32,7 @@ use crate::{
     planes::{
         ai::AiConfig,
         data::{ObjectsConfig, VectorsConfig},
+        observability::AuditConfig,
         search::SearchConfig,
     },
 };
@@ -49,6 +50,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Audit chains.
+    pub audit: AuditConfig,
     /// Binding `DB`: the state of all actors.
     pub db: DbConfig,
     /// The place of this node among others.

@@ -14,7 +14,7 @@
 //! | 7 | AI | `planes::ai`: the embedded models, and OpenAI-compatible endpoints | nowhere |
 //! | 8 | communication | [`planes::events`]: wakes whoever watches a run | nowhere; events are in the run |
 //!
-//! The planes 3 (agents), 6 (isolation), 9 (media) and 10 (observability beyond logs and `/metrics`) have no code yet.
+//! The planes 3 (agents), 6 (isolation), 9 (media) and 10 (observability beyond logs, `/metrics` and the audit chain) have no code yet.
 //!
 //! | module | what it is |
 //! |---|---|

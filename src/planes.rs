@@ -3,5 +3,6 @@
 pub mod ai;
 pub mod data;
 pub mod events;
+pub mod observability;
 pub mod search;
 pub mod ui;

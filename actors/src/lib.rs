@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod api_key;
+pub mod audit;
 mod deed;
 pub mod email;
 pub mod env;
@@ -9,6 +10,7 @@ pub mod events;
 #[cfg(test)]
 mod golden;
 pub mod identity;
+pub mod limiter;
 pub mod line;
 pub mod membership;
 pub mod metrics;

@@ -12,6 +12,7 @@ mod model;
 mod objects;
 mod passwords;
 mod search;
+mod signer;
 mod vectors;
 
 pub use embedder::{EmbedError, Embedder, EmbedderInfo};
@@ -23,6 +24,7 @@ pub use model::{
 pub use objects::{ObjectError, ObjectMeta, Objects};
 pub use passwords::{PasswordError, Passwords, Verdict};
 pub use search::{Search, SearchError, SearchHit, Source};
+pub use signer::Signer;
 pub use vectors::{
     VectorChange, VectorEntry, VectorError, VectorMatch, VectorQuery, VectorRow, VectorScope, VectorWrite, Vectors,
 };

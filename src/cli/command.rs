@@ -2,10 +2,11 @@
 
 use std::{os::unix::process::CommandExt, path::PathBuf, process::ExitCode};
 
+use ::actors::audit::ExportFault;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    actors, backup,
+    actors, audit, backup,
     client::{Client, ClientError},
     cluster as nodes, config, doctor, models,
     output::Output,
@@ -70,6 +71,9 @@ enum Command {
     /// Look at actors, as the operator of the server.
     #[command(subcommand)]
     Actors(actors::Command),
+    /// Check exported audit chains.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look at the vector index and make it anew, as the operator of the server.
     #[command(subcommand)]
     Vectors(vectors::Command),
@@ -165,6 +169,9 @@ pub enum CliError {
     /// A node could not be made a cluster of its own.
     #[error(transparent)]
     Recovery(#[from] cluster::RecoveryError),
+    /// An exported audit chain is not what the cluster exported.
+    #[error("the audit chain is broken: {0}")]
+    Audit(#[source] ExportFault),
     /// A check of `doctor` failed.
     #[error("{0} of the checks failed")]
     Unhealthy(usize),
@@ -188,6 +195,7 @@ impl CliError {
             | Self::Certs(_)
             | Self::Admission(_)
             | Self::Recovery(_)
+            | Self::Audit(_)
             | Self::Unhealthy(_) => 1,
         }
     }
@@ -268,6 +276,7 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
                 nodes::run(command, client, output).await
             })
         }
+        Command::Audit(command) => audit::run(&command, output),
         Command::Phases => {
             phases::run(output);
             Ok(())

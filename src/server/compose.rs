@@ -3,8 +3,10 @@
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use actors::{
+    audit::{AuditEnv, AuditLog},
     env::Env,
     events::EventLog,
+    limiter::{Limiter, LimiterEnv},
     ports::{ObjectError, Profile, Slot, VectorError},
     run::Run,
     tenant::Tenant,
@@ -178,18 +180,25 @@ fn model_status(ai: &ai::Ai) -> ModelStatus {
 }
 
 /// Opens the cluster with every class registered.
-pub(super) async fn cluster(config: ClusterConfig, stores: Stores, env: Env) -> Result<Cluster, OpenError> {
-    register(Cluster::builder(config), env).open(stores).await
+pub(super) async fn cluster(
+    config: ClusterConfig,
+    stores: Stores,
+    env: Env,
+    audit: AuditEnv,
+) -> Result<Cluster, OpenError> {
+    register(Cluster::builder(config), env, audit).open(stores).await
 }
 
 /// Registers every class; the migrations make the same ones, or the cluster does not open.
-fn register(builder: ClusterBuilder, env: Env) -> ClusterBuilder {
+fn register(builder: ClusterBuilder, env: Env, audit: AuditEnv) -> ClusterBuilder {
     builder
         .migrations(migrations())
         .actor::<Tenant>(env.clone())
         .actor::<Run>(env.clone())
         .actor::<VectorIndex>(env.clone())
         .actor::<EventLog>(env)
+        .actor::<AuditLog>(audit)
+        .actor::<Limiter>(LimiterEnv::default())
 }
 
 /// Puts the gateway together over an open cluster.
@@ -244,7 +253,9 @@ mod tests {
             shards: 1,
             ..ClusterConfig::new(runtime.clone(), runtime)
         };
-        let opened = cluster(config, Stores::memory(), env()).await.unwrap();
+        let opened = cluster(config, Stores::memory(), env(), AuditEnv::fake())
+            .await
+            .unwrap();
         opened.shutdown().await;
     }
 }

@@ -1,11 +1,17 @@
-//! What a cluster gets once: its signing key, and a way in for its first admin.
+//! What a cluster gets once: its signing keys, and a way in for its first admin.
 
 use cluster::prelude::{ActorError, Cluster, TenantId};
 
-use crate::gateway::{ContextTokens, Gateway, HOME_TENANT, Role, SIGNED_IN, Signer, sign_in_link};
+use crate::{
+    gateway::{ContextTokens, Gateway, HOME_TENANT, Role, SIGNED_IN, Signer, sign_in_link},
+    planes::observability::ClusterKey,
+};
 
 /// Setting that holds the key of all tokens.
 const SIGNING_KEY: &str = "signing-key";
+
+/// Setting that holds the key of all signatures of audit chains.
+const AUDIT_KEY: &str = "audit-key";
 
 /// The user of the first sign-in link.
 const FIRST_USER: &str = "admin";
@@ -16,6 +22,14 @@ pub(super) async fn signer(cluster: &Cluster, context: &ContextTokens) -> Result
     let key = cluster.settings().put_if_absent(SIGNING_KEY, fresh.to_vec()).await?;
     context.set_key(&key);
     Ok(Signer::new(&key))
+}
+
+/// Reads the key that signs audit chains, or makes it, and hands it to the actors.
+pub(super) async fn audit_key(cluster: &Cluster, key: &ClusterKey) -> Result<(), ActorError> {
+    let fresh: [u8; 32] = rand::random();
+    let seed = cluster.settings().put_if_absent(AUDIT_KEY, fresh.to_vec()).await?;
+    key.set(&seed)
+        .map_err(|error| ActorError::internal("audit.key", error.to_string()))
 }
 
 /// A link for the first admin, as long as nobody has ever signed in.

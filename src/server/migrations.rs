@@ -12,6 +12,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../../migrations/0001_first_classes.toml"),
     ),
     ("0002_vectors", include_str!("../../migrations/0002_vectors.toml")),
+    (
+        "0003_audit_and_limiter",
+        include_str!("../../migrations/0003_audit_and_limiter.toml"),
+    ),
 ];
 
 /// Every migration, in order.
@@ -62,6 +66,7 @@ mod tests {
             [
                 "05c77e98cf3c177c3e79b5da850889564f2c72a2620a1ed2a72adc850794189f",
                 "6cb6153a601e4f8db229893be84db44a7f2da1db427c95cb83f423ddac35e652",
+                "086b9743ccff7bd6bcdf5f3bcabfcab375da3e9a2ccd4100f72a70cdf12a8472",
             ]
         );
     }

@@ -21,7 +21,7 @@ use crate::{
     cli::Environment,
     config::Config,
     gateway::{ContextTokens, Gateway, HOME_TENANT, app},
-    planes::events::Watchers,
+    planes::{events::Watchers, observability::ClusterKey},
     telemetry::{Telemetry, TelemetryError},
 };
 
@@ -281,12 +281,16 @@ async fn open(
     let context = ContextTokens::default();
     let cluster = runtimes.cluster_config(config, fault, &context)?;
     let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), watchers).await?;
-    let cluster = compose::cluster(cluster, stores, env.clone())
+    let key = ClusterKey::default();
+    let cluster = compose::cluster(cluster, stores, env.clone(), config.audit.env(&key))
         .await
         .map_err(|source| ComposeError::Cluster {
             path: directory,
             source,
         })?;
+    first_start::audit_key(&cluster, &key)
+        .await
+        .map_err(ComposeError::Settings)?;
     let gateway = compose::gateway(
         config,
         context,

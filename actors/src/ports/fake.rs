@@ -9,6 +9,7 @@ mod model;
 mod objects;
 mod passwords;
 mod search;
+mod signer;
 mod vectors;
 
 pub use embedder::FakeEmbedder;
@@ -17,6 +18,7 @@ pub use model::{FakeModel, Reply};
 pub use objects::FakeObjects;
 pub use passwords::FakePasswords;
 pub use search::FakeSearch;
+pub use signer::FakeSigner;
 pub use vectors::FakeVectors;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,7 @@
 //! How a run answers.
 
 use cluster::prelude::{ActorError, Ctx, Handler, List, Result};
+use serde_json::json;
 
 use super::{
     Run,
@@ -12,6 +13,7 @@ use super::{
     },
 };
 use crate::{
+    audit,
     records::{Mode, PlanningArtifact, PlanningRun, RunEvent, RunEventKind, RunStatus},
     vectors::{self, Answered, VectorIndex},
     workflows::planning::{
@@ -102,6 +104,11 @@ impl Handler<StartRun> for Run {
             new.emit(promoted, ctx)?;
         }
         new.save(None, ctx)?;
+        let mut created = json!({ "runId": params.run_id });
+        if let Some(origin) = &params.origin {
+            created["parkedIdeaId"] = origin.parked_idea_id.as_str().into();
+        }
+        audit::record(ctx, audit::events::RUN_CREATED, created)?;
         let reply = started(&new, true);
         self.state = Some(new);
         let params =
@@ -291,8 +298,10 @@ impl Handler<DeleteRun> for Run {
         let record = record_mut(self)?;
         record.run.status = RunStatus::Deleted;
         record.save(None, ctx)?;
+        let deleted = json!({ "runId": record.run.id });
         // A deleted run is no longer remembered by other runs.
         memory::forget(record, None, ctx)?;
+        audit::record(ctx, audit::events::RUN_DELETED, deleted)?;
         state(self)
     }
 }
@@ -323,6 +332,8 @@ impl Handler<ApproveRun> for Run {
         record.run.status = RunStatus::Running;
         record.emit(NewEvent::new(RunEventKind::RunApproved).reason(comment), ctx)?;
         record.save(None, ctx)?;
+        let approved = json!({ "runId": record.run.id });
+        audit::record(ctx, audit::events::RUN_APPROVED, approved)?;
         state(self)
     }
 }

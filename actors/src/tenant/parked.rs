@@ -4,6 +4,7 @@
 mod golden;
 
 use cluster::prelude::{ActorError, Ctx, Handler, Keys, Result};
+use serde_json::json;
 
 use super::{
     Tenant,
@@ -11,6 +12,7 @@ use super::{
     messages::{DeleteParked, GetParked, ListParked, Park, ParkedPage, Promote, Promoted},
 };
 use crate::{
+    audit,
     records::{Mode, ParkedIdea},
     run::{Origin, Run, StartRun},
 };
@@ -80,6 +82,8 @@ impl Handler<Promote> for Tenant {
         };
         let run = ctx.get::<Run>(&run_id);
         ctx.send(&run, start)?;
+        let promoted = json!({ "parkedIdeaId": id, "newRunId": run_id });
+        audit::record(ctx, audit::events::PARKED_IDEA_PROMOTED, promoted)?;
         Ok(Promoted {
             parked_idea_id: id,
             new_run_id: run_id,
@@ -94,7 +98,8 @@ impl Handler<DeleteParked> for Tenant {
         if idea.promoted_run_id.is_none() {
             self.count(ctx, |counts| counts.parked = counts.parked.saturating_sub(1))?;
         }
-        ctx.storage().delete(&KEYS.key(&id))
+        ctx.storage().delete(&KEYS.key(&id))?;
+        audit::record(ctx, audit::events::PARKED_IDEA_DELETED, json!({ "parkedIdeaId": id }))
     }
 }
 

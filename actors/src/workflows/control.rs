@@ -4,12 +4,14 @@ use cluster::{
     RequestId,
     prelude::{ActorError, Ctx, Handler, List, Result},
 };
+use serde_json::json;
 
 use super::{
     Change, Workflow, WorkflowActor, limits,
     messages::{Create, GetStatus, InstanceStatus, Pause, Restart, Resume, SendEvent, Terminate},
     record::{BufferedEvent, EVENTS, INSTANCE, Instance, OUTPUT, PARAMS, REQUEST, STEPS, event_key},
 };
+use crate::audit;
 
 /// Rows read at a time when an instance is wiped.
 const PAGE: usize = 256;
@@ -45,6 +47,8 @@ impl<W: Workflow> WorkflowActor<W> {
             Some(request) => ctx.storage().put(&REQUEST, &request.to_string())?,
             None => ctx.storage().delete(&REQUEST)?,
         }
+        let dispatched = json!({ "workflowName": W::NAME, "instanceId": ctx.name() });
+        audit::record(ctx, audit::events::WORKFLOW_DISPATCHED, dispatched)?;
         self.instance = Some(instance);
         self.params = params.into();
         self.execute(ctx);

@@ -13,6 +13,7 @@ use cluster::{
     prelude::{ActorError, Alarm, Ctx, Handler, Interface, Result, Timestamp, VirtualActor},
 };
 use futures_util::FutureExt;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -26,6 +27,7 @@ use super::{
     record::{INSTANCE, Instance, OUTPUT, PARAMS, REQUEST, STEPS, StepKey, StepRecord},
     status::Status,
 };
+use crate::audit;
 
 /// How long a crashed or lost execution stays unnoticed. While there is something to execute, an alarm is never further away.
 pub(super) const DEAD_MAN: Duration = Duration::from_secs(10);
@@ -294,6 +296,8 @@ impl<W: Workflow> WorkflowActor<W> {
             // The alarm starts the next execution.
             RunEnd::Interrupted => return self.settle(ctx),
         };
+        let completed = json!({ "workflowName": W::NAME, "instanceId": ctx.name(), "status": status });
+        audit::record(ctx, audit::events::WORKFLOW_COMPLETED, completed)?;
         self.enter(status, ctx)?;
         self.arm(ctx);
         Ok(())

@@ -15,6 +15,8 @@ use super::{StepError, Steps, WorkflowActor};
 pub trait Workflow: Sized + Send + Sync + 'static {
     /// Class of the instances, and the prefix of their idempotency keys.
     const CLASS: &'static str;
+    /// Name of the workflow in the audit chain.
+    const NAME: &'static str = Self::CLASS;
     /// Version of all that an instance stores, the records of the engine included; see [`VirtualActor::VERSION`](cluster::VirtualActor::VERSION).
     const VERSION: u32 = 1;
     /// What the actor is given at registration: ports and settings.

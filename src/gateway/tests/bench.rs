@@ -8,6 +8,7 @@ use actix_web::{
     test::{TestRequest, init_service},
 };
 use actors::{
+    audit::{AuditEnv, AuditLog},
     env::{Env, PlanningSettings},
     events::EventLog,
     ports::{
@@ -158,6 +159,7 @@ impl Bench {
             .actor::<Tenant>(env.clone())
             .actor::<EventLog>(env.clone())
             .actor::<VectorIndex>(env.clone())
+            .actor::<AuditLog>(AuditEnv::fake())
             .start()
             .await;
         let gateway = Gateway::new(Parts {

@@ -6,6 +6,7 @@ use cluster::{prelude::*, testing::TestCluster};
 
 use super::{NAME, VectorIndex};
 use crate::{
+    audit::{AuditEnv, AuditLog},
     env::{Env, PlanningSettings},
     events::EventLog,
     ports::fake::{FakeEmbedder, FakeEvents, FakeModel, FakeObjects, FakeSearch, FakeVectors, Reply},
@@ -32,7 +33,10 @@ impl Bench {
             planning: PlanningSettings::default(),
         };
         let builder = TestCluster::builder(seed).actor::<Run>(env.clone());
-        let builder = builder.actor::<Tenant>(env.clone()).actor::<EventLog>(env.clone());
+        let builder = builder
+            .actor::<Tenant>(env.clone())
+            .actor::<EventLog>(env.clone())
+            .actor::<AuditLog>(AuditEnv::fake());
         let cluster = builder.actor::<VectorIndex>(env).start().await;
         Self { cluster, vectors }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cluster::prelude::{ActorError, Ctx, List, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -14,6 +15,7 @@ use super::{
     workflow::MAX_PIVOTS,
 };
 use crate::{
+    audit,
     records::{
         KillVerdict, ParkedIdea, PlanningArtifact, PlanningRun, RevenuePotential, ReviewVerdict, RunEventKind,
         RunStatus,
@@ -155,6 +157,13 @@ async fn accept(record: &mut Record, accepted: Accepted, ctx: &mut Ctx<Run>) -> 
     ctx.storage()
         .put(&ARTIFACTS.key(&artifact_key(&phase, artifact.version)), &artifact)?;
     memory::put(&artifact, ctx)?;
+    let posted = json!({
+        "runId": artifact.run_id,
+        "artifactId": artifact.id,
+        "phase": artifact.phase,
+        "version": artifact.version,
+    });
+    audit::record(ctx, audit::events::ARTIFACT_POSTED, posted)?;
 
     record.versions.insert(phase.clone(), artifact.version);
     record.usage += artifact.usage;

@@ -4,6 +4,7 @@
 //! is no endpoint that posts artifacts or runs single phases. P17 is the business of the phases' own tests, P18, P19 and P23
 //! belong to features that are not here, P25 is checked again where HTTP is.
 
+mod audit;
 mod control;
 mod crash;
 mod drafts;

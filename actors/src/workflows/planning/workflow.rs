@@ -2,6 +2,7 @@
 
 use cluster::prelude::{ActorError, ActorRef, Ctx, Interface, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     effect::{self, Applied, Effect},
@@ -10,6 +11,7 @@ use super::{
     store,
 };
 use crate::{
+    audit,
     env::Env,
     records::{KillVerdict, RunConfig, RunEventKind, RunStatus},
     run::{
@@ -53,6 +55,7 @@ pub enum Outcome {
 
 impl Workflow for Planning {
     const CLASS: &'static str = "run";
+    const NAME: &'static str = "planning";
     type Env = Env;
     type Params = RunParams;
     type Output = Outcome;
@@ -124,15 +127,27 @@ impl Workflow for Planning {
                 format!("the run is {status} and cannot be paused"),
             ));
         }
-        let (status, event) = match change {
-            Change::Paused => (RunStatus::Paused, NewEvent::new(RunEventKind::RunPaused)),
-            Change::Resumed => (RunStatus::Running, NewEvent::new(RunEventKind::RunResumed)),
+        let (status, event, audited) = match change {
+            Change::Paused => (
+                RunStatus::Paused,
+                NewEvent::new(RunEventKind::RunPaused),
+                Some(audit::events::RUN_PAUSED),
+            ),
+            Change::Resumed => (
+                RunStatus::Running,
+                NewEvent::new(RunEventKind::RunResumed),
+                Some(audit::events::RUN_RESUMED),
+            ),
             Change::Terminated => match &record.approval {
                 Some(approval) if approval.decision == Decision::Rejected => {
                     let event = NewEvent::new(RunEventKind::RunRejected).reason(approval.comment.clone());
-                    (RunStatus::Cancelled, event)
+                    (RunStatus::Cancelled, event, Some(audit::events::RUN_REJECTED))
                 }
-                Some(_) | None => (RunStatus::Cancelled, NewEvent::new(RunEventKind::RunCancelled)),
+                Some(_) | None => (
+                    RunStatus::Cancelled,
+                    NewEvent::new(RunEventKind::RunCancelled),
+                    Some(audit::events::RUN_CANCELLED),
+                ),
             },
             Change::Restarted => {
                 return Err(ActorError::unsupported(
@@ -150,10 +165,15 @@ impl Workflow for Planning {
                 (
                     RunStatus::Failed,
                     NewEvent::new(RunEventKind::RunFailed).reason(message.clone()),
+                    // The engine records that it ended.
+                    None,
                 )
             }
         };
         record.run.status = status;
+        if let Some(audited) = audited {
+            audit::record(ctx, audited, json!({ "runId": record.run.id }))?;
+        }
         record.emit(event.phase(phase), ctx)?;
         record.save(None, ctx)
     }

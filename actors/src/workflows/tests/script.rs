@@ -10,9 +10,12 @@ use futures_util::future::{BoxFuture, FutureExt, join_all};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::workflows::{
-    Attempt, Backoff, Change, Create, GetStatus, InstanceStatus, Retries, Status, StepError, StepPolicy, Steps,
-    WorkError, Workflow, WorkflowActor,
+use crate::{
+    audit::{AuditEnv, AuditLog},
+    workflows::{
+        Attempt, Backoff, Change, Create, GetStatus, InstanceStatus, Retries, Status, StepError, StepPolicy, Steps,
+        WorkError, Workflow, WorkflowActor,
+    },
 };
 
 pub(super) type Scripted = WorkflowActor<Script>;
@@ -369,6 +372,7 @@ impl Bench {
         let probe = Probe::new();
         let cluster = TestCluster::builder(seed)
             .actor::<Scripted>(probe.clone())
+            .actor::<AuditLog>(AuditEnv::fake())
             .start()
             .await;
         Self { cluster, probe }

@@ -8,6 +8,7 @@ use cluster::{
 };
 
 use crate::{
+    audit::{self, AuditEnv, AuditLog},
     env::{Env, PlanningSettings},
     events::EventLog,
     ports::{
@@ -137,7 +138,8 @@ impl Bench {
         let builder = TestCluster::builder(seed)
             .simulated(faults)
             .actor::<Run>(env.clone())
-            .actor::<Tenant>(env.clone());
+            .actor::<Tenant>(env.clone())
+            .actor::<AuditLog>(AuditEnv::fake());
         let cluster = builder
             .actor::<EventLog>(env.clone())
             .actor::<VectorIndex>(env.clone())
@@ -169,6 +171,13 @@ impl Bench {
         self.cluster
             .cluster()
             .get(ActorId::from_name::<Tenant>(&tenant, tenant::NAME))
+    }
+
+    pub(super) fn audit(&self) -> ActorRef<AuditLog> {
+        let tenant = TenantId::new("default").unwrap();
+        self.cluster
+            .cluster()
+            .get(ActorId::from_name::<AuditLog>(&tenant, audit::NAME))
     }
 
     pub(super) fn index(&self) -> ActorRef<VectorIndex> {
@@ -276,7 +285,7 @@ pub(super) fn check_events(seed: u64, stored: &[RunEvent], published: &[RunEvent
 }
 
 /// Repeats a call that a fault of the cluster kept from an answer.
-async fn patiently<T>(call: impl AsyncFn() -> Result<T>) -> T {
+pub(super) async fn patiently<T>(call: impl AsyncFn() -> Result<T>) -> T {
     for _ in 0..1_000 {
         match call().await {
             Ok(value) => return value,
