@@ -3,7 +3,6 @@
 pub mod account;
 pub mod api_key;
 pub mod audit;
-mod deed;
 pub mod email;
 pub mod env;
 pub mod events;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::{
     account::{Account, Person, Proof, Register, SignedIn},
     api_key::ApiKey,
+    audit::{self, AuditEnv, AuditLog, ListRecords},
     email::Email,
     membership::{FoundTenant, Membership, NewMember, TenantProfile},
     role::Plan,
@@ -36,6 +37,7 @@ impl Scene {
             .actor::<Session>(())
             .actor::<Membership>(())
             .actor::<ApiKey>(())
+            .actor::<AuditLog>(AuditEnv::fake())
     }
 
     pub(crate) async fn start(seed: u64) -> Self {
@@ -117,6 +119,19 @@ impl Scene {
             admin: member("ann"),
         };
         self.tenant(found).await.unwrap()
+    }
+
+    /// What the audit chain of a tenant tells: types of events, and payloads.
+    pub(crate) async fn audited(&self, tenant: &TenantId) -> Vec<(String, String)> {
+        self.settle().await;
+        let list = ListRecords {
+            limit: 200,
+            ..ListRecords::default()
+        };
+        let chain = ActorId::from_name::<AuditLog>(tenant, audit::NAME);
+        let page = self.actor::<AuditLog>(chain).ask(list).await.unwrap();
+        let records = page.records.into_iter();
+        records.map(|record| (record.event_type, record.payload)).collect()
     }
 
     /// Lets what was sent arrive.

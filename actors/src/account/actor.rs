@@ -21,7 +21,13 @@ use super::{
     },
     record::{KnownSession, KnownTenant, Profile, Registration},
 };
-use crate::{deed, line, role::require_system, secret::PasswordHash, session::SessionEnd};
+use crate::{
+    audit::{self, events},
+    line,
+    role::require_system,
+    secret::PasswordHash,
+    session::SessionEnd,
+};
 
 /// An account that nobody has proven to be theirs is removed so long after it was last registered.
 pub(super) const UNVERIFIED_FOR: Duration = Duration::from_hours(24 * 7);
@@ -116,7 +122,7 @@ impl Handler<Rename> for Account {
             profile.name = name;
             let updated = json!({ "user": profile.user, "changed": "name" });
             self.keep_profile(ctx)?;
-            deed::record(ctx, "user_updated", updated)?;
+            audit::record(ctx, events::USER_UPDATED, updated)?;
         }
         self.person()
     }
@@ -210,7 +216,7 @@ impl Account {
         let deleted = json!({ "user": self.profile()?.user, "why": why });
         *self = Self::default();
         ctx.storage().delete_all()?;
-        deed::record(ctx, "user_deleted", deleted)
+        audit::record(ctx, events::USER_DELETED, deleted)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     record::{Code, Profile, Registration},
 };
 use crate::{
-    deed,
+    audit::{self, events},
     email::Email,
     line,
     secret::{Hashed, PasswordHash},
@@ -150,9 +150,9 @@ impl Account {
             None => UserId::new(&ctx.uuid().to_string())?,
         };
         let (event, told) = if is_new {
-            ("user_created", json!({ "user": user, "email": email }))
+            (events::USER_CREATED, json!({ "user": user, "email": email }))
         } else {
-            ("user_updated", json!({ "user": user, "changed": "registration" }))
+            (events::USER_UPDATED, json!({ "user": user, "changed": "registration" }))
         };
         self.profile = Some(Profile {
             user,
@@ -165,7 +165,7 @@ impl Account {
             last_tenant: None,
         });
         self.keep_profile(ctx)?;
-        deed::record(ctx, event, told)
+        audit::record(ctx, event, told)
     }
 
     /// The address is proven. A password that was registered counts only if it is this registration that was proven: any other
@@ -188,7 +188,7 @@ impl Account {
         self.codes.drop_purpose(Purpose::VerifyEmail);
         self.keep_codes(ctx)?;
         ctx.delete_alarm();
-        deed::record(ctx, "user_verified", verified)
+        audit::record(ctx, events::USER_VERIFIED, verified)
     }
 
     /// Whoever holds the mailbox sets another password: nobody who was signed in before stays so.
@@ -200,7 +200,7 @@ impl Account {
         self.forgive(ctx)?;
         self.close(Which::All, SessionEnd::PasswordChanged, ctx)?;
         let updated = json!({ "user": self.profile()?.user, "changed": "password" });
-        deed::record(ctx, "user_updated", updated)
+        audit::record(ctx, events::USER_UPDATED, updated)
     }
 
     fn was_verified_by(&self, code: &Hashed) -> bool {

@@ -14,7 +14,7 @@ use super::{
     record::KnownSession,
 };
 use crate::{
-    deed,
+    audit::{self, events},
     line::{self, DEVICE_CHARS_MAX},
     session::{OpenSession, Session, SessionEnd},
 };
@@ -113,7 +113,7 @@ impl Handler<SignInFailed> for Account {
             }
             Refusal::Unverified => {}
         }
-        deed::record(ctx, "sign_in_refused", refused)?;
+        audit::record(ctx, events::SIGN_IN_REFUSED, refused)?;
         Ok(self.failures.locked_until(now))
     }
 }
@@ -142,7 +142,7 @@ impl Handler<ChangePassword> for Account {
         self.keep_codes(ctx)?;
         self.forgive(ctx)?;
         self.close(keep.map_or(Which::All, Which::Others), SessionEnd::PasswordChanged, ctx)?;
-        deed::record(ctx, "user_updated", updated)
+        audit::record(ctx, events::USER_UPDATED, updated)
     }
 }
 

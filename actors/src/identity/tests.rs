@@ -1,5 +1,6 @@
 //! People and programs come and go, also while nodes die.
 
+mod audit;
 mod crash;
 mod invitations;
 mod keys;

@@ -18,7 +18,10 @@ use super::{
     },
     record::{Acceptance, Invited},
 };
-use crate::{deed, secret::Hashed};
+use crate::{
+    audit::{self, events},
+    secret::Hashed,
+};
 
 /// Longest life of an invitation.
 const LIFE_MAX: Duration = Duration::from_hours(24 * 60);
@@ -80,9 +83,9 @@ impl Handler<CreateInvitation> for Membership {
         let invitation = told(id, &invited);
         self.put_invitation(id, invited, ctx)?;
         self.wake_for_invitations(ctx);
-        deed::record(
+        audit::record(
             ctx,
-            "invitation_created",
+            events::INVITATION_CREATED,
             json!({ "invitation": id, "email": invitation.email, "role": invitation.role }),
         )?;
         Ok(invitation)
@@ -155,9 +158,9 @@ impl Handler<AcceptInvitation> for Membership {
         });
         self.put_invitation(invitation, invited, ctx)?;
         self.drop_oldest_accepted(ctx)?;
-        deed::record(
+        audit::record(
             ctx,
-            "invitation_accepted",
+            events::INVITATION_ACCEPTED,
             json!({ "invitation": invitation, "user": user }),
         )?;
         self.standing(&user)
@@ -182,7 +185,7 @@ impl Membership {
 
     fn withdraw(&mut self, id: Uuid, ctx: &mut Ctx<Self>) -> Result<()> {
         self.drop_invitation(id, ctx)?;
-        deed::record(ctx, "invitation_revoked", json!({ "invitation": id }))
+        audit::record(ctx, events::INVITATION_REVOKED, json!({ "invitation": id }))
     }
 
     /// Removes invitations whose time is over; those that were accepted stay until then, for whoever accepts again.

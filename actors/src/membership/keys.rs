@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     api_key::{ApiKey, CreateKey, RevokeKey},
-    deed, line,
+    audit::{self, events},
+    line,
 };
 
 /// Longest life of a key that ends by itself.
@@ -71,7 +72,7 @@ impl Handler<CreateTenantKey> for Membership {
         ctx.send(&ctx.get::<ApiKey>(&entry.key.to_string()), create)?;
         let created = json!({ "key": entry.key, "name": entry.name, "scope": entry.scope, "expires": entry.expires.map(|at| at.as_secs()) });
         self.put_key(entry.clone(), ctx)?;
-        deed::record(ctx, "api_key_created", created)?;
+        audit::record(ctx, events::API_KEY_CREATED, created)?;
         Ok(entry)
     }
 }
@@ -84,7 +85,7 @@ impl Handler<RevokeTenantKey> for Membership {
         }
         ctx.send(&ctx.get::<ApiKey>(&key.to_string()), RevokeKey)?;
         self.drop_key(key, ctx)?;
-        deed::record(ctx, "api_key_revoked", json!({ "key": key }))
+        audit::record(ctx, events::API_KEY_REVOKED, json!({ "key": key }))
     }
 }
 

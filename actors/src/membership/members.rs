@@ -9,7 +9,11 @@ use super::{
     messages::{AddMember, Enter, GetMember, ListMembers, MemberPage, NewMember, RemoveMember, SetRole, Standing},
     record::Member,
 };
-use crate::{deed, role::Role, user::UserId};
+use crate::{
+    audit::{self, events},
+    role::Role,
+    user::UserId,
+};
 
 impl Handler<GetMember> for Membership {
     async fn handle(&mut self, GetMember { user }: GetMember, _ctx: &mut Ctx<Self>) -> Result<Standing> {
@@ -21,9 +25,9 @@ impl Handler<Enter> for Membership {
     async fn handle(&mut self, Enter { user, session }: Enter, ctx: &mut Ctx<Self>) -> Result<Standing> {
         let standing = self.standing(&user)?;
         self.active()?;
-        deed::record(
+        audit::record(
             ctx,
-            "signed_in",
+            events::SIGNED_IN,
             json!({ "user": user, "session": session, "role": standing.role }),
         )?;
         Ok(standing)
@@ -48,7 +52,11 @@ impl Handler<RemoveMember> for Membership {
             self.require_another_admin()?;
         }
         self.drop_member(&user, ctx)?;
-        deed::record(ctx, "member_removed", json!({ "user": user, "role": member.role }))?;
+        audit::record(
+            ctx,
+            events::MEMBER_REMOVED,
+            json!({ "user": user, "role": member.role }),
+        )?;
         Ok(member)
     }
 }
@@ -65,9 +73,9 @@ impl Handler<SetRole> for Membership {
         }
         member.role = role;
         self.put_member(member.clone(), ctx)?;
-        deed::record(
+        audit::record(
             ctx,
-            "member_role_changed",
+            events::MEMBER_ROLE_CHANGED,
             json!({ "user": user, "from": before, "to": role }),
         )?;
         Ok(member)
@@ -111,9 +119,9 @@ impl Membership {
             since: ctx.now(),
         };
         self.put_member(member.clone(), ctx)?;
-        deed::record(
+        audit::record(
             ctx,
-            "member_added",
+            events::MEMBER_ADDED,
             json!({ "user": member.user, "email": member.email, "role": role }),
         )?;
         Ok(member)

@@ -11,7 +11,8 @@ use super::{
     record::{Member, TenantProfile},
 };
 use crate::{
-    deed, line,
+    audit::{self, events},
+    line,
     role::{Role, TenantStatus},
 };
 
@@ -59,7 +60,7 @@ impl Handler<FoundTenant> for Membership {
             },
             ctx,
         )?;
-        deed::record(ctx, "tenant_created", created)?;
+        audit::record(ctx, events::TENANT_CREATED, created)?;
         Ok(profile)
     }
 }
@@ -115,7 +116,7 @@ impl Handler<ConfigureTenant> for Membership {
         self.settings = settings;
         self.keep_profile(ctx)?;
         self.keep_settings(ctx)?;
-        deed::record(ctx, "settings_changed", told)?;
+        audit::record(ctx, events::SETTINGS_CHANGED, told)?;
         Ok(profile)
     }
 }
@@ -129,7 +130,7 @@ impl Handler<SuspendTenant> for Membership {
             ));
         }
         if self.set_status(TenantStatus::Suspended, ctx)? {
-            deed::record(ctx, "tenant_suspended", json!({ "why": why }))?;
+            audit::record(ctx, events::TENANT_SUSPENDED, json!({ "why": why }))?;
         }
         self.profile().cloned()
     }
@@ -138,7 +139,7 @@ impl Handler<SuspendTenant> for Membership {
 impl Handler<ResumeTenant> for Membership {
     async fn handle(&mut self, ResumeTenant: ResumeTenant, ctx: &mut Ctx<Self>) -> Result<TenantProfile> {
         if self.set_status(TenantStatus::Active, ctx)? {
-            deed::record(ctx, "tenant_resumed", json!({}))?;
+            audit::record(ctx, events::TENANT_RESUMED, json!({}))?;
         }
         self.profile().cloned()
     }

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::messages::{CheckSession, OpenSession, RevokeSession, SessionEnd, SessionState, SwitchTenant};
 use crate::{
     account::{Account, SessionEnded},
-    deed,
+    audit::{self, events},
     line::{self, DEVICE_CHARS_MAX},
     role::require_system,
 };
@@ -116,7 +116,7 @@ impl Handler<OpenSession> for Session {
             },
             ctx,
         )?;
-        deed::record(ctx, "session_opened", opened)
+        audit::record(ctx, events::SESSION_OPENED, opened)
     }
 }
 
@@ -178,7 +178,7 @@ impl Handler<RevokeSession> for Session {
             },
             ctx,
         )?;
-        deed::record(ctx, "session_revoked", revoked)
+        audit::record(ctx, events::SESSION_REVOKED, revoked)
     }
 }
 
