@@ -5,7 +5,7 @@ use cluster::prelude::Uuid;
 use crate::{
     account::{EraseAccount, GetAccount, Rename},
     api_key::Scope,
-    identity::{Identity, Newcomer},
+    identity::Newcomer,
     membership::{
         ConfigureTenant, CreateInvitation, CreateTenantKey, ResumeTenant, RevokeInvitation, SetRole, SuspendTenant,
     },
@@ -46,8 +46,9 @@ async fn what_happens_to_people_is_in_the_chain_of_the_system() {
         identity.sign_in(scene.credentials("ann", "pass-1", 1)).await.unwrap();
         // What was sent is on its way when the node dies.
         scene.test.crash_and_restart().await;
-        let identity: Identity = scene.identity();
-        let change = identity.change_password(&email("ann"), None, "pass-1".into(), "pass-2".into());
+        let identity = scene.identity();
+        let ann = email("ann");
+        let change = identity.change_password(&ann, None, "pass-1".into(), "pass-2".into());
         change.await.unwrap();
         let rename = Rename { name: "Ann Lee".into() };
         scene.account("ann", rename.clone()).await.unwrap();
@@ -76,13 +77,14 @@ async fn what_happens_to_people_is_in_the_chain_of_the_system() {
 async fn what_happens_in_a_tenant_is_in_its_chain() {
     let mut scene = Scene::start(1).await;
     scene.acme(Plan::Free).await;
+    let expires = scene.now().plus(DAY);
     let invite = |id: u128, who: &str| CreateInvitation {
         invitation: Uuid::from_u128(id),
         token: hashed("token-1"),
         email: email(who),
         role: Role::Operator,
         by: user("ann"),
-        expires: scene.now().plus(DAY),
+        expires,
     };
     scene.tenant(invite(1, "bob")).await.unwrap();
     scene.tenant(invite(2, "eve")).await.unwrap();
