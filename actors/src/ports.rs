@@ -10,6 +10,7 @@ mod events;
 pub mod fake;
 mod model;
 mod objects;
+mod passwords;
 mod search;
 mod signer;
 mod vectors;
@@ -21,6 +22,7 @@ pub use model::{
     Usage,
 };
 pub use objects::{ObjectError, ObjectMeta, Objects};
+pub use passwords::{PasswordError, Passwords, Verdict};
 pub use search::{Search, SearchError, SearchHit, Source};
 pub use signer::Signer;
 pub use vectors::{

@@ -15,7 +15,7 @@ mod retry;
 mod status;
 mod steps;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod workflow;
 
 pub use error::{StepError, WorkError};

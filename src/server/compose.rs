@@ -3,12 +3,16 @@
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use actors::{
+    account::Account,
+    api_key::ApiKey,
     audit::{AuditEnv, AuditLog},
     env::Env,
     events::EventLog,
     limiter::{Limiter, LimiterEnv},
+    membership::Membership,
     ports::{ObjectError, Profile, Slot, VectorError},
     run::Run,
+    session::Session,
     tenant::Tenant,
     vectors::VectorIndex,
 };
@@ -199,6 +203,10 @@ fn register(builder: ClusterBuilder, env: Env, audit: AuditEnv) -> ClusterBuilde
         .actor::<EventLog>(env)
         .actor::<AuditLog>(audit)
         .actor::<Limiter>(LimiterEnv::default())
+        .actor::<Account>(())
+        .actor::<Session>(())
+        .actor::<Membership>(())
+        .actor::<ApiKey>(())
 }
 
 /// Puts the gateway together over an open cluster.

@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
         "0003_audit_and_limiter",
         include_str!("../../migrations/0003_audit_and_limiter.toml"),
     ),
+    ("0004_accounts", include_str!("../../migrations/0004_accounts.toml")),
 ];
 
 /// Every migration, in order.
@@ -67,6 +68,7 @@ mod tests {
                 "05c77e98cf3c177c3e79b5da850889564f2c72a2620a1ed2a72adc850794189f",
                 "6cb6153a601e4f8db229893be84db44a7f2da1db427c95cb83f423ddac35e652",
                 "086b9743ccff7bd6bcdf5f3bcabfcab375da3e9a2ccd4100f72a70cdf12a8472",
+                "1566f8ff504c8c6dc002ab4e0b687b28c0de90c84eeca64ace469fe0d12aedb7",
             ]
         );
     }

@@ -1,0 +1,7 @@
+//! The rules of accounts.
+
+mod codes;
+mod passwords;
+mod registration;
+mod sessions;
+mod tenants;

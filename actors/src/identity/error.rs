@@ -1,0 +1,33 @@
+//! Why somebody was not let in.
+
+use cluster::{Timestamp, prelude::ActorError};
+
+use crate::ports::PasswordError;
+
+/// Why a step was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// There is no such account, or the password is another one: nobody is told which.
+    #[error("the address or the password is wrong")]
+    Refused,
+    /// The password is right, and the address is not proven.
+    #[error("the address is not proven yet")]
+    Unverified,
+    /// Too many attempts have failed.
+    #[error("too many attempts have failed")]
+    Locked {
+        /// Until when no other one is looked at.
+        until: Timestamp,
+    },
+    /// The password was not worked on.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// An actor refused, or did not answer.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
+}
+
+/// Whether an actor said so, by one of these codes.
+pub(super) fn is(error: &ActorError, codes: &[&str]) -> bool {
+    codes.contains(&error.code())
+}

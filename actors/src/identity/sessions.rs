@@ -1,0 +1,101 @@
+//! Sessions of people.
+
+use cluster::prelude::{ActorError, Result, TenantId, Uuid};
+
+use super::{Identity, error::is, sign_in::no_tenant};
+use crate::{
+    account::{CloseSessions, Which},
+    email::Email,
+    membership::{Enter, GetMember, Standing},
+    session::{CheckSession, RevokeSession, Session, SessionEnd, SessionState, SwitchTenant},
+};
+
+/// A session that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// The session.
+    pub session: SessionState,
+    /// How the person stands to the tenant they work in. Empty if they work in none, or are no member of it any more.
+    pub standing: Option<Standing>,
+}
+
+impl Identity {
+    /// Asks whether a session goes on, and how the person stands to the tenant they work in. Whether a tenant that is suspended serves
+    /// the request is up to the caller.
+    ///
+    /// # Errors
+    /// As [`CheckSession`].
+    pub async fn check_session(&self, session: Uuid) -> Result<Admitted> {
+        let session = self.session(session).ask(CheckSession).await?;
+        let standing = match &session.tenant {
+            Some(tenant) => {
+                let get = GetMember {
+                    user: session.user.clone(),
+                };
+                match self.ask_tenant(tenant, get).await {
+                    Ok(standing) => Some(standing),
+                    Err(error) if is(&error, &["member.unknown", "tenant.unknown"]) => None,
+                    Err(error) => return Err(error),
+                }
+            }
+            None => None,
+        };
+        Ok(Admitted { session, standing })
+    }
+
+    /// Lets a person work in another tenant.
+    ///
+    /// # Errors
+    /// As [`CheckSession`]; `tenant.unknown` also if the person is no member, `tenant.suspended`.
+    pub async fn switch_tenant(&self, session: Uuid, tenant: &TenantId) -> Result<(SessionState, Standing)> {
+        let state = self.session(session).ask(CheckSession).await?;
+        let enter = Enter {
+            user: state.user,
+            session,
+        };
+        let standing = match self.ask_tenant(tenant, enter).await {
+            Ok(standing) => standing,
+            Err(error) if is(&error, &["member.unknown", "tenant.unknown", "tenant.reserved"]) => {
+                return Err(no_tenant());
+            }
+            Err(error) => return Err(error),
+        };
+        let switch = SwitchTenant {
+            tenant: Some(tenant.clone()),
+        };
+        Ok((self.session(session).ask(switch).await?, standing))
+    }
+
+    /// Ends a session. One that is not there is no error.
+    ///
+    /// # Errors
+    /// If the session does not answer; then it is not certain that it has ended.
+    pub async fn sign_out(&self, session: Uuid) -> Result<()> {
+        let why = SessionEnd::SignedOut;
+        known(self.session(session).ask(RevokeSession { why }).await)
+    }
+
+    /// Closes sessions of an account, and answers when they are closed.
+    ///
+    /// # Errors
+    /// As [`CloseSessions`].
+    pub async fn close_sessions(&self, email: &Email, which: Which, why: SessionEnd) -> Result<Vec<Uuid>> {
+        let closed = self.ask_account(email, CloseSessions { which, why }).await?;
+        for session in &closed {
+            known(self.session(*session).ask(RevokeSession { why }).await)?;
+        }
+        Ok(closed)
+    }
+
+    fn session(&self, session: Uuid) -> cluster::ActorRef<Session> {
+        self.cluster.get(Session::address(session))
+    }
+}
+
+/// What is not there needs no end.
+fn known(ended: Result<(), ActorError>) -> Result<()> {
+    match ended {
+        Err(error) if is(&error, &["session.unknown"]) => Ok(()),
+        ended => ended,
+    }
+}

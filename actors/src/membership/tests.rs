@@ -1,0 +1,6 @@
+//! The rules of memberships.
+
+mod invitations;
+mod keys;
+mod members;
+mod profile;
