@@ -151,6 +151,7 @@ async fn doctor_names_the_nodes_whose_silence_stops_the_cluster() {
                 .all(|group| group["heard_ms"].as_f64().is_none_or(|heard| heard > 3000.0))
     };
     eventually(&three, path, FAILOVER, is_stuck).await;
+    tells_what_it_sees(&three).await;
     let deadline = Instant::now() + FAILOVER;
     let stuck = loop {
         let (checks, is_bad) = doctor(&third);
@@ -185,6 +186,34 @@ async fn doctor_names_the_nodes_whose_silence_stops_the_cluster() {
     assert!(
         detail.contains("this is three (3)") && detail.contains("0 of 2 other nodes"),
         "{cluster}"
+    );
+}
+
+/// Without a leader the overview and the page are those of the node that is asked, and say so.
+async fn tells_what_it_sees(three: &Server) {
+    let told = eventually(three, "/api/cluster", FAILOVER, |told| {
+        let groups = items(told, "groups");
+        told["leader"].is_null() && groups.iter().all(|group| group["leader"].is_null())
+    })
+    .await;
+    assert_eq!(told["asked"], 3);
+    let note = told["notes"][0].as_str().unwrap();
+    assert!(note.contains("what three sees by itself"), "{note}");
+    let alive: Vec<_> = items(&told, "nodes").iter().map(|node| node["alive"] == true).collect();
+    assert_eq!(alive, [false, false, true], "{told}");
+    let page = three.request(reqwest::Method::GET, "/cluster").send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let page = page.text().await.unwrap();
+    for said in [
+        "The cluster has no leader",
+        "<b>three</b> sees it by itself",
+        "<b>one does not answer,</b>",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(
+        !page.contains("/cluster/nodes/3/drain"),
+        "nobody could be told to do that"
     );
 }
 

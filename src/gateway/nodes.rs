@@ -2,25 +2,32 @@
 
 mod answer;
 mod local;
+mod sight;
 
 use actix_web::{HttpResponse, http::header, web};
 use cluster::{MemberState, NodeId};
 use serde_json::json;
 
 use self::answer::OverviewBody;
-pub(crate) use self::local::{GroupView, LocalBody, NodeView};
+pub(crate) use self::{
+    local::{GroupView, LocalBody, NodeView},
+    sight::{Sight, notes},
+};
 use super::{error::Problem, state::Gateway};
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
 
-/// `GET /`: nodes, shards, what moves, and why.
+/// `GET /`: nodes, shards, what moves, and why. Without a leader who knows all that, what this node sees by itself.
 pub(crate) async fn overview(gateway: Shared) -> Answer {
-    let overview = gateway.cluster.overview().await?;
+    let body = match Sight::of(&gateway.cluster).await? {
+        Sight::Whole(overview) => OverviewBody::new(gateway.cluster.node_id(), overview),
+        Sight::Local(view) => OverviewBody::of_one(view),
+    };
     // The next moment shows something else.
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(OverviewBody::new(gateway.cluster.node_id(), overview)))
+        .json(body))
 }
 
 /// `GET /node`: what this node sees by itself. It asks nobody, so it answers where the cluster as a whole cannot.

@@ -3,21 +3,25 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use cluster::{
-    ClusterId, GroupOverview, Move, MoveOutcome, NodeAddress, NodeId, NodeName, NodeOverview, Overview, Zone,
+    ClusterId, GroupOverview, LocalGroup, LocalNode, LocalView, Move, MoveOutcome, NodeAddress, NodeId, NodeName,
+    NodeOverview, Overview, Zone,
 };
 use serde::Serialize;
+
+use super::sight;
 
 pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// The cluster as the leader of its own group sees it.
+/// The cluster as the leader of its own group sees it or, without a leader, the node that was asked.
 #[derive(Debug, Serialize)]
 pub(super) struct OverviewBody {
     cluster: ClusterId,
     /// The node that was asked.
     asked: NodeId,
-    leader: NodeId,
+    /// Who leads the group of the cluster itself; empty where the node that was asked tells what it sees by itself.
+    leader: Option<NodeId>,
     format: u32,
     nodes: Vec<NodeBody>,
     /// That of the cluster itself first, whose shard is empty.
@@ -42,13 +46,28 @@ impl OverviewBody {
         Self {
             cluster,
             asked,
-            leader,
+            leader: Some(leader),
             format,
             nodes: nodes.into_iter().map(NodeBody::from).collect(),
             groups: groups.into_iter().map(GroupBody::from).collect(),
             moves: moves.into_iter().map(MoveBody::from).collect(),
             history: history.into_iter().map(MoveBody::from).collect(),
             notes,
+        }
+    }
+
+    /// What one node sees by itself: of copies, leaders and lags only its own groups.
+    pub(super) fn of_one(view: LocalView) -> Self {
+        Self {
+            cluster: view.cluster,
+            asked: view.node,
+            leader: None,
+            format: view.format,
+            notes: sight::notes(&view),
+            nodes: view.nodes.iter().map(|node| NodeBody::of_one(node, &view)).collect(),
+            groups: view.groups.into_iter().map(GroupBody::from).collect(),
+            moves: Vec::new(),
+            history: Vec::new(),
         }
     }
 }
@@ -90,6 +109,45 @@ impl From<NodeOverview> for NodeBody {
             http: node.addresses.http,
             format: node.format,
             why: node.why,
+        }
+    }
+}
+
+impl NodeBody {
+    fn of_one(node: &LocalNode, view: &LocalView) -> Self {
+        let shards = || view.groups.iter().filter(|group| group.shard.is_some());
+        let silence = node.silence.as_ref().map(|silent| silent.reason.clone());
+        Self {
+            id: node.id,
+            name: node.name.clone(),
+            state: node.state.to_string(),
+            alive: node.silence.is_none(),
+            heard_ms: node.silence.as_ref().map(|silent| millis(silent.since)),
+            leads: shards().filter(|group| group.leader == Some(node.id)).count(),
+            votes: shards().filter(|group| group.voters.contains(&node.id)).count(),
+            drained: false,
+            zone: None,
+            role: node.role.to_string(),
+            raft: node.raft.clone(),
+            requests: node.requests.clone(),
+            http: None,
+            format: node.format,
+            why: silence.into_iter().chain(node.raft_trouble.clone()).collect(),
+        }
+    }
+}
+
+impl From<LocalGroup> for GroupBody {
+    fn from(group: LocalGroup) -> Self {
+        Self {
+            shard: group.shard,
+            leader: group.leader,
+            epoch: group.epoch,
+            voters: group.voters.into_iter().collect(),
+            learners: group.learners.into_iter().collect(),
+            lag: group.lag,
+            applied: group.applied,
+            last: group.last,
         }
     }
 }

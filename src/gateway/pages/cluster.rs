@@ -1,13 +1,21 @@
 //! The page of the cluster, for its operator.
 
+mod local;
+
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use cluster::{GroupOverview, MemberState, Move, MoveOutcome, NodeId, NodeOverview, Overview};
 
-use super::shell::{Said, page, see_other, shell};
+use super::shell::{Said, page, see_other, shell_anyway};
 use crate::{
-    gateway::{body, caller::Caller, error::Problem, nodes, state::Gateway},
+    gateway::{
+        body,
+        caller::Caller,
+        error::Problem,
+        nodes::{self, Sight},
+        state::Gateway,
+    },
     planes::ui::{self, ClusterView, NodeState, NodeView, Section, ShardCell, StepOutcome, StepView},
 };
 
@@ -19,9 +27,12 @@ const NAME_MAX: usize = 64;
 
 /// `GET /cluster`.
 pub(crate) async fn cluster(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
-    let overview = gateway.cluster.overview().await?;
-    let view = view(gateway.cluster.node_id(), overview);
-    let shell = shell(&request, &gateway, &caller, Section::Cluster).await?;
+    let view = match Sight::of(&gateway.cluster).await? {
+        Sight::Whole(overview) => view(gateway.cluster.node_id(), overview),
+        Sight::Local(local) => local::view(&local),
+    };
+    // Somebody who looks why nothing answers must see this page.
+    let shell = shell_anyway(&request, &gateway, &caller, Section::Cluster).await;
     Ok(page(&request, StatusCode::OK, ui::cluster_page(&shell, &view)))
 }
 
@@ -79,6 +90,7 @@ fn view(asked: NodeId, overview: Overview) -> ClusterView {
         moves: overview.moves.into_iter().map(step).collect(),
         history: overview.history.into_iter().rev().map(step).collect(),
         notes: overview.notes,
+        is_local: false,
     }
 }
 
@@ -92,13 +104,7 @@ fn node_view(node: &NodeOverview, shards: &[GroupOverview]) -> NodeView {
     NodeView {
         id: node.id.get(),
         name: node.name.as_str().to_owned(),
-        state: match node.state {
-            MemberState::Joining => NodeState::Joining,
-            MemberState::Up => NodeState::Up,
-            MemberState::Draining => NodeState::Draining,
-            MemberState::Removing => NodeState::Removing,
-            MemberState::Removed => NodeState::Removed,
-        },
+        state: state(node.state),
         alive: node.alive,
         heard_ms: node.heard.map(millis),
         leads: node.leads,
@@ -111,6 +117,16 @@ fn node_view(node: &NodeOverview, shards: &[GroupOverview]) -> NodeView {
         format: node.format,
         why: node.why.clone(),
         cells: shards.iter().map(|group| cell(node, group)).collect(),
+    }
+}
+
+fn state(state: MemberState) -> NodeState {
+    match state {
+        MemberState::Joining => NodeState::Joining,
+        MemberState::Up => NodeState::Up,
+        MemberState::Draining => NodeState::Draining,
+        MemberState::Removing => NodeState::Removing,
+        MemberState::Removed => NodeState::Removed,
     }
 }
 

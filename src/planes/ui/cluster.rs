@@ -214,6 +214,8 @@ pub struct ClusterView {
     pub history: Vec<StepView>,
     /// What holds the whole back.
     pub notes: Vec<String>,
+    /// Whether this is only what the node that answers sees by itself: the cluster has no leader to tell of the whole.
+    pub is_local: bool,
 }
 
 impl ClusterView {
@@ -239,6 +241,9 @@ impl ClusterView {
     }
 
     fn pill(&self) -> Pill {
+        if self.is_local {
+            return Pill::new("bad", "s-bad", "The cluster has no leader");
+        }
         if self.leaderless > 0 {
             return Pill::new("bad", "s-bad", shards_words(self.leaderless, "without a leader"));
         }
@@ -327,6 +332,11 @@ mod tests {
             ..troubled
         };
         assert_eq!(leaderless.pill().word, "1 shard without a leader");
+        let local = ClusterView {
+            is_local: true,
+            ..leaderless
+        };
+        assert_eq!(local.pill().word, "The cluster has no leader");
     }
 
     #[test]

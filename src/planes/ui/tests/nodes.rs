@@ -63,6 +63,7 @@ fn of(name: impl Fn(u64) -> String) -> ClusterView {
             step(&name(2), Some(StepOutcome::Failed(name(5)))),
         ],
         notes: vec![name(6)],
+        is_local: false,
     }
 }
 
