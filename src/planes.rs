@@ -4,5 +4,6 @@ pub mod ai;
 pub mod data;
 pub mod events;
 pub mod observability;
+pub mod passwords;
 pub mod search;
 pub mod ui;
