@@ -8,7 +8,7 @@
 //! | # | plane | here | state lives in |
 //! |---|---|---|---|
 //! | 1 | UI | `planes::ui`: pages, styles and scripts of our own, no build step, nothing from elsewhere | nowhere |
-//! | 2 | gateway | [`gateway`]: the only place that knows HTTP | the cluster's settings (signing key, used sign-in links) |
+//! | 2 | gateway | [`gateway`]: the only place that knows HTTP; `planes::passwords`: argon2id | session, account, membership, API key and limiter actors; the cluster's settings (keys, used sign-in links) |
 //! | 4 | workflows | `actors::workflows`: the engine, and planning as its first user | actor storage (step cache) |
 //! | 5 | data | `planes::data`: objects and vectors | object files, LanceDB |
 //! | 7 | AI | `planes::ai`: the embedded models, and OpenAI-compatible endpoints | nowhere |

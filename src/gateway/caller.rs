@@ -1,4 +1,4 @@
-//! Who asks: read from a bearer token or a session cookie, and nothing else.
+//! Who asks: read from a bearer token, an API key or a session cookie, and nothing else.
 
 use std::future::{Ready, ready};
 
@@ -8,18 +8,14 @@ use actix_web::{
     dev::Payload,
     http::{Method, header},
 };
-use cluster::prelude::TenantId;
+use actors::{
+    api_key::Scope,
+    role::{HOME_TENANT, Plan, Role},
+};
+use cluster::prelude::{TenantId, Uuid};
 use url::Url;
 
-use super::{
-    error::Problem,
-    permission::Permission,
-    state::Gateway,
-    token::{Claims, Purpose, Role, TokenError},
-};
-
-/// The tenant that exists from the beginning. Its admins look after the server.
-pub const HOME_TENANT: &str = "default";
+use super::{error::Problem, permission::Permission, state::Gateway, token::TokenError};
 
 /// Name of the session cookie, the seed's.
 pub(crate) const SESSION_COOKIE: &str = "session_id";
@@ -28,31 +24,48 @@ pub(crate) const SESSION_COOKIE: &str = "session_id";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
+    /// The user's id, or `key:` and the id of an API key.
     pub(crate) user: String,
-    pub(crate) role: Role,
-    /// When the session ends, Unix seconds.
+    /// What it may do in the tenant.
+    pub(crate) scope: Scope,
+    /// What the tenant has room for.
+    pub(crate) plan: Plan,
+    pub(crate) proof: Proof,
+    /// When the proof ends, Unix seconds.
     pub(crate) expires_at: u64,
 }
 
-impl Caller {
-    fn from_claims(claims: Claims) -> Result<Self, Problem> {
-        let tenant = TenantId::new(&claims.tid).map_err(|_| invalid_token())?;
-        Ok(Self {
-            tenant,
-            user: claims.sub,
-            role: claims.role,
-            expires_at: claims.exp,
+/// What proved who asks.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// A session.
+    Session(Uuid),
+    /// An API key, without its prefix.
+    Key { token: String },
+    /// The file of the local operator.
+    Local,
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Session(_) => "Session(..)",
+            Self::Key { .. } => "Key(..)",
+            Self::Local => "Local",
         })
     }
+}
 
+impl Caller {
     /// Whether the caller may do what needs the permission.
     pub(crate) fn may(&self, permission: Permission) -> bool {
-        permission.is_granted(self.role, self.is_at_home())
-    }
-
-    /// Whether the caller acts in the home tenant, whose admins look after the server.
-    pub(crate) fn is_at_home(&self) -> bool {
-        self.tenant.as_str() == HOME_TENANT
+        let is_home = self.tenant.as_str() == HOME_TENANT;
+        match &self.scope {
+            Scope::Role(role) => permission.is_granted(*role, is_home),
+            Scope::Permissions(names) => {
+                names.contains(permission.as_str()) && permission.is_granted(Role::Admin, is_home)
+            }
+        }
     }
 
     /// Finds out who asks.
@@ -68,16 +81,16 @@ impl Caller {
                 None => {
                     return Err(Problem::unauthorized(
                         "auth.required",
-                        "this needs a bearer token or a session",
+                        "this needs a bearer token, an API key or a session",
                     ));
                 }
             },
         };
-        let claims = gateway.signer.verify(&token, Purpose::Session).map_err(refused)?;
+        let caller = gateway.callers.who(&token).await?;
         if is_cookie && is_unsafe(request.method()) {
             check_origin(request, gateway)?;
         }
-        Self::from_claims(claims)
+        Ok(caller)
     }
 }
 

@@ -5,6 +5,9 @@
 //! at another node. So a fault in a handler that names another tenant's actor is refused by the runtime, and a node that does
 //! not have the cluster's key can speak for nobody. A token of a client never gets this far.
 //!
+//! A token of the tenant `system` is the server's own: it finds out who asks, which goes over accounts, sessions and the tenants
+//! of people. Nobody can be a member there.
+//!
 //! The form is the seed's: a JWT with HS256, the claims `tid`, `uid`, `plan`, `iat`, `exp`, and 60 seconds of life.
 
 use std::{
@@ -13,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use actors::SYSTEM_TENANT;
 use cluster::{
     Credential, Gatekeeper,
     prelude::{ActorError, ActorId, TenantId},
@@ -92,12 +96,12 @@ impl ContextTokens {
         user: &str,
         plan: &str,
         work: F,
-    ) -> impl Future<Output = F::Output> {
+    ) -> impl Future<Output = F::Output> + use<F> {
         self.mint(tenant, user, plan).scope(work)
     }
 
     /// Does `work` of the server itself in a tenant.
-    pub fn as_system<F: Future>(&self, tenant: &TenantId, work: F) -> impl Future<Output = F::Output> {
+    pub fn as_system<F: Future>(&self, tenant: &TenantId, work: F) -> impl Future<Output = F::Output> + use<F> {
         self.on_behalf(tenant, SYSTEM, NO_PLAN, work)
     }
 
@@ -140,7 +144,8 @@ impl ContextTokens {
         if !is_timely {
             return Err(refuse("its context token is not valid"));
         }
-        if claims.tid != to.tenant().as_str() {
+        let is_server = claims.tid == SYSTEM_TENANT;
+        if !is_server && claims.tid != to.tenant().as_str() {
             return Err(refuse("its context token is of another tenant"));
         }
         Ok(())
@@ -197,6 +202,7 @@ mod tests {
         assert_eq!(code(&tokens, Some(&others)).as_deref(), Some("context.refused"));
         assert_eq!(code(&tokens, None).as_deref(), Some("context.refused"));
         assert_eq!(code(&tokens, Some(&tokens.vouch(&tenant("acme")))), None);
+        assert_eq!(code(&tokens, Some(&tokens.vouch(&tenant(SYSTEM_TENANT)))), None);
     }
 
     #[test]

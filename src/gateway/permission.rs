@@ -5,9 +5,8 @@
 
 use std::fmt;
 
+use actors::role::Role;
 use serde::{Deserialize, Serialize};
-
-use super::token::Role;
 
 /// Something that not everyone may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

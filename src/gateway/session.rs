@@ -1,4 +1,4 @@
-//! Sign-in, sign-out, and tokens for programs.
+//! Sign-in by a link, sign-out, and tokens for programs.
 //!
 //! A sign-in link holds a signed token that is exchanged for a session once: the exchange is recorded in the cluster before
 //! the session is made, so two browsers cannot both win.
@@ -6,18 +6,23 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actors::{
+    api_key::Scope,
+    role::{Plan, Role},
+};
 use cluster::prelude::TenantId;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
     body,
-    caller::{self, Caller, SESSION_COOKIE},
+    caller::{self, Caller, Proof, SESSION_COOKIE},
+    callers::FIRST_USER,
     error::Problem,
     pages,
     permission::Permission,
     state::Gateway,
-    token::{self, Claims, Purpose, Role, Signer},
+    token::{self, Claims, Purpose, Signer},
 };
 
 /// Setting under which the exchange of a sign-in token is recorded.
@@ -34,8 +39,12 @@ const HOUR: u64 = 3600;
 struct Me {
     user: String,
     tenant: String,
-    role: Role,
-    expires_at: u64,
+    /// None for an API key with permissions of its own.
+    role: Option<Role>,
+    plan: Plan,
+    permissions: Vec<Permission>,
+    /// Unix seconds; none for an API key without end.
+    expires_at: Option<u64>,
 }
 
 /// A token that was made.
@@ -52,15 +61,15 @@ struct Link {
     expires_at: u64,
 }
 
-/// The address that signs in `user` once.
+/// The address that signs in `user`, who is a member of the tenant, once.
 #[must_use]
-pub fn sign_in_link(gateway: &Gateway, tenant: &TenantId, user: &str, role: Role) -> String {
-    link(gateway, tenant, user, role).url
+pub fn sign_in_link(gateway: &Gateway, tenant: &TenantId, user: &str) -> String {
+    link(gateway, tenant, user).url
 }
 
-fn link(gateway: &Gateway, tenant: &TenantId, user: &str, role: Role) -> Link {
+fn link(gateway: &Gateway, tenant: &TenantId, user: &str) -> Link {
     let life = Duration::from_secs(gateway.auth.sign_in_link_hours * HOUR);
-    let claims = Signer::claims(tenant, user, role, Purpose::SignIn, life);
+    let claims = Signer::claims(tenant, user, Purpose::SignIn, life);
     let url = format!("{}/sign-in/{}", gateway.server.base_url(), gateway.signer.sign(&claims));
     Link {
         url,
@@ -85,9 +94,12 @@ pub(crate) async fn sign_in_by_link(
     }
     let tenant = TenantId::new(&claims.tid)?;
     let life = Duration::from_secs(gateway.auth.session_hours * HOUR);
-    let session = Signer::claims(&tenant, &claims.sub, claims.role, Purpose::Session, life);
+    let opened = gateway
+        .callers
+        .open(&tenant, &claims.sub, &device(&request), life)
+        .await?;
     let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
-    let cookie = caller::session_cookie(gateway.signer.sign(&session), seconds, gateway.server.is_secure());
+    let cookie = caller::session_cookie(opened.token, seconds, gateway.server.is_secure());
     tracing::info!(tenant = %tenant, "a person signed in");
     // A redirect would belong to the navigation that led here, perhaps from another site, and browsers send no strict cookie
     // along with that. The next step of this page is our own.
@@ -97,6 +109,15 @@ pub(crate) async fn sign_in_by_link(
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/html; charset=utf-8")
         .body(pages::signed_in(&request)))
+}
+
+/// Where a request says it comes from, as sessions show it.
+fn device(request: &HttpRequest) -> String {
+    let agent = request.headers().get(header::USER_AGENT);
+    agent
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or("an unknown program")
+        .to_owned()
 }
 
 /// Says whether a browser only prepares for a visit; that must not use the link up.
@@ -119,25 +140,51 @@ async fn exchange(gateway: &Gateway, claims: &Claims) -> Result<bool, Problem> {
     Ok(is_first)
 }
 
-/// `POST /sign-out`: forgets the session of this browser.
+/// `POST /sign-out`: ends the session of this browser, everywhere.
 pub(crate) async fn sign_out(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
     caller::check_origin(&request, &gateway)?;
+    let token = request.cookie(SESSION_COOKIE);
+    let claims = token.and_then(|token| gateway.signer.verify(token.value(), Purpose::Session).ok());
+    if let Some(claims) = claims {
+        gateway.callers.close(claims.jti, &claims.sub).await?;
+    }
     let mut cookie = caller::session_cookie(String::new(), 0, gateway.server.is_secure());
     cookie.make_removal();
-    debug_assert_eq!(cookie.name(), SESSION_COOKIE);
     Ok(HttpResponse::SeeOther()
         .cookie(cookie)
         .insert_header((header::LOCATION, "/sign-in?why=out"))
         .finish())
 }
 
+/// `POST /api/auth/sign-out`: ends the session that is shown, everywhere.
+pub(crate) async fn end(caller: Caller, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
+    match caller.proof {
+        Proof::Session(session) => gateway.callers.close(session, &caller.user).await?,
+        Proof::Key { .. } | Proof::Local => {
+            return Err(Problem::unprocessable(
+                "auth.no-session",
+                "this is no session; an API key is revoked by whoever looks after the tenant",
+            ));
+        }
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
 /// `GET /api/auth/me`: says who the caller is.
 pub(crate) async fn me(caller: Caller) -> HttpResponse {
     HttpResponse::Ok().json(Me {
-        user: caller.user,
+        user: caller.user.clone(),
         tenant: caller.tenant.as_str().to_owned(),
-        role: caller.role,
-        expires_at: caller.expires_at,
+        role: match &caller.scope {
+            Scope::Role(role) => Some(*role),
+            Scope::Permissions(_) => None,
+        },
+        plan: caller.plan,
+        permissions: Permission::ALL
+            .into_iter()
+            .filter(|&permission| caller.may(permission))
+            .collect(),
+        expires_at: (caller.expires_at != u64::MAX).then_some(caller.expires_at),
     })
 }
 
@@ -154,12 +201,13 @@ pub(crate) async fn mint(
     fields.finish()?;
     let (tenant, user, role) = subject.allowed_to(&caller)?;
     let life = Duration::from_secs(hours.unwrap_or(gateway.auth.session_hours) * HOUR);
-    let claims = Signer::claims(&tenant, &user, role, Purpose::Session, life);
+    enrol(&gateway, &caller, &tenant, &user, role).await?;
+    let opened = gateway.callers.open(&tenant, &user, &device(&request), life).await?;
     let minted = Minted {
-        token: gateway.signer.sign(&claims),
-        expires_at: claims.exp,
+        token: opened.token,
+        expires_at: opened.expires_at,
     };
-    tracing::info!(tenant = %tenant, role = role.as_str(), "a token was made");
+    tracing::info!(tenant = %tenant, "a token was made");
     Ok(HttpResponse::Created()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(minted))
@@ -176,11 +224,27 @@ pub(crate) async fn mint_link(
     let subject = Subject::read(&mut fields);
     fields.finish()?;
     let (tenant, user, role) = subject.allowed_to(&caller)?;
-    tracing::info!(tenant = %tenant, role = role.as_str(), "a sign-in link was made");
-    let link = link(&gateway, &tenant, &user, role);
+    enrol(&gateway, &caller, &tenant, &user, role).await?;
+    tracing::info!(tenant = %tenant, "a sign-in link was made");
+    let link = link(&gateway, &tenant, &user);
     Ok(HttpResponse::Created()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(link))
+}
+
+/// Makes a user a member, on behalf of the caller, who may be of the home tenant.
+async fn enrol(
+    gateway: &Gateway,
+    caller: &Caller,
+    tenant: &TenantId,
+    user: &str,
+    role: Option<Role>,
+) -> Result<(), Problem> {
+    let enrolled = gateway.callers.enrol(tenant, user, role);
+    gateway
+        .context
+        .on_behalf(tenant, &caller.user, caller.plan.as_str(), enrolled)
+        .await
 }
 
 /// For whom a token is asked.
@@ -209,12 +273,12 @@ impl Subject {
 
     /// Decides whether the caller may speak for this subject: one of the own tenant, or of any for who looks after the
     /// server.
-    fn allowed_to(self, caller: &Caller) -> Result<(TenantId, String, Role), Problem> {
+    fn allowed_to(self, caller: &Caller) -> Result<(TenantId, String, Option<Role>), Problem> {
         let tenant = match self.tenant {
             None => caller.tenant.clone(),
             Some(name) => TenantId::new(&name)?,
         };
-        let user = self.user.unwrap_or_else(|| "admin".to_owned());
+        let user = self.user.unwrap_or_else(|| FIRST_USER.to_owned());
         if !token::is_user(&user) {
             return Err(Problem::unprocessable(
                 "auth.user",
@@ -227,7 +291,7 @@ impl Subject {
                 "tokens of another tenant are made by who looks after the server",
             ));
         }
-        Ok((tenant, user, self.role.unwrap_or(Role::Admin)))
+        Ok((tenant, user, self.role))
     }
 }
 
@@ -239,7 +303,9 @@ mod tests {
         Caller {
             tenant: TenantId::new(tenant).unwrap(),
             user: "ann".to_owned(),
-            role,
+            scope: Scope::Role(role),
+            plan: Plan::Free,
+            proof: Proof::Local,
             expires_at: 0,
         }
     }

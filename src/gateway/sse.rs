@@ -155,6 +155,10 @@ impl Feed {
             }
             // Live updates are passed on until something durable may have happened.
             loop {
+                // Nothing is told to a session that has ended.
+                if !self.gateway.callers.is_still(&self.caller).await {
+                    return End::Closed;
+                }
                 let signal = tokio::select! {
                     signal = self.watch.next() => Some(signal),
                     () = tokio::time::sleep(self.keep_alive) => None,

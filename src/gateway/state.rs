@@ -12,15 +12,14 @@ use cluster::prelude::Cluster;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{backups::Backups, caller::Caller, context_token::ContextTokens, planning::Planning, token::Signer};
+use super::{
+    backups::Backups, caller::Caller, callers::Callers, context_token::ContextTokens, planning::Planning, token::Signer,
+};
 use crate::{
     config::{AuthConfig, ServerConfig},
     planes::events::Watchers,
     telemetry::Telemetry,
 };
-
-/// The plan of every tenant.
-const PLAN: &str = "free";
 
 /// The gateway's view of the server: who it asks and by which rules. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -37,6 +36,8 @@ pub struct Parts {
     pub planning: Planning,
     /// Makes and reads tokens.
     pub signer: Signer,
+    /// Finds out who asks.
+    pub callers: Callers,
     /// Says to actors for whom a request acts.
     pub context: ContextTokens,
     /// Hears of run events.
@@ -77,7 +78,8 @@ impl Gateway {
 
     /// Does `work`, which calls actors, on behalf of a caller. Handlers run so; what goes on after the answer has to ask.
     pub(crate) fn on_behalf<F: Future>(&self, caller: &Caller, work: F) -> impl Future<Output = F::Output> {
-        self.context.on_behalf(&caller.tenant, &caller.user, PLAN, work)
+        self.context
+            .on_behalf(&caller.tenant, &caller.user, caller.plan.as_str(), work)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tokens: JWTs signed with HMAC-SHA256 by a key that the whole cluster shares.
 //!
-//! A session token proves who asks; a sign-in token is exchanged for a session once. The audience keeps one from being used
-//! as the other. Only HS256 is accepted, whatever the header of a token says.
+//! A session token names a session, which is asked whether it goes on; a sign-in token is exchanged for a session once; a local
+//! token stands in a file. The audience keeps one from being used as another. Only HS256 is accepted, whatever the header of a token says.
 
 use std::time::Duration;
 
@@ -19,30 +19,6 @@ const TOKEN_BYTES_MAX: usize = 2048;
 /// Longest name of a user.
 pub(crate) const USER_BYTES_MAX: usize = 128;
 
-/// What a person or program may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Reads, and decides about finished plans.
-    Operator,
-    /// Also steers runs.
-    Supervisor,
-    /// Also starts runs and looks after the tenant; in the home tenant, after the server.
-    Admin,
-}
-
-impl Role {
-    /// The name in tokens and pages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Operator => "operator",
-            Self::Supervisor => "supervisor",
-            Self::Admin => "admin",
-        }
-    }
-}
-
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -51,6 +27,8 @@ pub enum Purpose {
     Session,
     /// Is exchanged for a session once.
     SignIn,
+    /// Proves who can read the data directory.
+    Local,
 }
 
 impl Purpose {
@@ -58,6 +36,7 @@ impl Purpose {
         match self {
             Self::Session => "session",
             Self::SignIn => "sign-in",
+            Self::Local => "local",
         }
     }
 }
@@ -70,15 +49,13 @@ pub struct Claims {
     pub sub: String,
     /// Tenant.
     pub tid: String,
-    /// Role within the tenant.
-    pub role: Role,
     /// What the token is for.
     pub aud: Purpose,
     /// When it was made, Unix seconds.
     pub iat: u64,
     /// When it ends, Unix seconds.
     pub exp: u64,
-    /// Id of the token.
+    /// Id of the token; that of a session names the session.
     pub jti: Uuid,
 }
 
@@ -118,12 +95,11 @@ impl Signer {
 
     /// Makes claims that start now.
     #[must_use]
-    pub fn claims(tenant: &TenantId, user: &str, role: Role, aud: Purpose, life: Duration) -> Claims {
+    pub fn claims(tenant: &TenantId, user: &str, aud: Purpose, life: Duration) -> Claims {
         let iat = now();
         Claims {
             sub: user.to_owned(),
             tid: tenant.as_str().to_owned(),
-            role,
             aud,
             iat,
             exp: iat + life.as_secs(),
@@ -189,7 +165,7 @@ mod tests {
 
     fn claims(aud: Purpose) -> Claims {
         let tenant = TenantId::new("acme").unwrap();
-        Signer::claims(&tenant, "ann", Role::Admin, aud, Duration::from_secs(60))
+        Signer::claims(&tenant, "ann", aud, Duration::from_secs(60))
     }
 
     fn unsigned(header: &Value, claims: &Value) -> String {
@@ -205,9 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_token_is_no_session_and_the_other_way_round() {
+    fn a_token_for_one_purpose_is_none_for_another() {
         let signer = Signer::new(&KEY);
-        for (made, used) in [(Purpose::SignIn, Purpose::Session), (Purpose::Session, Purpose::SignIn)] {
+        let purposes = [Purpose::Session, Purpose::SignIn, Purpose::Local];
+        let pairs = purposes.iter().flat_map(|made| purposes.map(|used| (*made, used)));
+        for (made, used) in pairs.filter(|(made, used)| made != used) {
             assert_eq!(
                 signer.verify(&signer.sign(&claims(made)), used),
                 Err(TokenError::Invalid)

@@ -27,11 +27,12 @@ use super::{failure::Fault, first_start, migrations::migrations, place};
 use crate::{
     cli::Environment,
     config::{Config, NotShared},
-    gateway::{Backups, ContextTokens, Gateway, ModelStatus, Parts, Planning, Readiness},
+    gateway::{Backups, Callers, ContextTokens, Gateway, ModelStatus, Parts, Planning, Readiness},
     planes::{
         ai::{self, ConnectError},
         data::{LanceVectors, ObjectStorage, StoreError},
         events::Watchers,
+        passwords::Argon2id,
         search::{self, SearchConfigError},
     },
     telemetry::Telemetry,
@@ -221,10 +222,13 @@ pub(super) async fn gateway(
 ) -> Result<Gateway, ActorError> {
     let signer = first_start::signer(&cluster, &context).await?;
     let planning = Planning::new(cluster.clone(), env);
+    let passwords = Arc::new(Argon2id::default());
+    let callers = Callers::new(cluster.clone(), passwords, context.clone(), signer.clone());
     Ok(Gateway::new(Parts {
         cluster,
         planning,
         signer,
+        callers,
         context,
         watchers,
         readiness: Readiness::default(),

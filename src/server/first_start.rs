@@ -1,9 +1,10 @@
 //! What a cluster gets once: its signing keys, and a way in for its first admin.
 
+use actors::role::HOME_TENANT;
 use cluster::prelude::{ActorError, Cluster, TenantId};
 
 use crate::{
-    gateway::{ContextTokens, Gateway, HOME_TENANT, Role, SIGNED_IN, Signer, sign_in_link},
+    gateway::{ContextTokens, FIRST_USER, Gateway, SIGNED_IN, Signer, sign_in_link},
     planes::observability::ClusterKey,
 };
 
@@ -12,9 +13,6 @@ const SIGNING_KEY: &str = "signing-key";
 
 /// Setting that holds the key of all signatures of audit chains.
 const AUDIT_KEY: &str = "audit-key";
-
-/// The user of the first sign-in link.
-const FIRST_USER: &str = "admin";
 
 /// Reads the key of the cluster, or makes it. Nodes that start together agree on one.
 pub(super) async fn signer(cluster: &Cluster, context: &ContextTokens) -> Result<Signer, ActorError> {
@@ -37,6 +35,7 @@ pub(super) async fn first_link(gateway: &Gateway) -> Result<Option<String>, Acto
     if gateway.cluster.settings().get(SIGNED_IN).await?.is_some() {
         return Ok(None);
     }
+    gateway.callers.found_home().await?;
     let tenant = TenantId::new(HOME_TENANT)?;
-    Ok(Some(sign_in_link(gateway, &tenant, FIRST_USER, Role::Admin)))
+    Ok(Some(sign_in_link(gateway, &tenant, FIRST_USER)))
 }

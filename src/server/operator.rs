@@ -1,6 +1,6 @@
 //! The token of the local operator: whoever can read the data directory may use the command line.
 //!
-//! The file holds a session token of an admin of the home tenant. It is written when the server listens, with mode 0600, renewed every
+//! The file holds a token that proves an admin of the home tenant and is no session: it works where no actor answers, too. It is written when the server listens, with mode 0600, renewed every
 //! day, and removed when the server stops. Rights on the file are the proof; nothing is asked over the network.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use cluster::prelude::TenantId;
 
-use crate::gateway::{Purpose, Role, Signer};
+use crate::gateway::{Purpose, Signer};
 
 /// Life of one token; the file is renewed long before.
 const LIFE: Duration = Duration::from_hours(48);
@@ -39,7 +39,7 @@ impl TokenFile {
 
     /// Writes a fresh token; a reader sees the old one or the new one.
     pub(super) fn renew(&self) -> io::Result<()> {
-        let claims = Signer::claims(&self.tenant, USER, Role::Admin, Purpose::Session, LIFE);
+        let claims = Signer::claims(&self.tenant, USER, Purpose::Local, LIFE);
         write_private(&self.path, self.signer.sign(&claims).as_bytes())
     }
 }
@@ -85,8 +85,8 @@ mod tests {
         file.renew().unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let token = fs::read_to_string(&path).unwrap();
-        let claims = signer.verify(token.trim(), Purpose::Session).unwrap();
-        assert_eq!((claims.role, claims.tid.as_str()), (Role::Admin, "default"));
+        let claims = signer.verify(token.trim(), Purpose::Local).unwrap();
+        assert_eq!((claims.sub.as_str(), claims.tid.as_str()), (USER, "default"));
         drop(file);
         assert!(!path.exists());
     }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cli::Environment,
     config::Config,
-    gateway::{ContextTokens, Gateway, HOME_TENANT, app},
+    gateway::{ContextTokens, Gateway, app},
     planes::{events::Watchers, observability::ClusterKey},
     telemetry::{Telemetry, TelemetryError},
 };
@@ -426,7 +426,7 @@ fn ended_early(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Err
 
 fn operator_token(config: &Config, gateway: &Gateway) -> Result<TokenFile, ServeError> {
     let path = config.db.operator_token_file();
-    let tenant = TenantId::new(HOME_TENANT).map_err(ComposeError::Settings)?;
+    let tenant = TenantId::new(actors::role::HOME_TENANT).map_err(ComposeError::Settings)?;
     let file = TokenFile::new(path.clone(), tenant, gateway.signer.clone());
     file.renew()
         .map_err(|source| ServeError::OperatorToken { path, source })?;

@@ -1,10 +1,13 @@
 //! What surrounds a page, filled from the request: preferences, the person, what the last form did.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     cookie::{Cookie, SameSite, time::Duration as CookieDuration},
     http::{StatusCode, header},
 };
+use actors::tenant::Counts;
 use jiff::Timestamp;
 
 use crate::{
@@ -17,6 +20,9 @@ const SAID_COOKIE: &str = "said";
 
 /// Most seconds between a form and the page after it.
 const SAID_SECONDS: i64 = 20;
+
+/// How long the tenant may take to say what waits for its people, on a page that does not need it.
+const COUNTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a form did. A closed set, so that the cookie cannot put words on a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +96,17 @@ pub(super) async fn shell(
     section: Section,
 ) -> Result<Shell, Problem> {
     let counts = gateway.planning.counts(caller).await?;
+    Ok(around(request, caller, section, counts))
+}
+
+/// As [`shell`], also where the tenant does not answer: then nothing waits for the person, as far as the page tells.
+pub(super) async fn shell_anyway(request: &HttpRequest, gateway: &Gateway, caller: &Caller, section: Section) -> Shell {
+    let counts = tokio::time::timeout(COUNTED_WITHIN, gateway.planning.counts(caller)).await;
+    let counts = counts.ok().and_then(Result::ok).unwrap_or_default();
+    around(request, caller, section, counts)
+}
+
+fn around(request: &HttpRequest, caller: &Caller, section: Section, counts: Counts) -> Shell {
     let mut shell = bare(request, section);
     shell.person = Some(Person {
         name: caller.user.clone(),
@@ -102,7 +119,7 @@ pub(super) async fn shell(
         .cookie(SAID_COOKIE)
         .and_then(|cookie| Said::ALL.into_iter().find(|said| said.code() == cookie.value()))
         .map(|said| said.sentence().to_owned());
-    Ok(shell)
+    shell
 }
 
 /// Fills what surrounds a page of nobody.

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use actix_web::test::TestRequest;
-use cluster::prelude::TenantId;
+use actors::role::Role;
+use cluster::{Gatekeeper, prelude::TenantId};
 use serde_json::json;
 
-use super::bench::{Bench, IDEA, silent};
+use super::bench::{Bench, IDEA, call, silent};
 use crate::{
     config::ServerConfig,
     gateway::{
+        FIRST_USER,
+        recent::FRESH,
         session::{SIGNED_IN, sign_in_link},
-        token::{Purpose, Role, Signer},
+        token::{Purpose, Signer},
     },
 };
 
@@ -66,7 +69,7 @@ async fn a_token_that_is_not_ours_is_refused() {
                 )
                 .await
         };
-        let good = bench.token("default", "ann", Role::Operator);
+        let good = bench.token("default", "ann", Role::Operator).await;
         let claims = me(format!("bearer {good}")).await.json();
         assert_eq!(
             (claims["user"].as_str(), claims["role"].as_str()),
@@ -76,11 +79,11 @@ async fn a_token_that_is_not_ours_is_refused() {
         me(format!("Basic {good}")).await.problem(401, "auth.scheme");
         me(format!("Bearer {good}x")).await.problem(401, "auth.invalid-token");
         let tenant = TenantId::new("default").unwrap();
-        let link = Signer::claims(&tenant, "ann", Role::Admin, Purpose::SignIn, Duration::from_secs(60));
+        let link = Signer::claims(&tenant, "ann", Purpose::SignIn, Duration::from_secs(60));
         me(format!("Bearer {}", bench.gateway.signer.sign(&link)))
             .await
             .problem(401, "auth.invalid-token");
-        let mut old = Signer::claims(&tenant, "ann", Role::Admin, Purpose::Session, Duration::from_secs(60));
+        let mut old = Signer::claims(&tenant, "ann", Purpose::Session, Duration::from_secs(60));
         old.iat -= 600;
         old.exp -= 600;
         me(format!("Bearer {}", bench.gateway.signer.sign(&old)))
@@ -93,10 +96,11 @@ async fn a_token_that_is_not_ours_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_cookie_changes_things_only_from_our_own_pages() {
     Bench::with(silent(), async |bench| {
+        let cookie = bench.cookie().await;
         let post = |origin: Option<&'static str>| {
             let request = TestRequest::post()
                 .uri("/api/planning/runs")
-                .insert_header(("cookie", bench.cookie()))
+                .insert_header(("cookie", cookie.clone()))
                 .insert_header(("host", "plans.test:8788"))
                 .set_json(json!({ "idea": IDEA }));
             match origin {
@@ -117,7 +121,7 @@ async fn a_cookie_changes_things_only_from_our_own_pages() {
         assert_eq!(bench.call(post(Some("http://plans.test:8788"))).await.status, 200);
         let read = TestRequest::get()
             .uri("/api/planning/runs")
-            .insert_header(("cookie", bench.cookie()));
+            .insert_header(("cookie", bench.cookie().await));
         assert_eq!(bench.call(read).await.status, 200, "reading needs no origin");
     })
     .await;
@@ -127,7 +131,7 @@ async fn a_cookie_changes_things_only_from_our_own_pages() {
 async fn a_sign_in_link_works_once() {
     Bench::with(silent(), async |bench| {
         let tenant = TenantId::new("default").unwrap();
-        let link = path_of(&sign_in_link(&bench.gateway, &tenant, "ann", Role::Admin));
+        let link = path_of(&sign_in_link(&bench.gateway, &tenant, FIRST_USER));
         let prefetch = TestRequest::get().uri(&link).insert_header(("sec-purpose", "prefetch"));
         assert_eq!(bench.call(prefetch).await.status, 204, "a preview does not use it up");
 
@@ -184,7 +188,7 @@ async fn behind_tls_cookies_are_secure_and_the_public_origin_counts() {
     };
     Bench::configured(silent(), server, async |bench| {
         let tenant = TenantId::new("default").unwrap();
-        let link = sign_in_link(&bench.gateway, &tenant, "ann", Role::Admin);
+        let link = sign_in_link(&bench.gateway, &tenant, FIRST_USER);
         assert!(link.starts_with("https://plans.test/sign-in/"));
         let signed_in = bench.call(TestRequest::get().uri(&path_of(&link))).await;
         assert!(signed_in.header("set-cookie").contains("Secure"));
@@ -214,7 +218,7 @@ async fn behind_tls_cookies_are_secure_and_the_public_origin_counts() {
 async fn tokens_are_made_by_those_who_may() {
     Bench::with(silent(), async |bench| {
         let mint = async |role: Role, path: &str, body: serde_json::Value| {
-            let token = bench.token("default", "x", role);
+            let token = bench.token("default", "x", role).await;
             let request = TestRequest::post()
                 .uri(path)
                 .insert_header(("authorization", format!("Bearer {token}")));
@@ -293,6 +297,79 @@ async fn every_answer_has_an_id_and_the_security_headers() {
             )
             .await;
         assert_ne!(answer.header("x-correlation-id"), "a b");
+    })
+    .await;
+}
+
+fn me(token: &str) -> TestRequest {
+    TestRequest::get()
+        .uri("/api/auth/me")
+        .insert_header(("authorization", format!("Bearer {token}")))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_signed_out_is_refused_at_once_here_and_elsewhere_within_a_second() {
+    Bench::with(silent(), async |bench| {
+        let token = bench.token("default", "ann", Role::Operator).await;
+        let elsewhere = bench.another_node();
+        assert_eq!(bench.call(me(&token)).await.status, 200);
+        assert_eq!(call(&elsewhere, me(&token)).await.status, 200);
+        let out = TestRequest::post()
+            .uri("/api/auth/sign-out")
+            .insert_header(("authorization", format!("Bearer {token}")));
+        assert_eq!(bench.call(out).await.status, 204);
+        bench.call(me(&token)).await.problem(401, "auth.signed-out");
+        tokio::time::advance(FRESH).await;
+        call(&elsewhere, me(&token)).await.problem(401, "auth.signed-out");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn signing_out_on_a_page_ends_the_session_and_not_only_the_cookie() {
+    Bench::with(silent(), async |bench| {
+        let token = bench.token("default", "ann", Role::Operator).await;
+        let out = TestRequest::post()
+            .uri("/sign-out")
+            .insert_header(("cookie", format!("session_id={token}")))
+            .insert_header(("host", "plans.test"))
+            .insert_header(("origin", "http://plans.test"));
+        assert_eq!(bench.call(out).await.status, 303);
+        bench.call(me(&token)).await.problem(401, "auth.signed-out");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_was_taken_away_is_gone_within_a_second() {
+    Bench::with(silent(), async |bench| {
+        let token = bench.token("default", "ann", Role::Admin).await;
+        let create = || {
+            TestRequest::post()
+                .uri("/api/planning/runs")
+                .insert_header(("authorization", format!("Bearer {token}")))
+                .set_json(json!({ "idea": IDEA }))
+        };
+        assert_eq!(bench.call(create()).await.status, 200);
+        bench.token("default", "ann", Role::Operator).await;
+        tokio::time::advance(FRESH).await;
+        bench.call(create()).await.problem(403, "auth.permission");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_context_token_of_a_client_changes_nothing() {
+    Bench::with(silent(), async |bench| {
+        let token = bench.token("acme", "ann", Role::Admin).await;
+        let tenant = TenantId::new("default").unwrap();
+        let forged = bench.gateway.context.vouch(&tenant).as_str().to_owned();
+        let request = TestRequest::get()
+            .uri("/api/planning/runs")
+            .insert_header(("authorization", format!("Bearer {token}")))
+            .insert_header(("x-context-token", forged));
+        let answer = bench.call(request).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["items"]), (200, &json!([])));
     })
     .await;
 }

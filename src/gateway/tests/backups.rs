@@ -4,21 +4,12 @@ use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
 use super::bench::{Answer, Bench, silent};
-use crate::gateway::Role;
-
-async fn operator(bench: &Bench, request: TestRequest) -> Answer {
-    let token = bench.token("default", "operator", Role::Admin);
-    bench
-        .call(request.insert_header(("authorization", format!("Bearer {token}"))))
-        .await
-}
+use actors::role::Role;
 
 async fn ended(bench: &Bench, started: &Answer) -> Value {
     assert_eq!(started.status, 202, "{}", started.text());
     for _ in 0..10_000 {
-        let job = operator(bench, TestRequest::get().uri(started.header("location")))
-            .await
-            .json();
+        let job = bench.get(started.header("location")).await.json();
         if job["state"] != "running" {
             return job;
         }
@@ -28,7 +19,7 @@ async fn ended(bench: &Bench, started: &Answer) -> Value {
 }
 
 async fn post(bench: &Bench, path: &str, body: &Value) -> Answer {
-    operator(bench, TestRequest::post().uri(path).set_json(body)).await
+    bench.post(path, body).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,7 +53,7 @@ async fn a_run_is_deleted_and_brought_back() {
 #[tokio::test(start_paused = true)]
 async fn only_the_operator_makes_backups_and_no_request_names_a_path() {
     Bench::with(silent(), async |bench| {
-        let token = bench.token("acme", "ann", Role::Admin);
+        let token = bench.token("acme", "ann", Role::Admin).await;
         let guest = |request: TestRequest| request.insert_header(("authorization", format!("Bearer {token}")));
         for path in ["/api/admin/backups", "/api/admin/restores"] {
             bench
@@ -76,9 +67,7 @@ async fn only_the_operator_makes_backups_and_no_request_names_a_path() {
         }
         let job = guest(TestRequest::get().uri("/api/admin/jobs/1"));
         bench.call(job).await.problem(403, "auth.permission");
-        operator(bench, TestRequest::get().uri("/api/admin/jobs/1"))
-            .await
-            .problem(404, "backup.job");
+        bench.get("/api/admin/jobs/1").await.problem(404, "backup.job");
         for name in ["..", "../cluster", "/etc"] {
             let body = json!({ "tenant": "default", "name": name });
             post(bench, "/api/admin/restores", &body)

@@ -1,6 +1,6 @@
 //! What the tests share: a cluster, a gateway over it, and a client.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use actix_web::{
     body::to_bytes,
@@ -8,29 +8,40 @@ use actix_web::{
     test::{TestRequest, init_service},
 };
 use actors::{
+    account::Account,
+    api_key::ApiKey,
     audit::{AuditEnv, AuditLog},
     env::{Env, PlanningSettings},
     events::EventLog,
+    membership::Membership,
     ports::{
         ModelRequest,
-        fake::{FakeEmbedder, FakeModel, FakeObjects, FakeSearch, FakeVectors, Reply},
+        fake::{FakeEmbedder, FakeModel, FakeObjects, FakePasswords, FakeSearch, FakeVectors, Reply},
     },
+    role::Role,
     run::Run,
+    session::Session,
     tenant::Tenant,
     vectors::VectorIndex,
     workflows::planning::{phase::PhaseId, sample},
 };
 use bytes::Bytes;
-use cluster::{prelude::TenantId, testing::TestCluster};
+use cluster::{
+    prelude::{Cluster, TenantId},
+    testing::TestCluster,
+};
 use serde_json::{Value, json};
-use tokio::task::LocalSet;
+use tokio::{sync::OnceCell, task::LocalSet};
 
 use crate::{
     config::{AuthConfig, ServerConfig},
-    gateway::{Backups, ContextTokens, Gateway, ModelStatus, Parts, Planning, Purpose, Readiness, Role, Signer, app},
+    gateway::{Backups, Callers, ContextTokens, Gateway, ModelStatus, Parts, Planning, Readiness, Signer, app},
     planes::events::Watchers,
     telemetry::Telemetry,
 };
+
+/// The key of the cluster.
+const KEY: [u8; 32] = [7; 32];
 
 pub(super) const IDEA: &str = "A shared tool library for apartment houses with a locker in each cellar";
 
@@ -76,8 +87,10 @@ pub(super) fn silent() -> FakeModel {
 pub(super) struct Bench {
     pub(super) cluster: TestCluster,
     pub(super) gateway: Gateway,
+    env: Env,
+    admins_token: OnceCell<String>,
     /// Goes with the bench.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer with its body.
@@ -131,12 +144,11 @@ impl Bench {
     }
 
     pub(super) async fn configured(model: FakeModel, server: ServerConfig, test: impl AsyncFnOnce(&Self)) {
-        LocalSet::new()
-            .run_until(async {
-                let bench = Self::new(model, server).await;
-                test(&bench).await;
-            })
-            .await;
+        let run = async {
+            let bench = Self::new(model, server).await;
+            test(&bench).await;
+        };
+        LocalSet::new().run_until(Box::pin(run)).await;
     }
 
     async fn new(model: FakeModel, server: ServerConfig) -> Self {
@@ -151,62 +163,67 @@ impl Bench {
             events: Arc::new(watchers.clone()),
             planning: PlanningSettings::default(),
         };
-        let context = ContextTokens::default();
-        context.set_key(&[7; 32]);
         let cluster = TestCluster::builder(7)
-            .gatekeeper(Arc::new(context.clone()))
+            .gatekeeper(Arc::new(context()))
             .actor::<Run>(env.clone())
             .actor::<Tenant>(env.clone())
             .actor::<EventLog>(env.clone())
             .actor::<VectorIndex>(env.clone())
+            .actor::<Session>(())
+            .actor::<Membership>(())
+            .actor::<ApiKey>(())
+            .actor::<Account>(())
             .actor::<AuditLog>(AuditEnv::fake())
             .start()
             .await;
-        let gateway = Gateway::new(Parts {
-            cluster: cluster.cluster(),
-            planning: Planning::new(cluster.cluster(), env),
-            signer: Signer::new(&[7; 32]),
-            context,
-            watchers,
-            readiness: Readiness::default(),
-            telemetry: Telemetry::detached(),
-            model: ModelStatus {
-                id: "fake".to_owned(),
-                is_embedded: false,
-                notices: Vec::new(),
-            },
-            backups: Backups::new(folder.path().join("backups")),
-            server,
-            auth: AuthConfig::default(),
-        });
+        let gateway = gateway(cluster.cluster(), env.clone(), watchers, server, folder.path());
+        gateway.callers.found_home().await.unwrap();
         Self {
             cluster,
             gateway,
-            _folder: folder,
+            env,
+            admins_token: OnceCell::new(),
+            folder,
         }
     }
 
-    pub(super) fn token(&self, tenant: &str, user: &str, role: Role) -> String {
+    /// A session of a member who has this role from now on.
+    pub(super) async fn token(&self, tenant: &str, user: &str, role: Role) -> String {
+        self.session(tenant, user, role, Duration::from_secs(3600)).await
+    }
+
+    async fn admins_token(&self) -> &str {
+        let opened = self.token("default", "admin", Role::Admin);
+        self.admins_token.get_or_init(|| opened).await
+    }
+
+    pub(super) async fn session(&self, tenant: &str, user: &str, role: Role, life: Duration) -> String {
         let tenant = TenantId::new(tenant).unwrap();
-        let claims = Signer::claims(&tenant, user, role, Purpose::Session, Duration::from_secs(3600));
-        self.gateway.signer.sign(&claims)
+        let callers = &self.gateway.callers;
+        let enrolled = callers.enrol(&tenant, user, Some(role));
+        self.gateway.context.as_system(&tenant, enrolled).await.unwrap();
+        callers.open(&tenant, user, "a test", life).await.unwrap().token
     }
 
     /// Sends a request as it is.
     pub(super) async fn call(&self, request: TestRequest) -> Answer {
-        let service = init_service(app(self.gateway.clone())).await;
-        let response = actix_web::test::call_service(&service, request.to_request()).await;
-        let (_, response) = response.into_parts();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = to_bytes(response.into_body())
-            .await
-            .unwrap_or_else(|_| panic!("the body ends well"));
-        Answer { status, headers, body }
+        call(&self.gateway, request).await
+    }
+
+    /// A gateway that shares nothing with this one but the actors and the keys.
+    pub(super) fn another_node(&self) -> Gateway {
+        gateway(
+            self.cluster.cluster(),
+            self.env.clone(),
+            self.gateway.watchers.clone(),
+            self.gateway.server.clone(),
+            self.folder.path(),
+        )
     }
 
     /// Sends a request of the admin of tenant `default`.
     pub(super) async fn admin(&self, request: TestRequest) -> Answer {
-        let token = self.token("default", "admin", Role::Admin);
+        let token = self.admins_token().await;
         self.call(request.insert_header(("authorization", format!("Bearer {token}"))))
             .await
     }
@@ -221,23 +238,27 @@ impl Bench {
 
     /// Sends what a browser with a session sends.
     pub(super) async fn browse(&self, path: &str) -> Answer {
-        self.call(TestRequest::get().uri(path).insert_header(("cookie", self.cookie())))
-            .await
+        self.call(
+            TestRequest::get()
+                .uri(path)
+                .insert_header(("cookie", self.cookie().await)),
+        )
+        .await
     }
 
     /// Sends a form as a browser on one of our pages does.
     pub(super) async fn submit(&self, path: &str, form: &[(&str, &str)]) -> Answer {
         let request = TestRequest::post()
             .uri(path)
-            .insert_header(("cookie", self.cookie()))
+            .insert_header(("cookie", self.cookie().await))
             .insert_header(("host", "plans.test"))
             .insert_header(("origin", "http://plans.test"))
             .set_form(form);
         self.call(request).await
     }
 
-    pub(super) fn cookie(&self) -> String {
-        format!("session_id={}", self.token("default", "admin", Role::Admin))
+    pub(super) async fn cookie(&self) -> String {
+        format!("session_id={}", self.admins_token().await)
     }
 
     /// Creates a run and returns its id.
@@ -261,4 +282,46 @@ impl Bench {
         let answer = self.get(&format!("/api/planning/runs/{run}")).await;
         panic!("the run never became {status}: {}", answer.text());
     }
+}
+
+/// Context tokens with the key of the tests.
+fn context() -> ContextTokens {
+    let context = ContextTokens::default();
+    context.set_key(&KEY);
+    context
+}
+
+fn gateway(cluster: Cluster, env: Env, watchers: Watchers, server: ServerConfig, folder: &Path) -> Gateway {
+    let (context, signer) = (context(), Signer::new(&KEY));
+    let passwords = Arc::new(FakePasswords::default());
+    Gateway::new(Parts {
+        callers: Callers::new(cluster.clone(), passwords, context.clone(), signer.clone()),
+        planning: Planning::new(cluster.clone(), env),
+        cluster,
+        signer,
+        context,
+        watchers,
+        readiness: Readiness::default(),
+        telemetry: Telemetry::detached(),
+        model: ModelStatus {
+            id: "fake".to_owned(),
+            is_embedded: false,
+            notices: Vec::new(),
+        },
+        backups: Backups::new(folder.join("backups")),
+        server,
+        auth: AuthConfig::default(),
+    })
+}
+
+/// Sends a request to a gateway as it is.
+pub(super) async fn call(gateway: &Gateway, request: TestRequest) -> Answer {
+    let service = init_service(app(gateway.clone())).await;
+    let response = actix_web::test::call_service(&service, request.to_request()).await;
+    let (_, response) = response.into_parts();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = to_bytes(response.into_body())
+        .await
+        .unwrap_or_else(|_| panic!("the body ends well"));
+    Answer { status, headers, body }
 }

@@ -16,7 +16,7 @@ use tracing::{
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry::LookupSpan};
 
 use super::bench::{Bench, GO, IDEA, model};
-use crate::gateway::Role;
+use actors::role::Role;
 
 /// Remembers the names of the spans that carry an id.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ async fn request_turns_and_steps_share_an_id() {
     let _spare = tracing::Dispatch::new(tracing_subscriber::registry());
     let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(carriers.clone()));
     Bench::with(model(GO), async |bench| {
-        let token = bench.token("default", "admin", Role::Admin);
+        let token = bench.token("default", "admin", Role::Admin).await;
         let request = TestRequest::post()
             .uri("/api/planning/runs")
             .insert_header(("authorization", format!("Bearer {token}")))

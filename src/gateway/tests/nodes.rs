@@ -3,7 +3,7 @@
 use actix_web::{cookie::Cookie, test::TestRequest};
 
 use super::bench::{Bench, silent};
-use crate::gateway::Role;
+use actors::role::Role;
 
 const ACTS: [&str; 3] = ["/nodes/1/drain", "/nodes/1/up", "/nodes/1/remove"];
 
@@ -25,7 +25,7 @@ async fn only_the_operator_looks_at_nodes_and_sends_them_away() {
             ("default", Role::Supervisor),
             ("acme", Role::Admin),
         ] {
-            let bearer = format!("Bearer {}", bench.token(tenant, "x", role));
+            let bearer = format!("Bearer {}", bench.token(tenant, "x", role).await);
             for request in requests() {
                 let answer = bench
                     .call(request.insert_header(("authorization", bearer.clone())))
@@ -43,7 +43,7 @@ async fn only_the_operator_looks_at_nodes_and_sends_them_away() {
 #[tokio::test(start_paused = true)]
 async fn another_site_cannot_make_a_browser_drain_a_node() {
     Bench::with(silent(), async |bench| {
-        let token = bench.token("default", "x", Role::Admin);
+        let token = bench.token("default", "x", Role::Admin).await;
         for act in ACTS {
             let request = post(act)
                 .cookie(Cookie::new("session_id", token.clone()))
@@ -57,7 +57,7 @@ async fn another_site_cannot_make_a_browser_drain_a_node() {
 #[tokio::test(start_paused = true)]
 async fn a_cluster_of_its_own_says_that_it_has_no_nodes_to_tell_of() {
     Bench::with(silent(), async |bench| {
-        let bearer = format!("Bearer {}", bench.token("default", "x", Role::Admin));
+        let bearer = format!("Bearer {}", bench.token("default", "x", Role::Admin).await);
         let ask = async |request: TestRequest| {
             bench
                 .call(request.insert_header(("authorization", bearer.clone())))

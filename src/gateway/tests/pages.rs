@@ -85,7 +85,7 @@ async fn a_form_starts_one_run_and_leads_to_it() {
             "pressed twice, started once"
         );
         let said = first.header("set-cookie").split(';').next().unwrap().to_owned();
-        let cookies = format!("{}; {said}", bench.cookie());
+        let cookies = format!("{}; {said}", bench.cookie().await);
         let page = bench
             .call(TestRequest::get().uri(&place).insert_header(("cookie", cookies)))
             .await;
@@ -151,7 +151,7 @@ async fn a_form_of_another_site_does_nothing() {
         ] {
             let request = TestRequest::post()
                 .uri(&path)
-                .insert_header(("cookie", bench.cookie()))
+                .insert_header(("cookie", bench.cookie().await))
                 .insert_header(("host", "plans.test"))
                 .insert_header(("origin", "http://evil.test"))
                 .set_form([("idea", IDEA)]);

@@ -1,10 +1,10 @@
 //! Who may call what: each endpoint with each role, in the home tenant, in another one, and with nobody signed in.
 
 use actix_web::test::TestRequest;
+use actors::role::Role;
 
 use super::bench::{Answer, Bench, silent};
 use crate::gateway::{
-    Role,
     endpoint::{Access, Endpoint},
     routes::endpoints,
 };
@@ -54,8 +54,12 @@ async fn each_cell_of_the_permission_table_holds_at_each_endpoint() {
         let mut cells = 0;
         for (tenant, is_home) in [("default", true), ("acme", false)] {
             for role in [Role::Operator, Role::Supervisor, Role::Admin] {
-                let token = bench.token(tenant, "ann", role);
+                let token = bench.token(tenant, "ann", role).await;
                 for endpoint in endpoints() {
+                    // It would end the session that all others are tried with.
+                    if endpoint.path == "/api/auth/sign-out" {
+                        continue;
+                    }
                     let expected = match endpoint.rule.access {
                         Access::Public => continue,
                         Access::SignedIn => true,

@@ -4,7 +4,7 @@ use actix_web::test::TestRequest;
 use serde_json::json;
 
 use super::bench::{Bench, GO, model, silent};
-use crate::gateway::token::Role;
+use actors::role::Role;
 
 #[tokio::test(start_paused = true)]
 async fn a_run_is_paused_resumed_cancelled_and_deleted() {
@@ -138,7 +138,7 @@ fn request(method: &str, path: &str) -> TestRequest {
 async fn a_run_of_another_tenant_does_not_exist() {
     Bench::with(silent(), async |bench| {
         let run = bench.create(json!({})).await;
-        let foreign = bench.token("other", "admin", Role::Admin);
+        let foreign = bench.token("other", "admin", Role::Admin).await;
         for (method, path) in routes(&run) {
             let request = request(method, &path).insert_header(("authorization", format!("Bearer {foreign}")));
             let answer = bench.call(request).await;

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use actix_web::test::TestRequest;
-use cluster::prelude::TenantId;
+use actors::role::Role;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, GO, model, silent};
-use crate::{
-    config::ServerConfig,
-    gateway::{Purpose, Role, Signer},
-};
+use crate::config::ServerConfig;
 
 /// The frames of a stream: id, event, data.
 fn frames(text: &str) -> Vec<(Option<u64>, String, Value)> {
@@ -125,14 +122,10 @@ async fn a_stream_ends_with_the_session_that_opened_it() {
     Bench::with(silent(), async |bench| {
         let run = bench.create(json!({})).await;
         let life = Duration::from_secs(100);
-        let tenant = TenantId::new("default").unwrap();
-        let claims = Signer::claims(&tenant, "ann", Role::Operator, Purpose::Session, life);
+        let token = bench.session("default", "ann", Role::Operator, life).await;
         let request = TestRequest::get()
             .uri(&format!("/api/planning/runs/{run}/events"))
-            .insert_header((
-                "authorization",
-                format!("Bearer {}", bench.gateway.signer.sign(&claims)),
-            ));
+            .insert_header(("authorization", format!("Bearer {token}")));
         let started = tokio::time::Instant::now();
         let stream = tokio::time::timeout(2 * life, bench.call(request)).await;
         assert!(!stream.expect("the stream ends").text().contains("event: end"));
