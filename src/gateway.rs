@@ -6,6 +6,7 @@
 
 mod admin;
 mod api;
+mod audit;
 mod backups;
 mod body;
 mod caller;
@@ -31,6 +32,7 @@ mod routes;
 mod session;
 mod sse;
 mod state;
+mod tenant;
 mod token;
 mod vectors;
 

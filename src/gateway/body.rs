@@ -262,6 +262,30 @@ impl Fields {
         None
     }
 
+    /// Takes a list of up to `most` texts of at most `max` characters each.
+    pub(crate) fn texts(&mut self, name: &str, most: usize, max: usize) -> Option<Vec<String>> {
+        let items = match self.take(name)? {
+            Value::Array(items) if items.len() <= most => items,
+            Value::Array(_) => {
+                self.fail(name, format!("must have at most {most} items"));
+                return None;
+            }
+            other => {
+                self.fail(name, format!("must be a list, not {}", kind(&other)));
+                return None;
+            }
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                Value::String(text) if text.chars().count() <= max => texts.push(text),
+                Value::String(_) => self.fail(name, format!("must have items of at most {max} characters")),
+                other => self.fail(name, format!("must have texts as items, not {}", kind(&other))),
+            }
+        }
+        Some(texts)
+    }
+
     /// Takes an object and hands its fields to `read`.
     pub(crate) fn object<T: Default>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         match self.take(name) {

@@ -10,7 +10,7 @@ use actors::{
     api_key::{KeyState, Scope},
     email::Email,
     identity::{Admitted, Identity},
-    membership::{AddMember, FoundTenant, Membership, NewMember, SetRole, TenantProfile},
+    membership::{AddMember, CreateTenantKey, FoundTenant, KeyEntry, Membership, NewMember, SetRole, TenantProfile},
     ports::Passwords,
     role::{HOME_TENANT, Plan, Role, TenantStatus, system_tenant},
     secret::Hashed,
@@ -218,6 +218,24 @@ impl Callers {
         Ok(())
     }
 
+    /// Makes an API key in the caller's tenant, which counts when this is answered.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the membership refuses or does not answer.
+    pub(crate) async fn create_key(&self, caller: &Caller, create: CreateTenantKey) -> Result<KeyEntry, Problem> {
+        Ok(self.identity.create_key(&caller.tenant, create).await?)
+    }
+
+    /// Revokes an API key of the caller's tenant, everywhere within a second.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such key, or the actors do not answer.
+    pub(crate) async fn revoke_key(&self, caller: &Caller, key: Uuid) -> Result<(), Problem> {
+        Ok(self.identity.revoke_key(&caller.tenant, key).await?)
+    }
+
     /// Opens a session for a member of a tenant.
     ///
     /// # Errors
@@ -300,6 +318,13 @@ fn refused(error: ActorError) -> Problem {
     }
 }
 
+/// An API key without its prefix, and what is kept of its secret.
+pub(crate) fn key_text(tenant: &TenantId, id: Uuid, secret: &[u8; 32]) -> (String, Hashed) {
+    let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hashed = Hashed::of(secret.as_bytes());
+    (format!("{tenant}_{}_{secret}", id.simple()), hashed)
+}
+
 /// `<tenant>_<id>_<secret>`, the secret in hexadecimal digits.
 fn key_parts(text: &str) -> Option<(TenantId, Uuid, Vec<u8>)> {
     if text.len() > KEY_BYTES_MAX {
@@ -357,6 +382,14 @@ mod tests {
         ] {
             assert!(key_parts(&bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_key_that_was_made_is_read_back() {
+        let tenant = TenantId::new("acme").unwrap();
+        let (text, hashed) = key_text(&tenant, Uuid::from_u128(7), &[0xab; 32]);
+        let (read, id, secret) = key_parts(&text).unwrap();
+        assert_eq!((read, id, Hashed::of(&secret)), (tenant, Uuid::from_u128(7), hashed));
     }
 
     #[test]

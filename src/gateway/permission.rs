@@ -140,6 +140,12 @@ impl Permission {
         }
     }
 
+    /// The permission with this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.as_str() == name)
+    }
+
     /// The lowest role that has it.
     fn least(self) -> Role {
         match self {

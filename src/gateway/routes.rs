@@ -4,6 +4,7 @@ mod pages;
 mod planning;
 mod server;
 mod sessions;
+mod tenant;
 
 use std::rc::Rc;
 
@@ -60,6 +61,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     [
         server::endpoints(),
         sessions::endpoints(),
+        tenant::endpoints(),
         planning::endpoints(),
         pages::endpoints(),
     ]

@@ -22,6 +22,7 @@ use super::{
     pages,
     permission::Permission,
     state::Gateway,
+    tenant::ROLES,
     token::{self, Claims, Purpose, Signer},
 };
 
@@ -260,14 +261,7 @@ impl Subject {
         Self {
             user: fields.optional_text("user", token::USER_BYTES_MAX),
             tenant: fields.optional_text("tenant", 64),
-            role: fields.choice(
-                "role",
-                &[
-                    ("operator", Role::Operator),
-                    ("supervisor", Role::Supervisor),
-                    ("admin", Role::Admin),
-                ],
-            ),
+            role: fields.choice("role", &ROLES),
         }
     }
 

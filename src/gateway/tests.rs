@@ -13,3 +13,4 @@ mod pages;
 mod permissions;
 mod runs;
 mod stream;
+mod tenant;

@@ -1,0 +1,317 @@
+//! The caller's tenant: what it is, its members, its API keys.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actors::{
+    api_key::Scope,
+    membership::{
+        CreateTenantKey, GetTenant, KeyEntry, ListKeys, ListMembers, Member, Membership, RemoveMember, SetRole,
+        TenantProfile,
+    },
+    role::{Plan, Role, TenantStatus},
+    user::UserId,
+};
+use cluster::{
+    Timestamp,
+    prelude::{ActorRef, Uuid},
+};
+use serde::Serialize;
+
+use super::{
+    body::{self, Fields},
+    caller::Caller,
+    callers::{KEY_PREFIX, key_text},
+    cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
+    error::Problem,
+    permission::Permission,
+    state::Gateway,
+};
+
+/// Names of the lists, so that a cursor of one is refused by the other.
+const MEMBERS: &str = "members";
+const KEYS: &str = "keys";
+
+/// Longest text of a cursor.
+const CURSOR_MAX: usize = 512;
+/// Longest name of a key.
+const NAME_MAX: usize = 64;
+/// Longest name of a permission.
+const PERMISSION_MAX: usize = 64;
+/// Longest life of a key in days.
+const DAYS_MAX: u64 = 3650;
+
+/// The roles by their names.
+pub(super) const ROLES: [(&str, Role); 3] = [
+    ("operator", Role::Operator),
+    ("supervisor", Role::Supervisor),
+    ("admin", Role::Admin),
+];
+
+type Shared = web::Data<Gateway>;
+type Answer = Result<HttpResponse, Problem>;
+
+#[derive(Debug, Serialize)]
+struct TenantBody {
+    id: String,
+    name: String,
+    plan: Plan,
+    status: TenantStatus,
+    /// Unix seconds.
+    created_at: i64,
+}
+
+impl From<TenantProfile> for TenantBody {
+    fn from(profile: TenantProfile) -> Self {
+        Self {
+            id: profile.tenant.as_str().to_owned(),
+            name: profile.name,
+            plan: profile.plan,
+            status: profile.status,
+            created_at: seconds(profile.founded),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct MemberBody {
+    user: String,
+    email: String,
+    name: String,
+    role: Role,
+    /// Unix seconds.
+    since: i64,
+}
+
+impl From<Member> for MemberBody {
+    fn from(member: Member) -> Self {
+        Self {
+            user: member.user.as_str().to_owned(),
+            email: member.email.as_str().to_owned(),
+            name: member.name,
+            role: member.role,
+            since: seconds(member.since),
+        }
+    }
+}
+
+/// A key, without its secret.
+#[derive(Debug, Serialize)]
+struct KeyBody {
+    id: Uuid,
+    name: String,
+    #[serde(flatten)]
+    scope: ScopeBody,
+    created_by: String,
+    /// Unix seconds.
+    created_at: i64,
+    /// Unix seconds; none if it does not end by itself.
+    expires_at: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ScopeBody {
+    role: Option<Role>,
+    permissions: Option<Vec<String>>,
+}
+
+/// A key that was made; the only answer with its secret.
+#[derive(Debug, Serialize)]
+struct NewKeyBody {
+    /// What the program shows as its bearer token.
+    key: String,
+    #[serde(flatten)]
+    entry: KeyBody,
+}
+
+impl From<KeyEntry> for KeyBody {
+    fn from(entry: KeyEntry) -> Self {
+        Self {
+            id: entry.key,
+            name: entry.name,
+            scope: match entry.scope {
+                Scope::Role(role) => ScopeBody {
+                    role: Some(role),
+                    permissions: None,
+                },
+                Scope::Permissions(names) => ScopeBody {
+                    role: None,
+                    permissions: Some(names.into_iter().collect()),
+                },
+            },
+            created_by: entry.by.as_str().to_owned(),
+            created_at: seconds(entry.created),
+            expires_at: entry.expires.map(seconds),
+        }
+    }
+}
+
+fn membership(gateway: &Gateway, caller: &Caller) -> ActorRef<Membership> {
+    gateway.cluster.get(Membership::address(&caller.tenant))
+}
+
+/// What a key is asked to be allowed.
+#[derive(Debug)]
+struct Wanted {
+    role: Option<Role>,
+    permissions: Option<Vec<String>>,
+}
+
+impl Wanted {
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            role: fields.choice("role", &ROLES),
+            permissions: fields.texts("permissions", Permission::ALL.len(), PERMISSION_MAX),
+        }
+    }
+
+    /// What the key gets: a role or permissions, and nothing that its maker has not.
+    fn allowed_to(self, caller: &Caller) -> Result<Scope, Problem> {
+        let too_much = |name: &str| {
+            Problem::forbidden(
+                "auth.permission",
+                format!("a key may do no more than whoever makes it, and you do not have {name}"),
+            )
+        };
+        match (self.role, self.permissions) {
+            (Some(role), None) => match &caller.scope {
+                Scope::Role(own) if role <= *own => Ok(Scope::Role(role)),
+                Scope::Role(_) | Scope::Permissions(_) => Err(too_much(&format!("the role {role}"))),
+            },
+            (None, Some(names)) => {
+                for name in &names {
+                    let permission = Permission::parse(name).ok_or_else(|| {
+                        Problem::unprocessable("key.permission", format!("there is no permission {name:?}"))
+                    })?;
+                    if !caller.may(permission) {
+                        return Err(too_much(name));
+                    }
+                }
+                Ok(Scope::Permissions(names.into_iter().collect()))
+            }
+            (Some(_), Some(_)) | (None, None) => Err(Problem::unprocessable(
+                "key.scope",
+                "a key needs either a role or permissions",
+            )),
+        }
+    }
+}
+
+/// `GET /api/tenant`: what the caller's tenant is.
+pub(crate) async fn show(caller: Caller, gateway: Shared) -> Answer {
+    let profile = membership(&gateway, &caller).ask(GetTenant).await?;
+    Ok(fresh().json(TenantBody::from(profile)))
+}
+
+/// `GET /api/tenant/members`.
+pub(crate) async fn members(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
+    let (limit, after) = page(&request, MEMBERS)?;
+    let after = after
+        .map(|user| UserId::new(&user).map_err(|_| cursor::foreign()))
+        .transpose()?;
+    let page = membership(&gateway, &caller).ask(ListMembers { after, limit }).await?;
+    Ok(fresh().json(Page::<MemberBody> {
+        items: page.items.into_iter().map(MemberBody::from).collect(),
+        next_cursor: page.next.map(|user| cursor::encode(MEMBERS, user.as_str())),
+    }))
+}
+
+/// `POST /api/tenant/members/{user}/role`.
+pub(crate) async fn set_role(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    gateway: Shared,
+    user: web::Path<String>,
+) -> Answer {
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let role = fields.choice("role", &ROLES);
+    fields.finish()?;
+    let role = role.ok_or_else(|| Problem::unprocessable("body.invalid", "a role is needed"))?;
+    let user = member_id(&user)?;
+    let member = membership(&gateway, &caller).ask(SetRole { user, role }).await?;
+    Ok(fresh().json(MemberBody::from(member)))
+}
+
+/// `DELETE /api/tenant/members/{user}`.
+pub(crate) async fn remove_member(caller: Caller, gateway: Shared, user: web::Path<String>) -> Answer {
+    let user = member_id(&user)?;
+    let member = membership(&gateway, &caller).ask(RemoveMember { user }).await?;
+    Ok(fresh().json(MemberBody::from(member)))
+}
+
+/// What is no user id belongs to no member.
+fn member_id(text: &str) -> Result<UserId, Problem> {
+    UserId::new(text).map_err(|_| Problem::not_found("member.unknown", "there is no such member"))
+}
+
+/// `GET /api/tenant/keys`.
+pub(crate) async fn keys(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
+    let (limit, after) = page(&request, KEYS)?;
+    let after = after
+        .map(|id| Uuid::try_parse(&id).map_err(|_| cursor::foreign()))
+        .transpose()?;
+    let page = membership(&gateway, &caller).ask(ListKeys { after, limit }).await?;
+    Ok(fresh().json(Page::<KeyBody> {
+        items: page.items.into_iter().map(KeyBody::from).collect(),
+        next_cursor: page.next.map(|id| cursor::encode(KEYS, &id.to_string())),
+    }))
+}
+
+/// `POST /api/tenant/keys`: makes a key that may do no more than its maker.
+pub(crate) async fn create_key(request: HttpRequest, payload: web::Payload, caller: Caller, gateway: Shared) -> Answer {
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let name = fields.text("name", NAME_MAX);
+    let days = fields.integer("expires_in_days", 1..=DAYS_MAX);
+    let wanted = Wanted::read(&mut fields);
+    fields.finish()?;
+    let scope = wanted.allowed_to(&caller)?;
+    let (id, secret): (Uuid, [u8; 32]) = (Uuid::now_v7(), rand::random());
+    let (key, hashed) = key_text(&caller.tenant, id, &secret);
+    let create = CreateTenantKey {
+        key: id,
+        secret: hashed,
+        name,
+        scope,
+        by: UserId::new(&caller.user)?,
+        expires: days.map(|days| now().plus(Duration::from_hours(24 * days))),
+    };
+    let entry = gateway.callers.create_key(&caller, create).await?;
+    Ok(HttpResponse::Created()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(NewKeyBody {
+            key: format!("{KEY_PREFIX}{key}"),
+            entry: KeyBody::from(entry),
+        }))
+}
+
+/// `DELETE /api/tenant/keys/{id}`.
+pub(crate) async fn revoke_key(caller: Caller, gateway: Shared, id: web::Path<String>) -> Answer {
+    let id = Uuid::try_parse(&id).map_err(|_| Problem::not_found("key.unknown", "there is no such key"))?;
+    gateway.callers.revoke_key(&caller, id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn page(request: &HttpRequest, list: &str) -> Result<(u32, Option<String>), Problem> {
+    let mut query = body::query(request)?;
+    let limit = query.integer("limit", 1..=PAGE_MAX as u64);
+    let after = query.optional_text("cursor", CURSOR_MAX);
+    query.finish_query()?;
+    let after = after.map(|text| cursor::decode(list, &text)).transpose()?;
+    let limit = limit.unwrap_or(PAGE_DEFAULT as u64);
+    Ok((u32::try_from(limit).unwrap_or(u32::MAX), after))
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(1000)
+}
+
+fn fresh() -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    response
+}
