@@ -65,12 +65,8 @@ async fn meets(directory: &Path, fault: impl FnOnce(&mut Plan), reason: &str) {
 async fn a_sync_that_fails_ends_the_server_which_says_so_when_it_starts_again() {
     let directory = tempfile::tempdir().unwrap();
     let fault = |plan: &mut Plan| plan.sync_error_at = Some(300);
-    meets(
-        directory.path(),
-        fault,
-        "failed to commit to the log: Input/output error",
-    )
-    .await;
+    // The log and the state are both synced, and whichever meets the fault ends the server.
+    meets(directory.path(), fault, "Input/output error").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
