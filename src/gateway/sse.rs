@@ -133,7 +133,7 @@ enum End {
 impl Feed {
     async fn pump(mut self, first: Vec<RunEvent>) {
         if let End::Final(status) = self.run_to_end(first).await {
-            self.send(end_frame(status)).await.ok();
+            self.tell(end_frame(status)).await.ok();
         }
     }
 
@@ -149,16 +149,12 @@ impl Feed {
                 Err(()) => return End::Closed,
             }
             for update in self.watch.so_far() {
-                if self.send(live_frame(&update)).await.is_err() {
+                if self.tell(live_frame(&update)).await.is_err() {
                     return End::Closed;
                 }
             }
             // Live updates are passed on until something durable may have happened.
             loop {
-                // Nothing is told to a session that has ended.
-                if !self.gateway.callers.is_still(&self.caller).await {
-                    return End::Closed;
-                }
                 let signal = tokio::select! {
                     signal = self.watch.next() => Some(signal),
                     () = tokio::time::sleep(self.keep_alive) => None,
@@ -172,7 +168,7 @@ impl Feed {
                     Some(Signal::Live(update)) => (live_frame(&update), false),
                     None => (Bytes::from_static(b": keep-alive\n\n"), true),
                 };
-                if self.send(frame).await.is_err() {
+                if self.tell(frame).await.is_err() {
                     return End::Closed;
                 }
                 if is_idle {
@@ -204,7 +200,7 @@ impl Feed {
             };
             let is_last_page = events.len() < EVENTS_PAGE;
             for event in &events {
-                self.send(event_frame(event)).await?;
+                self.tell(event_frame(event)).await?;
                 self.after = event.seq;
             }
             if is_last_page {
@@ -227,10 +223,19 @@ impl Feed {
                 return Ok(Some(status));
             }
             for event in &events {
-                self.send(event_frame(event)).await?;
+                self.tell(event_frame(event)).await?;
                 self.after = event.seq;
             }
         }
+    }
+
+    /// Sends a frame to whoever may still see it. Everything that says something goes this way: nothing is told to a session that
+    /// has ended, also where it ended while the stream waited for what there is to tell.
+    async fn tell(&self, frame: Bytes) -> Result<(), ()> {
+        if !self.gateway.callers.is_still(&self.caller).await {
+            return Err(());
+        }
+        self.send(frame).await
     }
 
     async fn send(&self, frame: Bytes) -> Result<(), ()> {

@@ -133,3 +133,34 @@ async fn a_stream_ends_with_the_session_that_opened_it() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_after_signing_out_is_not_told_to_a_stream_that_is_still_open() {
+    Bench::with(silent(), async |bench| {
+        let run = bench.create(json!({})).await;
+        let token = bench.token("default", "ann", Role::Operator).await;
+        let bearer = ("authorization", format!("Bearer {token}"));
+        let watch = bench.call(
+            TestRequest::get()
+                .uri(&format!("/api/planning/runs/{run}/events"))
+                .insert_header(bearer.clone()),
+        );
+        let sign_out = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let out = TestRequest::post()
+                .uri("/api/auth/sign-out")
+                .insert_header(bearer.clone());
+            assert_eq!(bench.call(out).await.status, 204);
+            bench
+                .post(&format!("/api/planning/runs/{run}/cancel"), &json!({}))
+                .await
+        };
+        let (stream, cancelled) = tokio::join!(Box::pin(watch), Box::pin(sign_out));
+        assert_eq!(cancelled.status, 200, "{}", cancelled.text());
+        let told: Vec<_> = frames(&stream.text()).into_iter().map(|(_, event, _)| event).collect();
+        assert!(told.contains(&"run_started".to_owned()), "{told:?}");
+        assert!(!told.contains(&"run_cancelled".to_owned()), "{told:?}");
+        assert!(!told.contains(&"end".to_owned()), "{told:?}");
+    })
+    .await;
+}
