@@ -2,13 +2,21 @@
 
 use cluster::prelude::{Result, Uuid};
 
-use super::{Identity, IdentityError};
+use super::{Identity, IdentityError, error::is};
 use crate::{
     account::{ChangePassword, Credentials, GetCredentials, Person, Purpose, Redeem, Refusal, SignInFailed},
     email::Email,
     ports::Verdict,
-    secret::Hashed,
+    secret::{Hashed, PasswordHash},
 };
+
+/// Somebody who has the password of an account.
+pub(super) struct Proven {
+    pub(super) person: Person,
+    pub(super) hash: Option<PasswordHash>,
+    /// Right or outdated.
+    pub(super) verdict: Verdict,
+}
 
 impl Identity {
     /// Sets another password by a code that was mailed, and closes every session.
@@ -36,23 +44,34 @@ impl Identity {
         old: String,
         new: String,
     ) -> Result<(), IdentityError> {
-        let hash = match self.ask_account(email, GetCredentials).await? {
-            Credentials::Open { password, .. } => password,
-            Credentials::Locked { until } => return Err(IdentityError::Locked { until }),
-        };
-        match self.passwords.check(old, hash.clone()).await? {
-            Verdict::Right | Verdict::Outdated => {}
-            Verdict::Wrong => {
-                let why = Refusal::Password;
-                self.ask_account(email, SignInFailed { why }).await?;
-                return Err(IdentityError::Refused);
-            }
-        }
+        let Proven { hash, .. } = self.proven(email, old).await?;
         let change = ChangePassword {
             instead_of: hash,
             password: self.passwords.hash(new).await?,
             keep,
         };
         Ok(self.ask_account(email, change).await?)
+    }
+
+    /// Finds whether somebody has the password of an account. Where there is no account it takes as long.
+    pub(super) async fn proven(&self, email: &Email, password: String) -> Result<Proven, IdentityError> {
+        let (person, hash) = match self.ask_account(email, GetCredentials).await {
+            Ok(Credentials::Open { person, password }) => (person, password),
+            Ok(Credentials::Locked { until }) => return Err(IdentityError::Locked { until }),
+            Err(error) if is(&error, &["account.unknown"]) => {
+                self.passwords.check(password, None).await?;
+                return Err(IdentityError::Refused);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let verdict = self.passwords.check(password, hash.clone()).await?;
+        match verdict {
+            Verdict::Right | Verdict::Outdated => Ok(Proven { person, hash, verdict }),
+            Verdict::Wrong => {
+                let why = Refusal::Password;
+                self.ask_account(email, SignInFailed { why }).await?;
+                Err(IdentityError::Refused)
+            }
+        }
     }
 }

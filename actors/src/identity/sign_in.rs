@@ -4,12 +4,9 @@ use std::fmt;
 
 use cluster::prelude::{ActorError, IdempotencyKey, Result, TenantId, Timestamp, Uuid};
 
-use super::{Identity, IdentityError, error::is};
+use super::{Identity, IdentityError, error::is, passwords::Proven};
 use crate::{
-    account::{
-        Credentials, ForgetMembership, GetCredentials, KnownTenant, Person, Purpose, Redeem, Refusal, Renew,
-        SignInFailed, SignedIn,
-    },
+    account::{ForgetMembership, KnownTenant, Person, Purpose, Redeem, Refusal, Renew, SignInFailed, SignedIn},
     email::Email,
     membership::{Enter, GetMember, Membership, Standing},
     ports::Verdict,
@@ -81,37 +78,19 @@ impl Identity {
         self.enter(person, session).await
     }
 
-    /// Lets in whoever has the password.
+    /// Lets in whoever has the password of an account that is verified.
     pub(super) async fn check_password(&self, email: &Email, password: String) -> Result<Person, IdentityError> {
-        let (person, hash) = match self.ask_account(email, GetCredentials).await {
-            Ok(Credentials::Open { person, password }) => (person, password),
-            Ok(Credentials::Locked { until }) => return Err(IdentityError::Locked { until }),
-            Err(error) if is(&error, &["account.unknown"]) => {
-                self.passwords.check(password, None).await?;
-                return Err(IdentityError::Refused);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let verdict = self.passwords.check(password.clone(), hash.clone()).await?;
-        let failed = |why| self.ask_account(email, SignInFailed { why });
-        match verdict {
-            Verdict::Wrong => {
-                failed(Refusal::Password).await?;
-                Err(IdentityError::Refused)
-            }
-            Verdict::Right | Verdict::Outdated if !person.is_verified => {
-                failed(Refusal::Unverified).await?;
-                Err(IdentityError::Unverified)
-            }
-            Verdict::Right => Ok(person),
-            Verdict::Outdated => {
-                if let Some(instead_of) = hash {
-                    let password = self.passwords.hash(password).await?;
-                    self.ask_account(email, Renew { instead_of, password }).await?;
-                }
-                Ok(person)
-            }
+        let Proven { person, hash, verdict } = self.proven(email, password.clone()).await?;
+        if !person.is_verified {
+            let why = Refusal::Unverified;
+            self.ask_account(email, SignInFailed { why }).await?;
+            return Err(IdentityError::Unverified);
         }
+        if let (Verdict::Outdated, Some(instead_of)) = (verdict, hash) {
+            let password = self.passwords.hash(password).await?;
+            self.ask_account(email, Renew { instead_of, password }).await?;
+        }
+        Ok(person)
     }
 
     /// Opens a session of somebody who has proven who they are.

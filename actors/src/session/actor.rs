@@ -101,21 +101,16 @@ impl Handler<OpenSession> for Session {
         let opened = json!({ "session": self.id, "user": open.user, "device": open.device });
         ctx.set_alarm(open.expires.plus(KEPT));
         self.seen = now;
-        self.keep(
-            Kept {
-                state: SessionState {
-                    user: open.user,
-                    email: open.email,
-                    tenant: open.tenant,
-                    device: open.device,
-                    opened: now,
-                    seen: now,
-                    expires: open.expires,
-                },
-                revoked: None,
-            },
-            ctx,
-        )?;
+        let state = SessionState {
+            user: open.user,
+            email: open.email,
+            tenant: open.tenant,
+            device: open.device,
+            opened: now,
+            seen: now,
+            expires: open.expires,
+        };
+        self.keep(state, None, ctx)?;
         audit::record(ctx, events::SESSION_OPENED, opened)
     }
 }
@@ -127,13 +122,7 @@ impl Handler<CheckSession> for Session {
         self.seen = self.seen.max(now);
         if self.seen.since(state.seen) >= SEEN_EVERY {
             state.seen = self.seen;
-            self.keep(
-                Kept {
-                    state: state.clone(),
-                    revoked: None,
-                },
-                ctx,
-            )?;
+            self.keep(state.clone(), None, ctx)?;
         }
         state.seen = self.seen;
         Ok(state)
@@ -146,13 +135,7 @@ impl Handler<SwitchTenant> for Session {
         if state.tenant != tenant {
             state.tenant = tenant;
             state.seen = self.seen;
-            self.keep(
-                Kept {
-                    state: state.clone(),
-                    revoked: None,
-                },
-                ctx,
-            )?;
+            self.keep(state.clone(), None, ctx)?;
         }
         state.seen = self.seen;
         Ok(state)
@@ -171,19 +154,14 @@ impl Handler<RevokeSession> for Session {
         let account = ctx.get::<Account>(&state.email.account());
         ctx.send(&account, SessionEnded { session: self.id })?;
         let revoked = json!({ "session": self.id, "user": state.user, "why": why });
-        self.keep(
-            Kept {
-                state,
-                revoked: Some(why),
-            },
-            ctx,
-        )?;
+        self.keep(state, Some(why), ctx)?;
         audit::record(ctx, events::SESSION_REVOKED, revoked)
     }
 }
 
 impl Session {
-    fn keep(&mut self, kept: Kept, ctx: &mut Ctx<Self>) -> Result<()> {
+    fn keep(&mut self, state: SessionState, revoked: Option<SessionEnd>, ctx: &mut Ctx<Self>) -> Result<()> {
+        let kept = Kept { state, revoked };
         ctx.storage().put(&SESSION, &kept)?;
         self.kept = Some(kept);
         Ok(())
