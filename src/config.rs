@@ -28,6 +28,7 @@ use std::{ops::RangeInclusive, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    gateway::LimitsConfig,
     outbound::OutboundConfig,
     planes::{
         ai::AiConfig,
@@ -48,6 +49,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Sign-in and tokens.
     pub auth: AuthConfig,
+    /// Rate limits.
+    pub limits: LimitsConfig,
     /// Logs.
     pub log: LogConfig,
     /// Audit chains.

@@ -22,6 +22,7 @@ mod gate;
 mod headers;
 mod health;
 mod idempotency;
+mod limits;
 mod nodes;
 mod pages;
 mod permission;
@@ -35,6 +36,7 @@ mod state;
 mod tenant;
 mod token;
 mod vectors;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,7 @@ pub use callers::{Callers, FIRST_USER};
 pub use client_address::ForwardedHeader;
 pub use context_token::ContextTokens;
 pub use error::Problem;
+pub use limits::{Limits, LimitsConfig, OnFailure};
 pub(crate) use nodes::{GroupView, LocalBody, NodeView};
 pub use permission::Permission;
 pub use planning::Planning;

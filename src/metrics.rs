@@ -8,6 +8,9 @@ pub(crate) const HTTP_REQUESTS_TOTAL: &str = "foundation_http_requests_total";
 /// Time to the first byte of the answer, by method and route.
 pub(crate) const HTTP_REQUEST_SECONDS: &str = "foundation_http_request_seconds";
 
+/// Requests refused because of a rate limit, by policy.
+pub(crate) const RATE_LIMITED_TOTAL: &str = "foundation_rate_limited_total";
+
 /// Event streams that are open.
 pub(crate) const EVENT_STREAMS: &str = "foundation_event_streams";
 
@@ -31,6 +34,11 @@ pub(crate) fn describe() {
         HTTP_REQUEST_SECONDS,
         Unit::Seconds,
         "Time to the first byte of the answer"
+    );
+    describe_counter!(
+        RATE_LIMITED_TOTAL,
+        Unit::Count,
+        "Requests refused because of a rate limit"
     );
     describe_gauge!(EVENT_STREAMS, Unit::Count, "Event streams that are open");
     describe_counter!(

@@ -282,6 +282,7 @@ impl Config {
     fn check(&self) -> Result<(), (&'static str, String)> {
         self.server.check()?;
         self.auth.check()?;
+        self.limits.check()?;
         self.log.check()?;
         self.db.check()?;
         self.cluster.check()?;

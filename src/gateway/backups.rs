@@ -5,23 +5,27 @@
 //! runs at a time; it goes on when the client leaves, and can be asked about.
 
 use std::{
+    future::Future,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use cluster::{
-    Backup, BackupError, Contents, Existing, Manifest, Restored,
+    Backup, BackupError, Contents, Existing, Manifest, RequestId, Restored,
     prelude::{Cluster, TenantId},
 };
 use parking_lot::Mutex;
 use serde::Serialize;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     body::{self, Fields},
+    caller::Caller,
     error::Problem,
     state::Gateway,
+    witness::{self, BACKUP_ENDED, BACKUP_STARTED, RESTORE_ENDED, RESTORE_STARTED},
 };
 
 /// Longest name of an actor.
@@ -98,35 +102,82 @@ impl Backups {
         }
     }
 
-    async fn back_up(&self, cluster: &Cluster, contents: Contents, name: String) {
+    async fn back_up(&self, cluster: &Cluster, contents: Contents, name: String) -> State {
         let told = self.clone();
         let into = self.folder.join(&name);
         let taken = cluster
             .backup(contents, into, move |done, total| told.told(done, total))
             .await;
-        self.end(match taken {
+        match taken {
             Ok(manifest) => State::BackedUp {
                 name,
                 manifest: Box::new(manifest),
             },
             Err(error) => failed(&error),
-        });
+        }
     }
 
-    async fn restore(&self, cluster: &Cluster, contents: Contents, path: PathBuf, existing: Existing) {
+    async fn restore(cluster: &Cluster, contents: Contents, path: PathBuf, existing: Existing) -> State {
         let opened = tokio::task::spawn_blocking(move || Backup::open(path)).await;
         let restored = match opened {
             Ok(Ok(backup)) => cluster.restore(&backup, contents, existing).await,
             Ok(Err(error)) => Err(error),
             Err(error) => {
                 tracing::error!(%error, "checking a backup panicked");
-                return self.end(State::Failed {
+                return State::Failed {
                     error: "the server failed to check the backup; its log says why".to_owned(),
                     code: "internal",
-                });
+                };
             }
         };
-        self.end(restored.map_or_else(|error| failed(&error), State::Restored));
+        restored.map_or_else(|error| failed(&error), State::Restored)
+    }
+}
+
+/// A job for the chain of whoever asked for it: recorded before it begins, and what came of it afterwards.
+struct Witnessed {
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    started: &'static str,
+    ended: &'static str,
+    about: Value,
+}
+
+impl Witnessed {
+    /// Goes on with the work when the client leaves.
+    fn begin(self, work: impl Future<Output = State> + 'static) {
+        let request = RequestId::current();
+        let whole = self.run(work);
+        actix_web::rt::spawn(async move {
+            match request {
+                Some(request) => request.scope(whole).await,
+                None => whole.await,
+            }
+        });
+    }
+
+    async fn run(self, work: impl Future<Output = State>) {
+        let Self {
+            gateway,
+            caller,
+            started,
+            ended,
+            mut about,
+        } = self;
+        let state = match witness::record(&gateway, &caller, started, about.clone()).await {
+            Ok(()) => work.await,
+            Err(problem) => State::Failed {
+                error: problem.detail().to_owned(),
+                code: "audit.unavailable",
+            },
+        };
+        about["outcome"] = match &state {
+            State::Failed { code, .. } => Value::from(*code),
+            State::Running | State::BackedUp { .. } | State::Restored(_) => Value::from("done"),
+        };
+        // Whoever sees the end of the job finds it in the chain; that it is not there is in the log.
+        witness::record(&gateway, &caller, ended, about).await.ok();
+        gateway.backups.end(state);
     }
 }
 
@@ -166,6 +217,7 @@ fn contents(fields: &mut Fields, cluster: &Cluster) -> Result<Contents, Problem>
 pub(crate) async fn create(
     request: HttpRequest,
     payload: web::Payload,
+    caller: Caller,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
@@ -174,7 +226,14 @@ pub(crate) async fn create(
     let backups = gateway.backups.clone();
     let id = backups.begin()?;
     let (name, cluster) = (id.clone(), gateway.cluster.clone());
-    actix_web::rt::spawn(async move { backups.back_up(&cluster, contents, name).await });
+    let job = Witnessed {
+        gateway,
+        caller,
+        started: BACKUP_STARTED,
+        ended: BACKUP_ENDED,
+        about: json!({ "job": id, "contents": contents.to_string() }),
+    };
+    job.begin(async move { backups.back_up(&cluster, contents, name).await });
     Ok(accepted(&id))
 }
 
@@ -182,6 +241,7 @@ pub(crate) async fn create(
 pub(crate) async fn restore(
     request: HttpRequest,
     payload: web::Payload,
+    caller: Caller,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
@@ -200,10 +260,21 @@ pub(crate) async fn restore(
         ));
     }
     let path = gateway.backups.folder.join(component(&name)?);
-    let backups = gateway.backups.clone();
-    let id = backups.begin()?;
+    let id = gateway.backups.begin()?;
     let cluster = gateway.cluster.clone();
-    actix_web::rt::spawn(async move { backups.restore(&cluster, contents, path, existing).await });
+    let job = Witnessed {
+        gateway,
+        caller,
+        started: RESTORE_STARTED,
+        ended: RESTORE_ENDED,
+        about: json!({
+            "job": id,
+            "contents": contents.to_string(),
+            "backup": name,
+            "replace": existing == Existing::Replace,
+        }),
+    };
+    job.begin(async move { Backups::restore(&cluster, contents, path, existing).await });
     Ok(accepted(&id))
 }
 
@@ -222,7 +293,7 @@ pub(crate) async fn job(gateway: web::Data<Gateway>, id: web::Path<String>) -> R
 fn accepted(id: &str) -> HttpResponse {
     HttpResponse::Accepted()
         .insert_header(("location", format!("/api/admin/jobs/{id}")))
-        .json(serde_json::json!({ "id": id }))
+        .json(json!({ "id": id }))
 }
 
 /// A name that cannot lead out of the folder.

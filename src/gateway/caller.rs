@@ -15,7 +15,7 @@ use actors::{
 use cluster::prelude::{TenantId, Uuid};
 use url::Url;
 
-use super::{error::Problem, permission::Permission, state::Gateway, token::TokenError};
+use super::{callers::KEY_PREFIX, error::Problem, permission::Permission, state::Gateway, token::TokenError};
 
 /// Name of the session cookie, the seed's.
 pub(crate) const SESSION_COOKIE: &str = "session_id";
@@ -103,6 +103,14 @@ impl FromRequest for Caller {
         let caller = request.extensions().get::<Self>().cloned();
         ready(caller.ok_or_else(Problem::internal))
     }
+}
+
+/// Whether a request shows an API key that this node has not seen to be good.
+pub(crate) fn shows_unseen_key(request: &HttpRequest, gateway: &Gateway) -> bool {
+    let Ok(Some(token)) = bearer(request) else { return false };
+    token
+        .strip_prefix(KEY_PREFIX)
+        .is_some_and(|key| !gateway.callers.has_seen(key))
 }
 
 fn invalid_token() -> Problem {

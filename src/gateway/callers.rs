@@ -135,6 +135,14 @@ impl Callers {
         })
     }
 
+    /// Whether an API key, without its prefix, was good when this node last asked.
+    pub(crate) fn has_seen(&self, text: &str) -> bool {
+        key_parts(text).is_some_and(|(tenant, id, secret)| {
+            let secret = Sha256::digest(&secret).into();
+            self.keys.knows(&(tenant, id, secret))
+        })
+    }
+
     async fn by_key(&self, text: &str) -> Result<Caller, Problem> {
         let invalid = || Problem::unauthorized("auth.invalid-key", "the API key is not valid");
         let (tenant, id, secret) = key_parts(text).ok_or_else(invalid)?;

@@ -45,6 +45,10 @@ impl ForwardedHeader {
     }
 }
 
+/// The address that a request comes from, as the gateway found it out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
+
 /// The address of the client behind `peer`, who sent the request here.
 pub(crate) fn client_address(
     peer: IpAddr,

@@ -19,10 +19,13 @@ use crate::config::ServerConfig;
 const MAX_AGE: usize = 86_400;
 
 /// The headers that a page may read beyond the harmless ones.
-const EXPOSED: [HeaderName; 8] = [
+const EXPOSED: [HeaderName; 11] = [
     HeaderName::from_static("x-correlation-id"),
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-reset"),
     HeaderName::from_static("idempotent-replayed"),
     header::ETAG,
     header::LOCATION,

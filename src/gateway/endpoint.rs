@@ -22,12 +22,22 @@ pub(crate) enum Access {
     Needs(Permission),
 }
 
+/// For which rate limits a request counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// Of whoever asks.
+    Requests,
+    /// Of the address too, whoever asks: a secret could be guessed here.
+    Attempts,
+    /// For none: asking costs next to nothing, and has to work.
+    Nothing,
+}
+
 /// What the gateway checks before the handler is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) access: Access,
-    /// Longest body, if it is another than the server's.
-    pub(crate) body_limit: Option<usize>,
+    pub(crate) counting: Counting,
 }
 
 /// One address and method.
@@ -88,7 +98,7 @@ impl Endpoint {
             path,
             rule: Rule {
                 access: Access::SignedIn,
-                body_limit: None,
+                counting: Counting::Requests,
             },
             summary: "",
             route,
@@ -104,6 +114,18 @@ impl Endpoint {
     /// Lets only those call it who have the permission.
     pub(crate) fn needs(mut self, permission: Permission) -> Self {
         self.rule.access = Access::Needs(permission);
+        self
+    }
+
+    /// Counts requests as attempts: a secret could be guessed here.
+    pub(crate) fn attempts(mut self) -> Self {
+        self.rule.counting = Counting::Attempts;
+        self
+    }
+
+    /// Counts requests for no rate limit.
+    pub(crate) fn uncounted(mut self) -> Self {
+        self.rule.counting = Counting::Nothing;
         self
     }
 

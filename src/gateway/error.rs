@@ -6,6 +6,8 @@ use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
 use cluster::prelude::{ActorError, ErrorKind};
 use serde::Serialize;
 
+use super::permission::Permission;
+
 /// Media type of a problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -25,6 +27,7 @@ struct Members {
     state: Option<String>,
     retry_after: Option<u32>,
     allow: Option<String>,
+    denied: Option<Permission>,
 }
 
 /// One field of a body or query that does not fit.
@@ -63,6 +66,7 @@ impl Problem {
             state: None,
             retry_after: None,
             allow: None,
+            denied: None,
         }))
     }
 
@@ -80,6 +84,13 @@ impl Problem {
 
     pub(crate) fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
+    /// Refuses for lack of a permission.
+    pub(crate) fn permission_denied(permission: Permission, detail: impl Into<String>) -> Self {
+        let mut problem = Self::forbidden("auth.permission", detail);
+        problem.0.denied = Some(permission);
+        problem
     }
 
     pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
@@ -134,6 +145,11 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> &str {
         &self.0.code
+    }
+
+    /// The permission for lack of which this refuses.
+    pub(crate) fn denied(&self) -> Option<Permission> {
+        self.0.denied
     }
 
     pub(crate) fn detail(&self) -> &str {

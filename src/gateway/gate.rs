@@ -17,10 +17,11 @@ use actix_web::{
 };
 
 use super::{
-    caller::Caller,
-    endpoint::{Access, Rule, Rules},
+    caller::{self, Caller},
+    endpoint::{Access, Counting, Rule, Rules},
     error::Problem,
     state::Gateway,
+    witness,
 };
 
 /// Header of the context token. One from outside is never looked at.
@@ -42,44 +43,76 @@ pub(crate) async fn pass(
     ) else {
         return Ok(request.error_response(Problem::internal()));
     };
-    if let Err(problem) = admit(&request, &gateway, rules.find(&request)).await {
-        return Ok(request.error_response(problem));
-    }
-    let caller = request.extensions().get::<Caller>().cloned();
-    let handled = next.call(request);
-    let response = match caller {
-        Some(caller) => gateway.on_behalf(&caller, handled).await,
-        None => handled.await,
+    let response = match admit(&request, &gateway, rules.find(&request)).await {
+        Err(problem) => request.error_response(problem),
+        Ok(()) => {
+            let caller = request.extensions().get::<Caller>().cloned();
+            let handled = next.call(request);
+            let response = match caller {
+                Some(caller) => gateway.on_behalf(&caller, handled).await,
+                None => handled.await,
+            };
+            response?.map_into_boxed_body()
+        }
     };
-    Ok(response?.map_into_boxed_body())
+    Ok(witness::see(&gateway, response).await)
 }
 
 /// Decides, and puts the caller into the request.
 async fn admit(request: &ServiceRequest, gateway: &Gateway, rule: Option<Rule>) -> Result<(), Problem> {
+    let (limits, http) = (&gateway.limits, request.request());
     let Some(rule) = rule else {
         // There is nothing at this address, and the page that says so shows who is signed in.
-        if let Ok(caller) = Caller::read(request.request(), gateway).await {
-            request.extensions_mut().insert(caller);
-        }
-        return Ok(());
+        return match Caller::read(http, gateway).await {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller.clone());
+                limits.caller(http, &caller).await
+            }
+            Err(_) => limits.stranger(http).await,
+        };
     };
-    within_limit(request, rule.body_limit.unwrap_or(gateway.server.body_limit_bytes))?;
-    let permission = match rule.access {
-        Access::Public => return Ok(()),
-        Access::SignedIn => None,
-        Access::Needs(permission) => Some(permission),
+    within_limit(request, gateway.server.body_limit_bytes)?;
+    if rule.counting == Counting::Attempts {
+        limits.attempt(http).await?;
+    }
+    let permission = match (rule.access, rule.counting) {
+        (Access::Public, Counting::Nothing | Counting::Attempts) => return Ok(()),
+        (Access::Public, Counting::Requests) => return limits.stranger(http).await,
+        (Access::SignedIn, _) => None,
+        (Access::Needs(permission), _) => Some(permission),
     };
-    let caller = Caller::read(request.request(), gateway).await?;
+    let caller = known(request, gateway).await?;
     request.extensions_mut().insert(caller.clone());
+    if rule.counting != Counting::Nothing {
+        limits.caller(http, &caller).await?;
+    }
     match permission {
         Some(permission) if !caller.may(permission) => {
             tracing::info!(tenant = %caller.tenant, %permission, "permission denied");
-            Err(Problem::forbidden(
-                "auth.permission",
+            Err(Problem::permission_denied(
+                permission,
                 format!("this needs the permission {permission}, which you do not have"),
             ))
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Finds out who asks. Whoever is refused counts for their address, and where an address is beyond its limit no actor is asked about a key
+/// that has never been seen here: nobody searches for keys that way.
+async fn known(request: &ServiceRequest, gateway: &Gateway) -> Result<Caller, Problem> {
+    let (limits, http) = (&gateway.limits, request.request());
+    if caller::shows_unseen_key(http, gateway) {
+        limits.refused_stranger(http)?;
+    }
+    match Caller::read(http, gateway).await {
+        Ok(caller) => Ok(caller),
+        Err(problem) => {
+            if problem.status().is_client_error() {
+                limits.stranger(http).await?;
+            }
+            Err(problem)
+        }
     }
 }
 

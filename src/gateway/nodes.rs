@@ -13,7 +13,12 @@ pub(crate) use self::{
     local::{GroupView, LocalBody, NodeView},
     sight::{Sight, notes},
 };
-use super::{error::Problem, state::Gateway};
+use super::{
+    caller::Caller,
+    error::Problem,
+    state::Gateway,
+    witness::{self, NODE_STATE_REFUSED, NODE_STATE_REQUESTED},
+};
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
@@ -38,22 +43,22 @@ pub(crate) async fn local(gateway: Shared) -> Answer {
 }
 
 /// `POST /nodes/{id}/drain`: everything moves away from the node, as far as others can take it.
-pub(crate) async fn drain(gateway: Shared, node: web::Path<String>) -> Answer {
-    send(&gateway, &node, MemberState::Draining).await
+pub(crate) async fn drain(caller: Caller, gateway: Shared, node: web::Path<String>) -> Answer {
+    send(&gateway, &caller, &node, MemberState::Draining).await
 }
 
 /// `POST /nodes/{id}/up`: the node is given copies and leads again.
-pub(crate) async fn up(gateway: Shared, node: web::Path<String>) -> Answer {
-    send(&gateway, &node, MemberState::Up).await
+pub(crate) async fn up(caller: Caller, gateway: Shared, node: web::Path<String>) -> Answer {
+    send(&gateway, &caller, &node, MemberState::Up).await
 }
 
 /// `POST /nodes/{id}/remove`: the node is drained, and taken out for good.
-pub(crate) async fn remove(gateway: Shared, node: web::Path<String>) -> Answer {
-    send(&gateway, &node, MemberState::Removing).await
+pub(crate) async fn remove(caller: Caller, gateway: Shared, node: web::Path<String>) -> Answer {
+    send(&gateway, &caller, &node, MemberState::Removing).await
 }
 
 /// Sends a node on its way. It is accepted when it is written down; the overview tells how far it came.
-pub(super) async fn send(gateway: &Gateway, node: &str, state: MemberState) -> Answer {
+pub(super) async fn send(gateway: &Gateway, caller: &Caller, node: &str, state: MemberState) -> Answer {
     let number = node.parse::<u64>().map_err(|_| {
         Problem::not_found(
             "cluster.node",
@@ -61,7 +66,13 @@ pub(super) async fn send(gateway: &Gateway, node: &str, state: MemberState) -> A
         )
     })?;
     let node = NodeId::new(number);
-    gateway.cluster.set_member_state(node, state).await?;
+    let about = json!({ "node": node, "state": state.to_string() });
+    witness::record(gateway, caller, NODE_STATE_REQUESTED, about).await?;
+    if let Err(error) = gateway.cluster.set_member_state(node, state).await {
+        let about = json!({ "node": node, "state": state.to_string(), "code": error.code() });
+        witness::record(gateway, caller, NODE_STATE_REFUSED, about).await?;
+        return Err(error.into());
+    }
     tracing::info!(%node, %state, "the operator gave a node another state");
     Ok(HttpResponse::Accepted().json(json!({ "id": node, "state": state.to_string() })))
 }

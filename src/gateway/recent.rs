@@ -76,6 +76,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
         }
     }
 
+    /// Whether there is an answer, however old.
+    pub(crate) fn knows(&self, key: &K) -> bool {
+        self.entries.lock().contains_key(key)
+    }
+
     /// Forgets an answer of which this node knows that it has changed.
     pub(crate) fn forget(&self, key: &K) {
         self.entries.lock().remove(key);

@@ -2,13 +2,14 @@
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Instant,
 };
 
 use actix_web::{
-    Error, HttpRequest, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -22,7 +23,14 @@ use cluster::RequestId;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{client_address::client_address, error::Problem, headers, pages, state::Gateway};
+use super::{
+    client_address::{ClientAddress, client_address},
+    error::Problem,
+    headers,
+    limits::Counted,
+    pages,
+    state::Gateway,
+};
 use crate::metrics;
 
 /// Header of the id that ties an answer to the log. A valid one of the client is kept.
@@ -70,6 +78,10 @@ pub(crate) async fn wrap(
         request.head_mut().method = Method::GET;
     }
     let client = client(&request);
+    if let Some(client) = client {
+        request.extensions_mut().insert(ClientAddress(client));
+    }
+    let client = client.map(tracing::field::display);
     let span = tracing::info_span!("request", request_id = id, client, %method, route = tracing::field::Empty);
     // The actors that are asked stand in the log under the same id.
     let handled = RequestId::new(&id).scope(next.call(request));
@@ -84,6 +96,9 @@ pub(crate) async fn wrap(
         .app_data::<web::Data<Gateway>>()
         .is_some_and(|gateway| gateway.server.is_secure());
     headers::secure(response.headers_mut(), is_tls);
+    if let Some(counted) = request.extensions().get::<Counted>() {
+        counted.write(response.headers_mut());
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(CORRELATION_ID, value);
     }
@@ -97,16 +112,15 @@ pub(crate) async fn wrap(
 }
 
 /// The address that the request comes from, as the rules of the server have it.
-fn client(request: &ServiceRequest) -> Option<String> {
+fn client(request: &ServiceRequest) -> Option<IpAddr> {
     let server = &request.app_data::<web::Data<Gateway>>()?.server;
     let peer = request.peer_addr()?.ip();
-    let client = client_address(
+    Some(client_address(
         peer,
         request.headers(),
         server.forwarded_header,
         &server.trusted_proxies,
-    );
-    Some(client.to_string())
+    ))
 }
 
 /// Keeps an id that is safe in headers and logs, else makes one.

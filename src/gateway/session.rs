@@ -280,8 +280,8 @@ impl Subject {
             ));
         }
         if tenant != caller.tenant && !caller.may(Permission::SystemConfigure) {
-            return Err(Problem::forbidden(
-                "auth.permission",
+            return Err(Problem::permission_denied(
+                Permission::SystemConfigure,
                 "tokens of another tenant are made by who looks after the server",
             ));
         }

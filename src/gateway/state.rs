@@ -13,7 +13,8 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    backups::Backups, caller::Caller, callers::Callers, context_token::ContextTokens, planning::Planning, token::Signer,
+    backups::Backups, caller::Caller, callers::Callers, context_token::ContextTokens, limits::Limits,
+    planning::Planning, token::Signer,
 };
 use crate::{
     config::{AuthConfig, ServerConfig},
@@ -40,6 +41,8 @@ pub struct Parts {
     pub callers: Callers,
     /// Says to actors for whom a request acts.
     pub context: ContextTokens,
+    /// Counts requests.
+    pub limits: Limits,
     /// Hears of run events.
     pub watchers: Watchers,
     /// Whether requests are taken.

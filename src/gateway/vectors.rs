@@ -7,12 +7,15 @@ use cluster::{
     prelude::{ActorId, ActorRef, TenantId},
 };
 use serde::Serialize;
+use serde_json::json;
 
 use super::{
     body,
+    caller::Caller,
     cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
     error::Problem,
     state::Gateway,
+    witness::{self, VECTORS_REBUILD_STARTED},
 };
 
 /// Name of the list, so that the cursor of another one is refused.
@@ -110,8 +113,10 @@ pub(crate) async fn show(gateway: Shared, tenant: web::Path<String>) -> Answer {
 }
 
 /// `POST /vectors/{tenant}/rebuild`: begins to make the index of a tenant anew from the artifacts of its runs.
-pub(crate) async fn rebuild(gateway: Shared, tenant: web::Path<String>) -> Answer {
+pub(crate) async fn rebuild(caller: Caller, gateway: Shared, tenant: web::Path<String>) -> Answer {
     let tenant = TenantId::new(&tenant)?;
+    let about = json!({ "tenant": tenant.as_str() });
+    witness::record(&gateway, &caller, VECTORS_REBUILD_STARTED, about).await?;
     let index = index(&gateway, &tenant);
     let status = gateway.context.as_system(&tenant, index.ask(Rebuild)).await?;
     tracing::info!(%tenant, "the operator had a vector index rebuilt");

@@ -27,7 +27,7 @@ use super::{failure::Fault, first_start, migrations::migrations, place};
 use crate::{
     cli::Environment,
     config::{Config, NotShared},
-    gateway::{Backups, Callers, ContextTokens, Gateway, ModelStatus, Parts, Planning, Readiness},
+    gateway::{Backups, Callers, ContextTokens, Gateway, Limits, ModelStatus, Parts, Planning, Readiness},
     planes::{
         ai::{self, ConnectError},
         data::{LanceVectors, ObjectStorage, StoreError},
@@ -224,8 +224,10 @@ pub(super) async fn gateway(
     let planning = Planning::new(cluster.clone(), env);
     let passwords = Arc::new(Argon2id::default());
     let callers = Callers::new(cluster.clone(), passwords, context.clone(), signer.clone());
+    let limits = Limits::new(cluster.clone(), context.clone(), config.limits.clone());
     Ok(Gateway::new(Parts {
         cluster,
+        limits,
         planning,
         signer,
         callers,

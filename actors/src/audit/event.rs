@@ -2,7 +2,7 @@
 
 use cluster::{
     Credential, RequestId,
-    prelude::{ActorError, ActorRef, Ctx, ErrorKind, IdempotencyKey, Result, VirtualActor},
+    prelude::{ActorError, ActorRef, Ctx, ErrorKind, IdempotencyKey, Result, Uuid, VirtualActor},
 };
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -48,22 +48,23 @@ pub(super) fn about<A: VirtualActor>(ctx: &Ctx<A>, members: Value) -> String {
     payload(&who, request.as_ref().map(RequestId::as_str), members)
 }
 
-/// Has an event recorded that no turn stands behind, as a sign-in that was refused: once, however often it is tried. An event type is
-/// recorded once in a request.
+/// Has an event recorded that no turn stands behind, as a denial: once for each `once`, however often it is tried. That is never the id of
+/// the request, which a client may choose: it could hide one event behind another. The payload says in which request it was.
 ///
 /// # Errors
 /// As [`ActorRef::ask_idempotent`], after some attempts.
 pub async fn append_once(
     audit: &ActorRef<AuditLog>,
     who: &str,
-    request_id: &str,
+    once: Uuid,
     event_type: &str,
     members: Value,
 ) -> Result<AuditRecord> {
-    let key = IdempotencyKey::new(&format!("{request_id}/{event_type}"))?;
+    let key = IdempotencyKey::new(&format!("{once}/{event_type}"))?;
+    let request = RequestId::current();
     let append = Append {
         event_type: event_type.to_owned(),
-        payload: payload(who, Some(request_id), members),
+        payload: payload(who, request.as_ref().map(RequestId::as_str), members),
     };
     for _ in 1..ATTEMPTS {
         // A failure breaks a reference.

@@ -109,6 +109,13 @@ impl<K: Hash + Eq + Clone> Budgets<K> {
         step
     }
 
+    /// The refusal that is remembered.
+    #[must_use]
+    pub fn refusal(&self, key: &K, now: Duration) -> Option<Decision> {
+        let entry = self.entries.get(key)?;
+        (now < entry.refused).then(|| entry.decision(false, now))
+    }
+
     /// The limiter has answered.
     pub fn leased(&mut self, key: &K, leased: Leased, now: Duration) {
         if let Some(entry) = self.entries.get_mut(key) {

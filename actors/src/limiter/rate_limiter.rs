@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use cluster::prelude::{ActorError, ActorId, Cluster, TenantId};
+use cluster::{
+    Gatekeeper,
+    prelude::{ActorError, ActorId, Cluster, TenantId},
+};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -75,6 +78,8 @@ pub struct RateLimiter(Arc<Inner>);
 
 struct Inner {
     cluster: Cluster,
+    /// Makes the credential of what is asked of limiters, where calls are asked for one.
+    gatekeeper: Option<Arc<dyn Gatekeeper>>,
     parts: Vec<Mutex<Budgets<LimitKey>>>,
     hasher: RandomState,
     begin: Instant,
@@ -84,9 +89,21 @@ impl RateLimiter {
     /// The rate limits of a node of this cluster.
     #[must_use]
     pub fn new(cluster: Cluster) -> Self {
+        Self::open(cluster, None)
+    }
+
+    /// The rate limits of a node of a cluster that lets in only calls with a credential of this gatekeeper. One is made for each
+    /// question to a limiter, and none for what the node decides by itself.
+    #[must_use]
+    pub fn vouched(cluster: Cluster, gatekeeper: Arc<dyn Gatekeeper>) -> Self {
+        Self::open(cluster, Some(gatekeeper))
+    }
+
+    fn open(cluster: Cluster, gatekeeper: Option<Arc<dyn Gatekeeper>>) -> Self {
         let parts = (0..PARTS).map(|_| Mutex::new(Budgets::new(KEYS))).collect();
         Self(Arc::new(Inner {
             cluster,
+            gatekeeper,
             parts,
             hasher: RandomState::new(),
             begin: Instant::now(),
@@ -106,6 +123,13 @@ impl RateLimiter {
             Step::Silent => Err(Unavailable::Late),
             Step::Ask { .. } | Step::Wait(_) => self.ask(key, limit, begin + DEADLINE, step).await,
         }
+    }
+
+    /// The refusal that this node remembers and would answer now, without counting anything.
+    #[must_use]
+    pub fn refusal(&self, key: &LimitKey) -> Option<Decision> {
+        let inner = &*self.0;
+        inner.part(key).refusal(key, inner.elapsed(Instant::now()))
     }
 
     /// Goes on where the node cannot decide by itself.
@@ -151,7 +175,12 @@ impl Inner {
             .cluster
             .get::<Limiter>(ActorId::from_name::<Limiter>(&key.tenant, &key.name));
         let rest = deadline.duration_since(Instant::now());
-        match timeout_at(deadline, limiter.ask_within(rest, lease)).await {
+        let ask = timeout_at(deadline, limiter.ask_within(rest, lease));
+        let leased = match &self.gatekeeper {
+            Some(gatekeeper) => gatekeeper.vouch(&key.tenant).scope(ask).await,
+            None => ask.await,
+        };
+        match leased {
             Ok(leased) => Ok(leased?),
             Err(_) => Err(Unavailable::Late),
         }

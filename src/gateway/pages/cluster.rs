@@ -40,6 +40,7 @@ pub(crate) async fn cluster(request: HttpRequest, caller: Caller, gateway: Share
 pub(crate) async fn send_node(
     request: HttpRequest,
     payload: web::Payload,
+    caller: Caller,
     gateway: Shared,
     path: web::Path<(String, String)>,
 ) -> Answer {
@@ -56,7 +57,7 @@ pub(crate) async fn send_node(
         }
         _ => return Err(Problem::not_found("not-found", "there is nothing at this address")),
     };
-    nodes::send(&gateway, &node, state).await?;
+    nodes::send(&gateway, &caller, &node, state).await?;
     Ok(see_other("/cluster", Some(said)))
 }
 

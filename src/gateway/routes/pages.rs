@@ -14,7 +14,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/", pages::home),
         get("/sign-in", pages::sign_in).public(),
-        get("/sign-in/{token}", session::sign_in_by_link).public(),
+        get("/sign-in/{token}", session::sign_in_by_link).public().attempts(),
         post("/sign-out", session::sign_out).public(),
         get("/runs", pages::runs).needs(RunView),
         post("/runs", pages::create_run).needs(RunCreate),
@@ -35,6 +35,6 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         post("/cluster/nodes/{id}/{act}", pages::send_node).needs(SystemConfigure),
         get("/settings", pages::settings),
         post("/theme", pages::theme).public(),
-        get("/assets/{name}", pages::asset).public(),
+        get("/assets/{name}", pages::asset).public().uncounted(),
     ]
 }

@@ -2,8 +2,8 @@
 
 use crate::gateway::{
     admin, backups,
-    endpoint::{Endpoint, get, post},
-    health, nodes,
+    endpoint::{Endpoint, delete, get, post},
+    health, limits, nodes,
     permission::Permission::{SystemConfigure, SystemMonitor},
     vectors,
 };
@@ -12,12 +12,15 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/health", health::health)
             .public()
+            .uncounted()
             .says("Whether the process is alive"),
         get("/ready", health::ready)
             .public()
+            .uncounted()
             .says("Whether requests are taken here"),
         get("/metrics", health::metrics)
             .public()
+            .uncounted()
             .says("Metrics as Prometheus reads them"),
         get("/api/admin/actors", admin::list)
             .needs(SystemMonitor)
@@ -52,6 +55,15 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         get("/api/admin/jobs/{id}", backups::job)
             .needs(SystemMonitor)
             .says("Shows how far a backup or restore is"),
+        get("/api/admin/limits/{kind}/{key}", limits::show)
+            .needs(SystemMonitor)
+            .says("Shows how a rate limiter stands"),
+        post("/api/admin/limits/{kind}/{key}", limits::configure)
+            .needs(SystemConfigure)
+            .says("Gives a rate limiter a limit of its own"),
+        delete("/api/admin/limits/{kind}/{key}", limits::reset)
+            .needs(SystemConfigure)
+            .says("Makes a rate limiter forget what it counted"),
         get("/api/cluster", nodes::overview)
             .needs(SystemMonitor)
             .says("Shows nodes, shards, and what moves and why"),

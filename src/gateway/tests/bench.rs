@@ -13,6 +13,7 @@ use actors::{
     audit::{AuditEnv, AuditLog},
     env::{Env, PlanningSettings},
     events::EventLog,
+    limiter::{Limiter, LimiterEnv},
     membership::Membership,
     ports::{
         ModelRequest,
@@ -35,7 +36,10 @@ use tokio::{sync::OnceCell, task::LocalSet};
 
 use crate::{
     config::{AuthConfig, ServerConfig},
-    gateway::{Backups, Callers, ContextTokens, Gateway, ModelStatus, Parts, Planning, Readiness, Signer, app},
+    gateway::{
+        Backups, Callers, ContextTokens, Gateway, Limits, LimitsConfig, ModelStatus, Parts, Planning, Readiness,
+        Signer, app,
+    },
     planes::events::Watchers,
     telemetry::Telemetry,
 };
@@ -88,6 +92,7 @@ pub(super) struct Bench {
     pub(super) cluster: TestCluster,
     pub(super) gateway: Gateway,
     env: Env,
+    limits: LimitsConfig,
     admins_token: OnceCell<String>,
     /// Goes with the bench.
     folder: tempfile::TempDir,
@@ -144,14 +149,23 @@ impl Bench {
     }
 
     pub(super) async fn configured(model: FakeModel, server: ServerConfig, test: impl AsyncFnOnce(&Self)) {
+        Self::run(model, server, LimitsConfig::off(), test).await;
+    }
+
+    /// Runs a test under rate limits; other tests have none.
+    pub(super) async fn limited(limits: LimitsConfig, test: impl AsyncFnOnce(&Self)) {
+        Self::run(silent(), ServerConfig::default(), limits, test).await;
+    }
+
+    async fn run(model: FakeModel, server: ServerConfig, limits: LimitsConfig, test: impl AsyncFnOnce(&Self)) {
         let run = async {
-            let bench = Self::new(model, server).await;
+            let bench = Self::new(model, server, limits).await;
             test(&bench).await;
         };
         LocalSet::new().run_until(Box::pin(run)).await;
     }
 
-    async fn new(model: FakeModel, server: ServerConfig) -> Self {
+    async fn new(model: FakeModel, server: ServerConfig, limits: LimitsConfig) -> Self {
         let watchers = Watchers::new(server.watchers_per_tenant);
         let folder = tempfile::tempdir().unwrap();
         let env = Env {
@@ -174,14 +188,23 @@ impl Bench {
             .actor::<ApiKey>(())
             .actor::<Account>(())
             .actor::<AuditLog>(AuditEnv::fake())
+            .actor::<Limiter>(LimiterEnv::default())
             .start()
             .await;
-        let gateway = gateway(cluster.cluster(), env.clone(), watchers, server, folder.path());
+        let gateway = gateway(
+            cluster.cluster(),
+            env.clone(),
+            watchers,
+            server,
+            limits.clone(),
+            folder.path(),
+        );
         gateway.callers.found_home().await.unwrap();
         Self {
             cluster,
             gateway,
             env,
+            limits,
             admins_token: OnceCell::new(),
             folder,
         }
@@ -217,6 +240,7 @@ impl Bench {
             self.env.clone(),
             self.gateway.watchers.clone(),
             self.gateway.server.clone(),
+            self.limits.clone(),
             self.folder.path(),
         )
     }
@@ -291,12 +315,20 @@ fn context() -> ContextTokens {
     context
 }
 
-fn gateway(cluster: Cluster, env: Env, watchers: Watchers, server: ServerConfig, folder: &Path) -> Gateway {
+fn gateway(
+    cluster: Cluster,
+    env: Env,
+    watchers: Watchers,
+    server: ServerConfig,
+    limits: LimitsConfig,
+    folder: &Path,
+) -> Gateway {
     let (context, signer) = (context(), Signer::new(&KEY));
     let passwords = Arc::new(FakePasswords::default());
     Gateway::new(Parts {
         callers: Callers::new(cluster.clone(), passwords, context.clone(), signer.clone()),
         planning: Planning::new(cluster.clone(), env),
+        limits: Limits::new(cluster.clone(), context.clone(), limits),
         cluster,
         signer,
         context,

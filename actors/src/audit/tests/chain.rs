@@ -1,5 +1,6 @@
 //! What the chain promises to those who use it.
 
+use cluster::{RequestId, prelude::Uuid};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -78,9 +79,9 @@ async fn an_append_that_is_repeated_under_its_key_is_one_record() {
     let mut bench = Bench::start(1).await;
     let append = async |bench: &Bench, event_type| {
         let reason = json!({ "reason": "password" });
-        append_once(&bench.audit("acme"), "u-1", "q-1", event_type, reason)
-            .await
-            .unwrap()
+        let audit = bench.audit("acme");
+        let append = append_once(&audit, "u-1", Uuid::from_u128(7), event_type, reason);
+        RequestId::new("q-1").scope(append).await.unwrap()
     };
     let first = append(&bench, "sign_in_refused").await;
     assert_eq!(

@@ -95,3 +95,16 @@ async fn whoever_goes_away_while_it_asks_holds_up_nobody() {
         assert!(decision.unwrap().allowed);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_remembered_and_looking_at_it_counts_nothing() {
+    let (cluster, limits) = start().await;
+    let (key, limit) = (key("ip:192.0.2.1"), Limit::per_minute(1));
+    assert_eq!(limits.refusal(&key), None, "nothing is known");
+    assert!(limits.check(&key, limit).await.unwrap().allowed);
+    assert_eq!(limits.refusal(&key), None, "nothing was refused");
+    assert!(!limits.check(&key, limit).await.unwrap().allowed);
+    assert!(limits.refusal(&key).is_some_and(|decision| !decision.allowed));
+    cluster.advance(Duration::from_secs(2)).await;
+    assert_eq!(limits.refusal(&key), None, "it is forgotten after a second");
+}
