@@ -22,19 +22,11 @@ pub(crate) enum Access {
     Needs(Permission),
 }
 
-/// What the gateway checks before the handler is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rule {
-    pub(crate) access: Access,
-    /// Longest body, if it is another than the server's.
-    pub(crate) body_limit: Option<usize>,
-}
-
 /// One address and method.
 pub(crate) struct Endpoint {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
-    pub(crate) rule: Rule,
+    pub(crate) access: Access,
     /// What it does, in one line.
     pub(crate) summary: &'static str,
     route: Route,
@@ -46,7 +38,7 @@ impl std::fmt::Debug for Endpoint {
             .debug_struct("Endpoint")
             .field("method", &self.method)
             .field("path", &self.path)
-            .field("rule", &self.rule)
+            .field("access", &self.access)
             .finish_non_exhaustive()
     }
 }
@@ -86,10 +78,7 @@ impl Endpoint {
         Self {
             method,
             path,
-            rule: Rule {
-                access: Access::SignedIn,
-                body_limit: None,
-            },
+            access: Access::SignedIn,
             summary: "",
             route,
         }
@@ -97,13 +86,13 @@ impl Endpoint {
 
     /// Lets everyone call it.
     pub(crate) fn public(mut self) -> Self {
-        self.rule.access = Access::Public;
+        self.access = Access::Public;
         self
     }
 
     /// Lets only those call it who have the permission.
     pub(crate) fn needs(mut self, permission: Permission) -> Self {
-        self.rule.access = Access::Needs(permission);
+        self.access = Access::Needs(permission);
         self
     }
 
@@ -114,48 +103,44 @@ impl Endpoint {
     }
 }
 
-/// The rules of all endpoints, found by the address and method of a request.
+/// Who may call each endpoint, found by the address and method of a request.
 #[derive(Debug, Default)]
-pub(crate) struct Rules(HashMap<&'static str, Vec<(Method, Rule)>>);
+pub(crate) struct AccessTable(HashMap<&'static str, Vec<(Method, Access)>>);
 
-impl Rules {
-    /// Collects the rules of endpoints.
+impl AccessTable {
+    /// Collects who may call these endpoints.
     pub(crate) fn of(endpoints: &[Endpoint]) -> Self {
-        let mut rules: HashMap<_, Vec<_>> = HashMap::new();
+        let mut table: HashMap<_, Vec<_>> = HashMap::new();
         for endpoint in endpoints {
-            let methods = rules.entry(endpoint.path).or_default();
+            let methods = table.entry(endpoint.path).or_default();
             debug_assert!(
                 methods.iter().all(|(method, _)| *method != endpoint.method),
                 "{endpoint:?} is there twice"
             );
-            methods.push((endpoint.method.clone(), endpoint.rule));
+            methods.push((endpoint.method.clone(), endpoint.access));
         }
-        Self(rules)
+        Self(table)
     }
 
-    /// The rule for a request; none where nothing answers it but an error.
-    pub(crate) fn find(&self, request: &ServiceRequest) -> Option<Rule> {
+    /// Who may make a request; none where nothing answers it but an error.
+    pub(crate) fn find(&self, request: &ServiceRequest) -> Option<Access> {
         let pattern = request.match_pattern()?;
         let methods = self.0.get(pattern.as_str())?;
         let found = methods.iter().find(|(method, _)| method == request.method());
-        found.map(|(_, rule)| *rule)
+        found.map(|(_, access)| *access)
     }
 }
 
 /// Registers endpoints, in their order: one resource for each address, so that another method is answered 405 with `Allow`.
 pub(crate) fn register(endpoints: Vec<Endpoint>, config: &mut ServiceConfig) {
-    let mut resources: Vec<(&'static str, Resource)> = Vec::new();
+    let mut groups: Vec<(&'static str, Vec<Route>)> = Vec::new();
     for endpoint in endpoints {
-        let place = resources.iter().position(|(path, _)| *path == endpoint.path);
-        match place {
-            Some(place) => {
-                let (path, resource) = resources.remove(place);
-                resources.insert(place, (path, resource.route(endpoint.route)));
-            }
-            None => resources.push((endpoint.path, web::resource(endpoint.path).route(endpoint.route))),
+        match groups.iter_mut().find(|(path, _)| *path == endpoint.path) {
+            Some((_, routes)) => routes.push(endpoint.route),
+            None => groups.push((endpoint.path, vec![endpoint.route])),
         }
     }
-    for (_, resource) in resources {
-        config.service(resource);
+    for (path, routes) in groups {
+        config.service(routes.into_iter().fold(web::resource(path), Resource::route));
     }
 }

@@ -18,7 +18,7 @@ use actix_web::{
 
 use super::{
     caller::Caller,
-    endpoint::{Access, Rule, Rules},
+    endpoint::{Access, AccessTable},
     error::Problem,
     state::Gateway,
 };
@@ -36,13 +36,13 @@ pub(crate) async fn pass(
     next: Next<impl actix_web::body::MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     request.headers_mut().remove(CONTEXT_TOKEN);
-    let (Some(gateway), Some(rules)) = (
+    let (Some(gateway), Some(accesses)) = (
         request.app_data::<web::Data<Gateway>>().cloned(),
-        request.app_data::<Rc<Rules>>().cloned(),
+        request.app_data::<Rc<AccessTable>>().cloned(),
     ) else {
         return Ok(request.error_response(Problem::internal()));
     };
-    if let Err(problem) = admit(&request, &gateway, rules.find(&request)).await {
+    if let Err(problem) = admit(&request, &gateway, accesses.find(&request)).await {
         return Ok(request.error_response(problem));
     }
     let caller = request.extensions().get::<Caller>().cloned();
@@ -55,16 +55,16 @@ pub(crate) async fn pass(
 }
 
 /// Decides, and puts the caller into the request.
-async fn admit(request: &ServiceRequest, gateway: &Gateway, rule: Option<Rule>) -> Result<(), Problem> {
-    let Some(rule) = rule else {
+async fn admit(request: &ServiceRequest, gateway: &Gateway, access: Option<Access>) -> Result<(), Problem> {
+    let Some(access) = access else {
         // There is nothing at this address, and the page that says so shows who is signed in.
         if let Ok(caller) = Caller::read(request.request(), gateway).await {
             request.extensions_mut().insert(caller);
         }
         return Ok(());
     };
-    within_limit(request, rule.body_limit.unwrap_or(gateway.server.body_limit_bytes))?;
-    let permission = match rule.access {
+    within_limit(request, gateway.server.body_limit_bytes)?;
+    let permission = match access {
         Access::Public => return Ok(()),
         Access::SignedIn => None,
         Access::Needs(permission) => Some(permission),

@@ -18,7 +18,7 @@ use actix_web::{
 
 use super::{
     cors,
-    endpoint::{self, Endpoint, Rules},
+    endpoint::{self, AccessTable, Endpoint},
     error::Problem,
     gate, request,
     state::Gateway,
@@ -40,11 +40,11 @@ pub fn app(
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
     let endpoints = endpoints();
-    let rules = Rc::new(Rules::of(&endpoints));
+    let accesses = Rc::new(AccessTable::of(&endpoints));
     let cors = cors::policy(&gateway.server);
     App::new()
         .app_data(web::Data::new(gateway))
-        .app_data(rules)
+        .app_data(accesses)
         .configure(|config| {
             endpoint::register(endpoints, config);
             config.default_service(web::to(unknown));
