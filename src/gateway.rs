@@ -5,6 +5,7 @@
 //! actors with the caller's tenant. Everything that goes wrong leaves as one [`Problem`].
 
 mod admin;
+mod answer;
 mod api;
 mod audit;
 mod backups;

@@ -3,8 +3,19 @@
 //! Logs go to standard error as `tracing` events, one JSON object a line or laid out for people. Metrics go to a Prometheus
 //! recorder that `GET /metrics` renders. Idea text, prompts and tokens are never fields of an event.
 
+mod line;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+
+use self::line::OneLine;
 
 use crate::{
     config::{LogConfig, LogFormat},
@@ -71,14 +82,7 @@ impl Telemetry {
     pub fn install(config: &LogConfig) -> Result<Self, TelemetryError> {
         let filter = EnvFilter::try_new(&config.filter)?;
         let registry = tracing_subscriber::registry().with(filter);
-        let installed = match config.format {
-            LogFormat::Json => registry
-                .with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
-                .try_init(),
-            LogFormat::Pretty => registry
-                .with(fmt::layer().with_target(false).with_writer(std::io::stderr))
-                .try_init(),
-        };
+        let installed = registry.with(lines(config.format, std::io::stderr)).try_init();
         installed.map_err(|error| TelemetryError::Installed(error.to_string()))?;
         let recorder = recorder();
         let handle = recorder.handle();
@@ -104,6 +108,19 @@ impl Telemetry {
     /// Folds finished samples together; called every few seconds so that memory stays bounded between scrapes.
     pub fn upkeep(&self) {
         self.metrics.run_upkeep();
+    }
+}
+
+/// Writes each event as one line.
+pub(crate) fn lines<S, M>(format: LogFormat, writer: M) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let writer = OneLine(writer);
+    match format {
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(writer).boxed(),
+        LogFormat::Pretty => fmt::layer().with_target(false).with_writer(writer).boxed(),
     }
 }
 

@@ -4,15 +4,16 @@ mod answer;
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use cluster::{Dated, DatedListing, DirectoryQuery, Freshness, ReadToken, StoredValue, TenantQuery, prelude::*};
 use serde_json::json;
 
 use self::answer::{ActorBody, ItemBody, ListBody, SlowTurnBody, ValueBody};
 use super::{
-    body::{self, Fields},
-    cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
+    answer::fresh,
+    body,
+    cursor::{self, Page},
     error::Problem,
     state::Gateway,
 };
@@ -62,20 +63,6 @@ fn id(gateway: &Gateway, place: Place) -> Result<ActorId, Problem> {
     Ok(gateway.cluster.actor_id(&class, &TenantId::new(&tenant)?, &name)?)
 }
 
-fn limit(fields: &mut Fields) -> usize {
-    let limit = fields.integer("limit", 1..=PAGE_MAX as u64);
-    limit
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(PAGE_DEFAULT)
-}
-
-fn answer<T: serde::Serialize>(body: &T) -> HttpResponse {
-    // The next moment shows something else.
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(body)
-}
-
 /// `GET /actors`: actors of a class that have stored something, in the order of tenants and names. With `max_age_ms` it
 /// may be answered from copies on this node, which know nothing of what is in memory.
 pub(crate) async fn list(request: HttpRequest, gateway: Shared) -> Answer {
@@ -83,7 +70,7 @@ pub(crate) async fn list(request: HttpRequest, gateway: Shared) -> Answer {
     let class = query.text("class", TEXT_MAX);
     let tenant = query.optional_text("tenant", TEXT_MAX);
     let prefix = query.optional_text("prefix", TEXT_MAX).unwrap_or_default();
-    let limit = limit(&mut query);
+    let limit = cursor::limit(&mut query);
     let position = query.optional_text("cursor", TEXT_MAX);
     let age = Duration::from_millis(query.integer("max_age_ms", 0..=AGE_MAX_MS).unwrap_or_default());
     let token = query.optional_text("read_token", ReadToken::MAX_BYTES);
@@ -120,7 +107,7 @@ pub(crate) async fn list(request: HttpRequest, gateway: Shared) -> Answer {
         items,
         next_cursor: next.map(|next| next.write()),
     };
-    Ok(answer(&ListBody::new(items, reader.age, &reader.token)))
+    Ok(fresh(&ListBody::new(items, reader.age, &reader.token)))
 }
 
 /// Where a page begins: behind a name of a tenant, or, with an empty name, at the beginning of the tenant.
@@ -238,7 +225,7 @@ pub(crate) async fn slow(gateway: Shared) -> Answer {
         .into_iter()
         .map(SlowTurnBody::from)
         .collect();
-    Ok(answer(&json!({ "items": items })))
+    Ok(fresh(&json!({ "items": items })))
 }
 
 /// `GET /actors/{class}/{tenant}/{name}`.
@@ -251,17 +238,17 @@ pub(crate) async fn show(gateway: Shared, place: Place) -> Answer {
             format!("{id} has stored nothing and is not in memory"),
         ));
     }
-    Ok(answer(&ActorBody::from(status)))
+    Ok(fresh(&ActorBody::from(status)))
 }
 
 /// `GET /actors/{class}/{tenant}/{name}/values`: what the actor has stored, as it is encoded.
 pub(crate) async fn values(request: HttpRequest, gateway: Shared, place: Place) -> Answer {
     let mut query = body::query(&request)?;
-    let limit = limit(&mut query);
-    // A key has up to 2 KiB, which makes a longer cursor than other lists have.
-    let after = query.optional_text("cursor", 4096);
+    let limit = cursor::limit(&mut query);
+    let mut after = cursor::after(&mut query, VALUES)?
+        .map(|position| key(&position))
+        .transpose()?;
     query.finish_query()?;
-    let mut after = after.map(|cursor| key(&cursor)).transpose()?;
     let id = id(&gateway, place)?;
     let (mut items, mut bytes) = (Vec::new(), 0);
     let next = loop {
@@ -284,15 +271,14 @@ pub(crate) async fn values(request: HttpRequest, gateway: Shared, place: Place) 
             break after;
         }
     };
-    Ok(answer(&Page {
+    Ok(fresh(&Page {
         items,
         next_cursor: next.map(|key| cursor::encode(VALUES, &format!("{KEY_MARK}{key}"))),
     }))
 }
 
-/// The key in a cursor.
-fn key(cursor: &str) -> Result<String, Problem> {
-    let position = cursor::decode(VALUES, cursor)?;
+/// The key of a position.
+fn key(position: &str) -> Result<String, Problem> {
     let key = position.strip_prefix(KEY_MARK).ok_or_else(cursor::foreign)?;
     Ok(key.to_owned())
 }
@@ -304,7 +290,7 @@ pub(crate) async fn passivate(gateway: Shared, place: Place) -> Answer {
     let was_live = gateway.cluster.passivate(&id).await?;
     let token = gateway.cluster.read_token(&id).await.ok();
     tracing::info!(class = id.class(), tenant = %id.tenant(), was_live, "the operator put an actor away");
-    Ok(answer(&json!({
+    Ok(fresh(&json!({
         "class": id.class(), "tenant": id.tenant(), "name": id.name(), "was_live": was_live,
         "read_token": token.map(|token| token.to_string()),
     })))

@@ -18,7 +18,7 @@ use self::answer::{ArtifactBody, ContextBody, ContextResult, Created, ParkedBody
 use super::{
     body::{self, Fields},
     caller::Caller,
-    cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
+    cursor::{self, Page},
     error::Problem,
     etag, idempotency,
     planning::{self, NewRun, PackageFormat, Planning},
@@ -64,17 +64,6 @@ pub(crate) const STATUSES: [(&str, RunStatus); 8] = [
     ("deleted", RunStatus::Deleted),
 ];
 
-fn page_query(fields: &mut Fields, list: &str) -> Result<(usize, Option<String>), Problem> {
-    let limit = fields
-        .integer("limit", 1..=PAGE_MAX as u64)
-        .and_then(|limit| usize::try_from(limit).ok());
-    let after = match fields.optional_text("cursor", PAGE_MAX * 8) {
-        Some(text) => Some(cursor::decode(list, &text)?),
-        None => None,
-    };
-    Ok((limit.unwrap_or(PAGE_DEFAULT), after))
-}
-
 /// `POST /runs`.
 pub(crate) async fn create_run(request: HttpRequest, payload: web::Payload, caller: Caller, gateway: Shared) -> Answer {
     let key = idempotency::key(&request)?;
@@ -104,7 +93,7 @@ pub(crate) async fn create_run(request: HttpRequest, payload: web::Payload, call
 /// `GET /runs`.
 pub(crate) async fn list_runs(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
     let mut query = body::query(&request)?;
-    let (limit, after) = page_query(&mut query, RUNS)?;
+    let (limit, after) = cursor::page_query(&mut query, RUNS)?;
     let status = query.choice("status", &STATUSES);
     query.finish_query()?;
     let page = gateway.planning.list(&caller, status, after, limit).await?;
@@ -412,7 +401,7 @@ fn accepted_format(request: &HttpRequest) -> PackageFormat {
 /// `GET /parked-ideas`.
 pub(crate) async fn list_parked(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
     let mut query = body::query(&request)?;
-    let (limit, after) = page_query(&mut query, PARKED)?;
+    let (limit, after) = cursor::page_query(&mut query, PARKED)?;
     let source = query.optional_text("source", 64);
     query.finish_query()?;
     let page = gateway.planning.parked(&caller, source, after, limit).await?;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
+    answer::fresh,
     body,
     caller::Caller,
     cursor::{self, Page},
@@ -112,7 +113,7 @@ pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) 
         .into_iter()
         .map(RecordBody::new)
         .collect::<Result<_, _>>()?;
-    Ok(fresh().json(Page::<RecordBody> {
+    Ok(fresh(&Page::<RecordBody> {
         items,
         next_cursor: page.next.map(|seq| cursor::encode(RECORDS, &seq.to_string())),
     }))
@@ -135,7 +136,7 @@ pub(crate) async fn check(caller: Caller, gateway: Shared, tenant: web::Path<Str
     if let Some(seq) = first_bad_seq {
         tracing::error!(%tenant, seq, "the audit chain is not what it was");
     }
-    Ok(fresh().json(VerdictBody {
+    Ok(fresh(&VerdictBody {
         tenant_id: tenant.as_str().to_owned(),
         chain_valid: first_bad_seq.is_none(),
         length: verdict.length,
@@ -160,14 +161,9 @@ pub(crate) async fn export(caller: Caller, gateway: Shared) -> Answer {
             Ok::<_, ActorError>(lines.map(|lines| (Bytes::from(lines), (exporter, gateway, caller))))
         },
     );
-    Ok(fresh()
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type(JSON_LINES)
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .streaming(lines))
-}
-
-fn fresh() -> actix_web::HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, "no-store"));
-    response
 }

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 
-use super::error::Problem;
+use super::{body::Fields, error::Problem};
 
 /// Most items of one page.
 pub(crate) const PAGE_MAX: usize = 100;
@@ -24,6 +24,33 @@ pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     /// Pass it as `cursor` to get the next page; absent on the last one.
     pub(crate) next_cursor: Option<String>,
+}
+
+/// Takes how many items are asked for, and the position of the list named `list` behind which they begin.
+///
+/// # Errors
+///
+/// Fails for a cursor that this list did not return; a bad limit is among the faults of `fields`.
+pub(crate) fn page_query(fields: &mut Fields, list: &str) -> Result<(usize, Option<String>), Problem> {
+    Ok((limit(fields), after(fields, list)?))
+}
+
+/// Takes how many items are asked for.
+pub(crate) fn limit(fields: &mut Fields) -> usize {
+    let limit = fields.integer("limit", 1..=PAGE_MAX as u64);
+    limit
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(PAGE_DEFAULT)
+}
+
+/// Takes the position behind which the items begin.
+///
+/// # Errors
+///
+/// Fails for a cursor that the list named `list` did not return.
+pub(crate) fn after(fields: &mut Fields, list: &str) -> Result<Option<String>, Problem> {
+    let cursor = fields.optional_text("cursor", CURSOR_BYTES_MAX);
+    cursor.map(|cursor| decode(list, &cursor)).transpose()
 }
 
 /// Hides a position of the list named `list` in a cursor.

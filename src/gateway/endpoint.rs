@@ -44,7 +44,8 @@ pub(crate) struct Rule {
 pub(crate) struct Endpoint {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
-    pub(crate) rule: Rule,
+    pub(crate) access: Access,
+    pub(crate) counting: Counting,
     /// What it does, in one line.
     pub(crate) summary: &'static str,
     route: Route,
@@ -56,7 +57,7 @@ impl std::fmt::Debug for Endpoint {
             .debug_struct("Endpoint")
             .field("method", &self.method)
             .field("path", &self.path)
-            .field("rule", &self.rule)
+            .field("access", &self.access)
             .finish_non_exhaustive()
     }
 }
@@ -96,10 +97,8 @@ impl Endpoint {
         Self {
             method,
             path,
-            rule: Rule {
-                access: Access::SignedIn,
-                counting: Counting::Requests,
-            },
+            access: Access::SignedIn,
+            counting: Counting::Requests,
             summary: "",
             route,
         }
@@ -107,25 +106,25 @@ impl Endpoint {
 
     /// Lets everyone call it.
     pub(crate) fn public(mut self) -> Self {
-        self.rule.access = Access::Public;
+        self.access = Access::Public;
         self
     }
 
     /// Lets only those call it who have the permission.
     pub(crate) fn needs(mut self, permission: Permission) -> Self {
-        self.rule.access = Access::Needs(permission);
+        self.access = Access::Needs(permission);
         self
     }
 
     /// Counts requests as attempts: a secret could be guessed here.
     pub(crate) fn attempts(mut self) -> Self {
-        self.rule.counting = Counting::Attempts;
+        self.counting = Counting::Attempts;
         self
     }
 
     /// Counts requests for no rate limit.
     pub(crate) fn uncounted(mut self) -> Self {
-        self.rule.counting = Counting::Nothing;
+        self.counting = Counting::Nothing;
         self
     }
 
@@ -136,23 +135,27 @@ impl Endpoint {
     }
 }
 
-/// The rules of all endpoints, found by the address and method of a request.
+/// What the gateway checks before each endpoint, found by the address and method of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Rules(HashMap<&'static str, Vec<(Method, Rule)>>);
 
 impl Rules {
     /// Collects the rules of endpoints.
     pub(crate) fn of(endpoints: &[Endpoint]) -> Self {
-        let mut rules: HashMap<_, Vec<_>> = HashMap::new();
+        let mut table: HashMap<_, Vec<_>> = HashMap::new();
         for endpoint in endpoints {
-            let methods = rules.entry(endpoint.path).or_default();
+            let methods = table.entry(endpoint.path).or_default();
             debug_assert!(
                 methods.iter().all(|(method, _)| *method != endpoint.method),
                 "{endpoint:?} is there twice"
             );
-            methods.push((endpoint.method.clone(), endpoint.rule));
+            let rule = Rule {
+                access: endpoint.access,
+                counting: endpoint.counting,
+            };
+            methods.push((endpoint.method.clone(), rule));
         }
-        Self(rules)
+        Self(table)
     }
 
     /// The rule for a request; none where nothing answers it but an error.
@@ -166,18 +169,14 @@ impl Rules {
 
 /// Registers endpoints, in their order: one resource for each address, so that another method is answered 405 with `Allow`.
 pub(crate) fn register(endpoints: Vec<Endpoint>, config: &mut ServiceConfig) {
-    let mut resources: Vec<(&'static str, Resource)> = Vec::new();
+    let mut groups: Vec<(&'static str, Vec<Route>)> = Vec::new();
     for endpoint in endpoints {
-        let place = resources.iter().position(|(path, _)| *path == endpoint.path);
-        match place {
-            Some(place) => {
-                let (path, resource) = resources.remove(place);
-                resources.insert(place, (path, resource.route(endpoint.route)));
-            }
-            None => resources.push((endpoint.path, web::resource(endpoint.path).route(endpoint.route))),
+        match groups.iter_mut().find(|(path, _)| *path == endpoint.path) {
+            Some((_, routes)) => routes.push(endpoint.route),
+            None => groups.push((endpoint.path, vec![endpoint.route])),
         }
     }
-    for (_, resource) in resources {
-        config.service(resource);
+    for (path, routes) in groups {
+        config.service(routes.into_iter().fold(web::resource(path), Resource::route));
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    answer::fresh,
     error::Problem,
     state::{Gateway, ModelStatus},
 };
@@ -29,14 +30,12 @@ struct Ready<'a> {
 }
 
 fn alive(service: &'static str) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(Alive {
-            status: "ok",
-            service,
-            version: env!("CARGO_PKG_VERSION"),
-            timestamp: Timestamp::now().as_millisecond(),
-        })
+    fresh(&Alive {
+        status: "ok",
+        service,
+        version: env!("CARGO_PKG_VERSION"),
+        timestamp: Timestamp::now().as_millisecond(),
+    })
 }
 
 /// `GET /health`: the process is alive.
@@ -68,9 +67,7 @@ pub(crate) async fn ready(gateway: web::Data<Gateway>) -> Result<HttpResponse, P
         model: &gateway.model,
         cluster: gateway.cluster.status(),
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(ready))
+    Ok(fresh(&ready))
 }
 
 /// The state of this node where it gives away what it has.

@@ -4,7 +4,7 @@ mod answer;
 mod local;
 mod sight;
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{HttpResponse, web};
 use cluster::{MemberState, NodeId};
 use serde_json::json;
 
@@ -14,6 +14,7 @@ pub(crate) use self::{
     sight::{Sight, notes},
 };
 use super::{
+    answer::fresh,
     caller::Caller,
     error::Problem,
     state::Gateway,
@@ -29,17 +30,12 @@ pub(crate) async fn overview(gateway: Shared) -> Answer {
         Sight::Whole(overview) => OverviewBody::new(gateway.cluster.node_id(), overview),
         Sight::Local(view) => OverviewBody::of_one(view),
     };
-    // The next moment shows something else.
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(body))
+    Ok(fresh(&body))
 }
 
 /// `GET /node`: what this node sees by itself. It asks nobody, so it answers where the cluster as a whole cannot.
 pub(crate) async fn local(gateway: Shared) -> Answer {
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(LocalBody::from(gateway.cluster.look()?)))
+    Ok(fresh(&LocalBody::from(gateway.cluster.look()?)))
 }
 
 /// `POST /nodes/{id}/drain`: everything moves away from the node, as far as others can take it.

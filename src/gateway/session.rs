@@ -15,6 +15,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
+    answer::made,
     body,
     caller::{self, Caller, Proof, SESSION_COOKIE},
     callers::FIRST_USER,
@@ -22,7 +23,7 @@ use super::{
     pages,
     permission::Permission,
     state::Gateway,
-    tenant::ROLES,
+    tenant::roles,
     token::{self, Claims, Purpose, Signer},
 };
 
@@ -204,14 +205,11 @@ pub(crate) async fn mint(
     let life = Duration::from_secs(hours.unwrap_or(gateway.auth.session_hours) * HOUR);
     enrol(&gateway, &caller, &tenant, &user, role).await?;
     let opened = gateway.callers.open(&tenant, &user, &device(&request), life).await?;
-    let minted = Minted {
+    tracing::info!(tenant = %tenant, "a token was made");
+    Ok(made(&Minted {
         token: opened.token,
         expires_at: opened.expires_at,
-    };
-    tracing::info!(tenant = %tenant, "a token was made");
-    Ok(HttpResponse::Created()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(minted))
+    }))
 }
 
 /// `POST /api/auth/sign-in-links`: makes a link that signs a person in once.
@@ -227,10 +225,7 @@ pub(crate) async fn mint_link(
     let (tenant, user, role) = subject.allowed_to(&caller)?;
     enrol(&gateway, &caller, &tenant, &user, role).await?;
     tracing::info!(tenant = %tenant, "a sign-in link was made");
-    let link = link(&gateway, &tenant, &user);
-    Ok(HttpResponse::Created()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(link))
+    Ok(made(&link(&gateway, &tenant, &user)))
 }
 
 /// Makes a user a member, on behalf of the caller, who may be of the home tenant.
@@ -261,7 +256,7 @@ impl Subject {
         Self {
             user: fields.optional_text("user", token::USER_BYTES_MAX),
             tenant: fields.optional_text("tenant", 64),
-            role: fields.choice("role", &ROLES),
+            role: fields.choice("role", &roles()),
         }
     }
 

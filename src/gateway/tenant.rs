@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use actors::{
     api_key::Scope,
     membership::{
@@ -19,10 +19,11 @@ use cluster::{
 use serde::Serialize;
 
 use super::{
+    answer::{fresh, made},
     body::{self, Fields},
     caller::Caller,
     callers::{KEY_PREFIX, key_text},
-    cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
+    cursor::{self, Page},
     error::Problem,
     permission::Permission,
     state::Gateway,
@@ -32,8 +33,6 @@ use super::{
 const MEMBERS: &str = "members";
 const KEYS: &str = "keys";
 
-/// Longest text of a cursor.
-const CURSOR_MAX: usize = 512;
 /// Longest name of a key.
 const NAME_MAX: usize = 64;
 /// Longest name of a permission.
@@ -42,11 +41,9 @@ const PERMISSION_MAX: usize = 64;
 const DAYS_MAX: u64 = 3650;
 
 /// The roles by their names.
-pub(super) const ROLES: [(&str, Role); 3] = [
-    ("operator", Role::Operator),
-    ("supervisor", Role::Supervisor),
-    ("admin", Role::Admin),
-];
+pub(super) fn roles() -> [(&'static str, Role); Role::ALL.len()] {
+    Role::ALL.map(|role| (role.as_str(), role))
+}
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
@@ -160,7 +157,7 @@ struct Wanted {
 impl Wanted {
     fn read(fields: &mut Fields) -> Self {
         Self {
-            role: fields.choice("role", &ROLES),
+            role: fields.choice("role", &roles()),
             permissions: fields.texts("permissions", Permission::ALL.len(), PERMISSION_MAX),
         }
     }
@@ -200,7 +197,7 @@ impl Wanted {
 /// `GET /api/tenant`: what the caller's tenant is.
 pub(crate) async fn show(caller: Caller, gateway: Shared) -> Answer {
     let profile = membership(&gateway, &caller).ask(GetTenant).await?;
-    Ok(fresh().json(TenantBody::from(profile)))
+    Ok(fresh(&TenantBody::from(profile)))
 }
 
 /// `GET /api/tenant/members`.
@@ -210,7 +207,7 @@ pub(crate) async fn members(request: HttpRequest, caller: Caller, gateway: Share
         .map(|user| UserId::new(&user).map_err(|_| cursor::foreign()))
         .transpose()?;
     let page = membership(&gateway, &caller).ask(ListMembers { after, limit }).await?;
-    Ok(fresh().json(Page::<MemberBody> {
+    Ok(fresh(&Page::<MemberBody> {
         items: page.items.into_iter().map(MemberBody::from).collect(),
         next_cursor: page.next.map(|user| cursor::encode(MEMBERS, user.as_str())),
     }))
@@ -225,19 +222,19 @@ pub(crate) async fn set_role(
     user: web::Path<String>,
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let role = fields.choice("role", &ROLES);
+    let role = fields.choice("role", &roles());
     fields.finish()?;
     let role = role.ok_or_else(|| Problem::unprocessable("body.invalid", "a role is needed"))?;
     let user = member_id(&user)?;
     let member = membership(&gateway, &caller).ask(SetRole { user, role }).await?;
-    Ok(fresh().json(MemberBody::from(member)))
+    Ok(fresh(&MemberBody::from(member)))
 }
 
 /// `DELETE /api/tenant/members/{user}`.
 pub(crate) async fn remove_member(caller: Caller, gateway: Shared, user: web::Path<String>) -> Answer {
     let user = member_id(&user)?;
     let member = membership(&gateway, &caller).ask(RemoveMember { user }).await?;
-    Ok(fresh().json(MemberBody::from(member)))
+    Ok(fresh(&MemberBody::from(member)))
 }
 
 /// What is no user id belongs to no member.
@@ -252,7 +249,7 @@ pub(crate) async fn keys(request: HttpRequest, caller: Caller, gateway: Shared) 
         .map(|id| Uuid::try_parse(&id).map_err(|_| cursor::foreign()))
         .transpose()?;
     let page = membership(&gateway, &caller).ask(ListKeys { after, limit }).await?;
-    Ok(fresh().json(Page::<KeyBody> {
+    Ok(fresh(&Page::<KeyBody> {
         items: page.items.into_iter().map(KeyBody::from).collect(),
         next_cursor: page.next.map(|id| cursor::encode(KEYS, &id.to_string())),
     }))
@@ -277,12 +274,10 @@ pub(crate) async fn create_key(request: HttpRequest, payload: web::Payload, call
         expires: days.map(|days| now().plus(Duration::from_hours(24 * days))),
     };
     let entry = gateway.callers.create_key(&caller, create).await?;
-    Ok(HttpResponse::Created()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(NewKeyBody {
-            key: format!("{KEY_PREFIX}{key}"),
-            entry: KeyBody::from(entry),
-        }))
+    Ok(made(&NewKeyBody {
+        key: format!("{KEY_PREFIX}{key}"),
+        entry: KeyBody::from(entry),
+    }))
 }
 
 /// `DELETE /api/tenant/keys/{id}`.
@@ -294,11 +289,8 @@ pub(crate) async fn revoke_key(caller: Caller, gateway: Shared, id: web::Path<St
 
 fn page(request: &HttpRequest, list: &str) -> Result<(u32, Option<String>), Problem> {
     let mut query = body::query(request)?;
-    let limit = query.integer("limit", 1..=PAGE_MAX as u64);
-    let after = query.optional_text("cursor", CURSOR_MAX);
+    let (limit, after) = cursor::page_query(&mut query, list)?;
     query.finish_query()?;
-    let after = after.map(|text| cursor::decode(list, &text)).transpose()?;
-    let limit = limit.unwrap_or(PAGE_DEFAULT as u64);
     Ok((u32::try_from(limit).unwrap_or(u32::MAX), after))
 }
 
@@ -308,10 +300,4 @@ fn now() -> Timestamp {
 
 fn seconds(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(1000)
-}
-
-fn fresh() -> actix_web::HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, "no-store"));
-    response
 }

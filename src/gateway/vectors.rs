@@ -1,6 +1,6 @@
 //! The admin API of the vector index: how each tenant's part stands, and making it anew.
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use actors::vectors::{GetIndexStatus, IndexStatus, NAME, Rebuild, VectorIndex};
 use cluster::{
     TenantQuery,
@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
+    answer::fresh,
     body,
     caller::Caller,
-    cursor::{self, PAGE_DEFAULT, PAGE_MAX, Page},
+    cursor::{self, Page},
     error::Problem,
     state::Gateway,
     witness::{self, VECTORS_REBUILD_STARTED},
@@ -20,9 +21,6 @@ use super::{
 
 /// Name of the list, so that the cursor of another one is refused.
 const TENANTS: &str = "vectors";
-
-/// Longest text of a cursor.
-const TEXT_MAX: usize = 1024;
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
@@ -63,26 +61,12 @@ fn index(gateway: &Gateway, tenant: &TenantId) -> ActorRef<VectorIndex> {
     gateway.cluster.get(ActorId::from_name::<VectorIndex>(tenant, NAME))
 }
 
-fn answer<T: Serialize>(body: &T) -> HttpResponse {
-    // The next moment shows something else.
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(body)
-}
-
 /// `GET /vectors`: the index of every tenant that has runs.
 pub(crate) async fn list(request: HttpRequest, gateway: Shared) -> Answer {
     let mut query = body::query(&request)?;
-    let limit = query.integer("limit", 1..=PAGE_MAX as u64);
-    let position = query.optional_text("cursor", TEXT_MAX);
+    let (limit, after) = cursor::page_query(&mut query, TENANTS)?;
     query.finish_query()?;
-    let limit = limit
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(PAGE_DEFAULT);
-    let after = match position {
-        Some(cursor) => Some(TenantId::new(&cursor::decode(TENANTS, &cursor)?)?),
-        None => None,
-    };
+    let after = after.map(|tenant| TenantId::new(&tenant)).transpose()?;
     let query = TenantQuery {
         class: Some("tenant".to_owned()),
         after,
@@ -98,7 +82,7 @@ pub(crate) async fn list(request: HttpRequest, gateway: Shared) -> Answer {
         items.push(IndexBody::new(tenant, status));
     }
     let next = tenants.last().filter(|_| !is_last);
-    Ok(answer(&Page {
+    Ok(fresh(&Page {
         items,
         next_cursor: next.map(|tenant| cursor::encode(TENANTS, tenant.as_str())),
     }))
@@ -109,7 +93,7 @@ pub(crate) async fn show(gateway: Shared, tenant: web::Path<String>) -> Answer {
     let tenant = TenantId::new(&tenant)?;
     let index = index(&gateway, &tenant);
     let status = gateway.context.as_system(&tenant, index.ask(GetIndexStatus)).await?;
-    Ok(answer(&IndexBody::new(&tenant, status)))
+    Ok(fresh(&IndexBody::new(&tenant, status)))
 }
 
 /// `POST /vectors/{tenant}/rebuild`: begins to make the index of a tenant anew from the artifacts of its runs.
@@ -120,5 +104,5 @@ pub(crate) async fn rebuild(caller: Caller, gateway: Shared, tenant: web::Path<S
     let index = index(&gateway, &tenant);
     let status = gateway.context.as_system(&tenant, index.ask(Rebuild)).await?;
     tracing::info!(%tenant, "the operator had a vector index rebuilt");
-    Ok(answer(&IndexBody::new(&tenant, status)))
+    Ok(fresh(&IndexBody::new(&tenant, status)))
 }

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use actors::{
     limiter::{Configure, Lease, Limit, LimitKey, Limiter, MAX_REQUESTS, MAX_WINDOW, Reset},
     membership::{GetTenant, Membership},
@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::policy::{self, Policy};
 use crate::gateway::{
+    answer::fresh,
     body,
     caller::Caller,
     error::Problem,
@@ -117,18 +118,15 @@ impl Named {
                 },
             )
             .await?;
-        Ok(HttpResponse::Ok()
-            // The next moment shows something else.
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .json(LimiterBody {
-                kind: self.policy.as_str(),
-                key: self.key,
-                window_ms: standing.limit.window_ms,
-                max_requests: standing.limit.max_requests,
-                remaining: standing.remaining,
-                reset_ms: standing.reset_ms,
-                retry_after_ms: standing.retry_after_ms,
-            }))
+        Ok(fresh(&LimiterBody {
+            kind: self.policy.as_str(),
+            key: self.key,
+            window_ms: standing.limit.window_ms,
+            max_requests: standing.limit.max_requests,
+            remaining: standing.remaining,
+            reset_ms: standing.reset_ms,
+            retry_after_ms: standing.retry_after_ms,
+        }))
     }
 }
 

@@ -60,7 +60,7 @@ async fn each_cell_of_the_permission_table_holds_at_each_endpoint() {
                     if endpoint.path == "/api/auth/sign-out" {
                         continue;
                     }
-                    let expected = match endpoint.rule.access {
+                    let expected = match endpoint.access {
                         Access::Public => continue,
                         Access::SignedIn => true,
                         Access::Needs(permission) => permission.is_granted(role, is_home),
@@ -91,7 +91,7 @@ async fn whatever_is_not_public_refuses_who_is_not_signed_in() {
                 continue;
             }
             let answer = call(bench, &endpoint, None).await;
-            let is_public = endpoint.rule.access == Access::Public;
+            let is_public = endpoint.access == Access::Public;
             assert_eq!(is_through(&answer), is_public, "{endpoint:?}: {}", answer.status);
             if !is_public && !is_page(&endpoint) {
                 answer.problem(401, "auth.required");
@@ -105,7 +105,7 @@ async fn whatever_is_not_public_refuses_who_is_not_signed_in() {
 fn what_changes_something_is_not_open_to_everyone() {
     let open: Vec<_> = endpoints()
         .into_iter()
-        .filter(|endpoint| endpoint.rule.access == Access::Public && endpoint.method != "GET")
+        .filter(|endpoint| endpoint.access == Access::Public && endpoint.method != "GET")
         .map(|endpoint| endpoint.path)
         .collect();
     assert_eq!(open, ["/sign-out", "/theme"], "each of these is a decision");
