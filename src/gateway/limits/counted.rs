@@ -36,12 +36,12 @@ impl Counted {
             let separator = if policies.is_empty() { "" } else { ", " };
             let name = policy.as_str();
             let (quota, window) = (decision.limit.max_requests, seconds(decision.limit.window()));
-            let (left, reset) = (decision.remaining, seconds(decision.reset_after));
+            let (left, reset) = (decision.remaining, reset(decision));
             // Writing into a string does not fail.
             write!(policies, "{separator}\"{name}\";q={quota};w={window}").ok();
             write!(standings, "{separator}\"{name}\";r={left};t={reset}").ok();
         }
-        let reset = now.saturating_add_unsigned(seconds(tightest.reset_after));
+        let reset = now.saturating_add_unsigned(reset(tightest));
         let told = [
             ("ratelimit-policy", policies),
             ("ratelimit", standings),
@@ -55,6 +55,12 @@ impl Counted {
             }
         }
     }
+}
+
+/// Seconds until all of a limit is there again. A limiter counts in slots, so it may be a moment longer than the window, which nobody
+/// expects.
+fn reset(decision: &Decision) -> u64 {
+    seconds(decision.reset_after.min(decision.limit.window()))
 }
 
 /// Whole seconds, the last one begun counted as one.
