@@ -10,6 +10,7 @@ mod operator;
 mod place;
 mod proxy_protocol;
 mod serve;
+mod tls;
 
 pub use compose::ComposeError;
 pub(crate) use failure::FailureNote;
@@ -17,3 +18,4 @@ pub(crate) use lock::DataLock;
 pub use lock::LockError;
 pub(crate) use place::network;
 pub use serve::{Note, ServeError, serve};
+pub use tls::TlsError;

@@ -18,5 +18,6 @@ mod permissions;
 mod runs;
 mod stream;
 mod tenant;
+mod tenants;
 mod turnstile;
 mod witness;

@@ -44,7 +44,7 @@ use crate::{
     config::{AuthConfig, ServerConfig},
     gateway::{
         Backups, Callers, ContextTokens, Gateway, Limits, LimitsConfig, ModelStatus, Parts, Planning, Readiness,
-        Signer, Turnstile, app,
+        Signer, SigningKeys, Turnstile, app,
     },
     planes::{
         communication::{Letter, MailQueue, fake::FakePost},
@@ -367,6 +367,11 @@ impl Bench {
     }
 }
 
+/// The signing keys of the tests.
+fn signing_keys() -> SigningKeys {
+    SigningKeys::new(&KEY, Duration::from_hours(1))
+}
+
 /// A clock that follows the paused time, from about where that of the cluster begins.
 #[derive(Debug)]
 struct BenchClock(Instant);
@@ -381,10 +386,10 @@ impl Clock for BenchClock {
     }
 }
 
-/// Context tokens with the key of the tests.
+/// Context tokens with the keys of the tests.
 fn context() -> ContextTokens {
     let context = ContextTokens::default();
-    context.set_key(&KEY);
+    context.set_keys(signing_keys());
     context
 }
 
@@ -404,7 +409,7 @@ struct Node {
 }
 
 fn gateway(node: Node) -> Gateway {
-    let (context, signer) = (context(), Signer::new(&KEY));
+    let (context, signer) = (context(), Signer::new(signing_keys()));
     let cluster = node.cluster;
     Gateway::new(Parts {
         callers: Callers::new(
