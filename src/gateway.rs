@@ -42,6 +42,7 @@ mod signing_keys;
 mod sse;
 mod state;
 mod tenant;
+mod tenant_export;
 mod tenants;
 mod token;
 mod turnstile;

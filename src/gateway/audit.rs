@@ -27,7 +27,7 @@ pub(super) const RECORDS: &str = "audit";
 const RECORDS_DEFAULT: u32 = 50;
 
 /// Media type of an export.
-const JSON_LINES: &str = "application/jsonl";
+pub(super) const JSON_LINES: &str = "application/jsonl";
 
 /// Longest text of a cursor, and of the beginning of an event type.
 const TEXT_MAX: usize = 256;

@@ -72,7 +72,7 @@ impl From<TenantProfile> for TenantBody {
 }
 
 #[derive(Debug, Serialize)]
-struct MemberBody {
+pub(super) struct MemberBody {
     user: String,
     email: String,
     name: String,
@@ -95,7 +95,7 @@ impl From<Member> for MemberBody {
 
 /// A key, without its secret.
 #[derive(Debug, Serialize)]
-struct KeyBody {
+pub(super) struct KeyBody {
     id: Uuid,
     name: String,
     #[serde(flatten)]

@@ -6,7 +6,7 @@ use crate::gateway::{
     permission::Permission::{
         AuditExport, AuditView, KeyCreate, KeyRevoke, KeyView, TenantConfigure, UserAssignRole, UserDelete, UserView,
     },
-    tenant,
+    tenant, tenant_export,
 };
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -15,6 +15,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         post("/api/tenant", tenant::rename)
             .needs(TenantConfigure)
             .says("Calls the caller's tenant otherwise"),
+        get("/api/tenant/export", tenant_export::export)
+            .needs(TenantConfigure)
+            .says("Takes everything of the tenant out as a file"),
         get("/api/tenant/members", tenant::members)
             .needs(UserView)
             .says("Lists the members of the tenant"),
