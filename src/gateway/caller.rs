@@ -74,17 +74,15 @@ impl Caller {
     ///
     /// Fails without a credential, with one that is not accepted, and where a cookie comes from another site.
     pub(crate) async fn read(request: &HttpRequest, gateway: &Gateway) -> Result<Self, Problem> {
-        let (token, is_cookie) = match bearer(request)? {
-            Some(token) => (token, false),
-            None => match request.cookie(SESSION_COOKIE) {
-                Some(cookie) => (cookie.value().to_owned(), true),
-                None => {
-                    return Err(Problem::unauthorized(
-                        "auth.required",
-                        "this needs a bearer token, an API key or a session",
-                    ));
-                }
-            },
+        let (token, is_cookie) = match (bearer(request)?, session_of(request)?) {
+            (Some(token), _) => (token, false),
+            (None, Some(session)) => (session, true),
+            (None, None) => {
+                return Err(Problem::unauthorized(
+                    "auth.required",
+                    "this needs a bearer token, an API key or a session",
+                ));
+            }
         };
         let caller = gateway.callers.who(&token).await?;
         if is_cookie && is_unsafe(request.method()) {
@@ -125,10 +123,32 @@ pub(crate) fn refused(error: TokenError) -> Problem {
     }
 }
 
-fn bearer(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let Some(value) = request.headers().get(header::AUTHORIZATION) else {
+/// Of two credentials a proxy may have checked the other one.
+fn ambiguous() -> Problem {
+    Problem::unauthorized("auth.ambiguous", "the request shows more than one credential of a kind")
+}
+
+/// The session of the cookie. A site beside this one can plant a second cookie of the same name, so there must be only one.
+fn session_of(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let Ok(cookies) = request.cookies() else {
         return Ok(None);
     };
+    let mut sessions = cookies.iter().filter(|cookie| cookie.name() == SESSION_COOKIE);
+    match (sessions.next(), sessions.next()) {
+        (None, _) => Ok(None),
+        (Some(session), None) => Ok(Some(session.value().to_owned())),
+        (Some(_), Some(_)) => Err(ambiguous()),
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let mut values = request.headers().get_all(header::AUTHORIZATION);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(ambiguous());
+    }
     let text = value.to_str().map_err(|_| invalid_token())?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {

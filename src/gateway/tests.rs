@@ -2,9 +2,11 @@
 
 mod admin;
 mod api;
+mod attacks;
 mod auth;
 mod backups;
 mod bench;
+mod cost;
 mod hostile;
 mod input;
 mod joined;

@@ -2,12 +2,17 @@
 
 use std::{convert::Infallible, fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
-use actix_web::HttpServer;
+use actix_http::error::DispatchError;
+use actix_service::{ServiceFactoryExt, fn_service};
+use actix_web::dev::Server;
 use cluster::{
     NodeAddress, OpenError, Stores,
     prelude::{Cluster, TenantId},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    net::TcpStream,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use super::{
     compose::{self, ComposeError, Runtimes},
@@ -20,7 +25,7 @@ use super::{
 use crate::{
     cli::Environment,
     config::Config,
-    gateway::{ContextTokens, Gateway, app},
+    gateway::{ContextTokens, Gateway, connections},
     planes::{events::Watchers, observability::ClusterKey},
     telemetry::{Telemetry, TelemetryError},
 };
@@ -328,18 +333,8 @@ async fn http(
     announce: &dyn Fn(&Note),
     signals: &mut Signals,
 ) -> Result<(), ServeError> {
-    let shared = gateway.clone();
-    let mut server = HttpServer::new(move || app(shared.clone()))
-        .disable_signals()
-        .shutdown_timeout(config.server.drain_seconds);
-    if config.server.workers > 0 {
-        server = server.workers(config.server.workers);
-    }
     let address = config.server.bind;
-    let server = server
-        .bind(address)
-        .map_err(|source| ServeError::Bind { address, source })?
-        .run();
+    let server = listener(config, gateway).map_err(|source| ServeError::Bind { address, source })?;
     let handle = server.handle();
     let mut server = actix_web::rt::spawn(server);
     let proxied = proxy_protocol::serve(&config.server, gateway).map_err(|source| ServeError::Bind {
@@ -392,6 +387,31 @@ async fn http(
     }
     drop(operator);
     ended
+}
+
+/// Listens for clients.
+fn listener(config: &Config, gateway: &Gateway) -> io::Result<Server> {
+    let address = config.server.bind;
+    let mut server = Server::build()
+        .disable_signals()
+        .shutdown_timeout(config.server.drain_seconds);
+    if config.server.workers > 0 {
+        server = server.workers(config.server.workers);
+    }
+    let stopping = server.graceful_shutdown_signal();
+    let gateway = gateway.clone();
+    let server = server.bind("http", address, move || {
+        let stopping = stopping.clone();
+        let accept = fn_service(|stream: TcpStream| async move {
+            let peer = stream.peer_addr().ok();
+            Ok::<_, DispatchError>((stream, peer))
+        });
+        accept.and_then(connections(&gateway, address, move || {
+            let stopping = stopping.clone();
+            async move { stopping.notified().await }
+        }))
+    })?;
+    Ok(server.run())
 }
 
 /// The signals that end a server.
