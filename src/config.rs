@@ -20,7 +20,7 @@ pub use load::{ConfigError, Layers, Origin, load};
 pub use node::NodeConfig;
 pub(crate) use node::{NodePlace, Protection};
 pub use planning::PlanningConfig;
-pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, ServerConfig};
+pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, ServerConfig, SignUpRule};
 pub use shared::NotShared;
 
 use std::{ops::RangeInclusive, path::PathBuf};
@@ -28,10 +28,11 @@ use std::{ops::RangeInclusive, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    gateway::LimitsConfig,
+    gateway::{LimitsConfig, TurnstileConfig},
     outbound::OutboundConfig,
     planes::{
         ai::AiConfig,
+        communication::MailConfig,
         data::{ObjectsConfig, VectorsConfig},
         observability::AuditConfig,
         search::SearchConfig,
@@ -49,6 +50,10 @@ pub struct Config {
     pub server: ServerConfig,
     /// Sign-in and tokens.
     pub auth: AuthConfig,
+    /// How people are written to.
+    pub mail: MailConfig,
+    /// Whether whoever signs up is a person.
+    pub turnstile: TurnstileConfig,
     /// Rate limits.
     pub limits: LimitsConfig,
     /// Logs.

@@ -4,16 +4,19 @@
 //! handler of `api`, `pages` or `session`. Handlers of the API and of the pages call the same [`Planning`] operations, which are typed asks to
 //! actors with the caller's tenant. Everything that goes wrong leaves as one [`Problem`].
 
+mod accounts;
 mod admin;
 mod answer;
 mod api;
 mod audit;
+mod auth;
 mod backups;
 mod body;
 mod caller;
 mod callers;
 mod client_address;
 mod connection;
+mod contact;
 mod context_token;
 mod cors;
 mod cursor;
@@ -34,10 +37,12 @@ mod recent;
 mod request;
 mod routes;
 mod session;
+mod session_owner;
 mod sse;
 mod state;
 mod tenant;
 mod token;
+mod turnstile;
 mod vectors;
 mod witness;
 
@@ -58,3 +63,4 @@ pub use routes::app;
 pub use session::{SIGNED_IN, sign_in_link};
 pub use state::{Gateway, ModelStatus, Parts, Readiness};
 pub use token::{Claims, Purpose, Signer, TokenError};
+pub use turnstile::{Turnstile, TurnstileConfig, TurnstileError};

@@ -27,6 +27,9 @@ pub(crate) const MODEL_CALL_SECONDS: &str = "foundation_model_call_seconds";
 /// Tokens of answered calls, by provider and direction (`input`, `output`).
 pub(crate) const MODEL_TOKENS_TOTAL: &str = "foundation_model_tokens_total";
 
+/// Mails that were asked for, by outcome: `sent`, `failed`, or `refused` because too many waited.
+pub(crate) const MAILS_TOTAL: &str = "foundation_mails_total";
+
 pub(crate) fn describe() {
     actors::metrics::describe();
     describe_counter!(HTTP_REQUESTS_TOTAL, Unit::Count, "Requests answered");
@@ -61,4 +64,5 @@ pub(crate) fn describe() {
         Unit::Count,
         "Tokens of answered calls, by provider and direction"
     );
+    describe_counter!(MAILS_TOTAL, Unit::Count, "Mails that were asked for, by outcome");
 }

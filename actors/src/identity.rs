@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows HTTP, makes random numbers or hashes passwords: those are given.
 
+mod codes;
 mod error;
 mod invitations;
 mod keys;

@@ -282,6 +282,8 @@ impl Config {
     fn check(&self) -> Result<(), (&'static str, String)> {
         self.server.check()?;
         self.auth.check()?;
+        self.mail.check()?;
+        self.turnstile.check()?;
         self.limits.check()?;
         self.log.check()?;
         self.db.check()?;

@@ -173,6 +173,19 @@ pub struct AuthConfig {
     pub sign_in_link_hours: u64,
     /// Longest life of a token that `foundation token` mints.
     pub token_hours_max: u64,
+    /// Who may sign up.
+    pub sign_up: SignUpRule,
+}
+
+/// Who may sign up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignUpRule {
+    /// Everyone; each founds a tenant.
+    #[default]
+    Open,
+    /// Who was invited.
+    Closed,
 }
 
 impl Default for AuthConfig {
@@ -181,6 +194,7 @@ impl Default for AuthConfig {
             session_hours: 168,
             sign_in_link_hours: 24,
             token_hours_max: 8760,
+            sign_up: SignUpRule::default(),
         }
     }
 }

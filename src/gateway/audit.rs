@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Name of the list, so that a cursor of another one is refused.
-const RECORDS: &str = "audit";
+pub(super) const RECORDS: &str = "audit";
 
 /// Records of a page when the client does not say.
 const RECORDS_DEFAULT: u32 = 50;
@@ -80,7 +80,7 @@ struct VerdictBody {
     reason: Option<String>,
 }
 
-fn chain(gateway: &Gateway, tenant: &TenantId) -> ActorRef<AuditLog> {
+pub(super) fn chain(gateway: &Gateway, tenant: &TenantId) -> ActorRef<AuditLog> {
     gateway.cluster.get(ActorId::from_name::<AuditLog>(tenant, NAME))
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, http::StatusCode, http::header, web};
+use actors::email::Email;
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
@@ -14,6 +15,15 @@ const READ_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How much of a body that is too large is read and thrown away, so that the client hears why it was refused.
 const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Most of a field that comes back in a form.
+const TYPED_MAX: usize = 300;
+
+/// Media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Longest text that is looked at as an e-mail address.
+const EMAIL_MAX: usize = 300;
 
 /// Most faults that one answer lists.
 const ERRORS_MAX: usize = 20;
@@ -54,6 +64,27 @@ pub(crate) async fn json(request: &HttpRequest, payload: web::Payload, limit: us
     }
 }
 
+/// Reads a JSON object, or the body of an HTML form if it says that it is one.
+///
+/// # Errors
+///
+/// As [`json`] and [`form`].
+pub(crate) async fn json_or_form(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: usize,
+) -> Result<Fields, Problem> {
+    let is_form = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(FORM.as_bytes()));
+    if is_form {
+        form(request, payload, limit).await
+    } else {
+        json(request, payload, limit).await
+    }
+}
+
 /// Reads the body of an HTML form.
 ///
 /// # Errors
@@ -62,7 +93,7 @@ pub(crate) async fn json(request: &HttpRequest, payload: web::Payload, limit: us
 pub(crate) async fn form(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<Fields, Problem> {
     let body = read(payload, limit).await?;
     if !body.is_empty() {
-        expect_type(request, "application/x-www-form-urlencoded")?;
+        expect_type(request, FORM)?;
     }
     utf8(&body)?;
     pairs(&body, "body.invalid-utf8")
@@ -211,6 +242,56 @@ impl Fields {
         }
     }
 
+    /// Takes a text of one line that must be there, as the name of a person.
+    pub(crate) fn line(&mut self, name: &str, max: usize) -> String {
+        let text = self.text(name, max);
+        self.checked_line(name, text)
+    }
+
+    /// Takes a text of one line.
+    pub(crate) fn optional_line(&mut self, name: &str, max: usize) -> Option<String> {
+        let text = self.optional_text(name, max)?;
+        Some(self.checked_line(name, text))
+    }
+
+    fn checked_line(&mut self, name: &str, text: String) -> String {
+        if text.contains(char::is_control) {
+            self.fail(name, "must be one line without control characters");
+        }
+        text
+    }
+
+    /// Takes a secret that must be there, as it is: a password may begin with a space.
+    pub(crate) fn secret(&mut self, name: &str, max: usize) -> String {
+        match self.take(name) {
+            Some(Value::String(text)) if text.chars().count() > max => {
+                self.fail(name, format!("must have at most {max} characters"));
+            }
+            Some(Value::String(text)) if !text.is_empty() => return text,
+            Some(Value::String(_)) | None => self.fail(name, "is required"),
+            Some(other) => self.fail(name, format!("must be a text, not {}", kind(&other))),
+        }
+        String::new()
+    }
+
+    /// Takes an e-mail address that must be there.
+    pub(crate) fn email(&mut self, name: &str) -> Option<Email> {
+        let text = self.text(name, EMAIL_MAX);
+        if text.is_empty() {
+            return None;
+        }
+        let email = Email::new(&text);
+        email
+            .inspect_err(|_| self.fail(name, "must be a plain e-mail address, as name@example.org"))
+            .ok()
+    }
+
+    /// What was typed into a field, for a form that comes back.
+    pub(crate) fn typed(&self, name: &str) -> String {
+        let text = self.values.get(name).and_then(Value::as_str).unwrap_or_default();
+        text.chars().take(TYPED_MAX).collect()
+    }
+
     /// Takes a text that must be one of `choices`.
     pub(crate) fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
         let names = || choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
@@ -247,6 +328,9 @@ impl Fields {
     /// Takes a whole number within `range`.
     pub(crate) fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
         let value = self.take(name)?;
+        if self.is_text && value.as_str() == Some("") {
+            return None;
+        }
         let number = match &value {
             Value::Number(number) => number.as_u64(),
             Value::String(text) if self.is_text => text.parse().ok(),
@@ -398,6 +482,31 @@ mod tests {
             fields.text("idea", 6);
             assert_eq!(fields.finish().unwrap_err().errors().len(), 1);
         }
+    }
+
+    #[test]
+    fn a_secret_is_taken_as_it_is() {
+        let mut good = fields(json!({ "password": "  two spaces " }));
+        assert_eq!(good.secret("password", 20), "  two spaces ");
+        good.finish().unwrap();
+        for bad in [
+            json!({}),
+            json!({ "password": "" }),
+            json!({ "password": 7 }),
+            json!({ "password": "abcdefg" }),
+        ] {
+            let mut fields = fields(bad);
+            fields.secret("password", 6);
+            assert_eq!(fields.finish().unwrap_err().errors().len(), 1);
+        }
+    }
+
+    #[test]
+    fn lines_and_addresses_are_plain() {
+        let mut fields = fields(json!({ "name": "Ann\nBcc: x", "email": "Ann <ann@example.org>" }));
+        fields.line("name", 100);
+        assert!(fields.email("email").is_none());
+        assert_eq!(fields.finish().unwrap_err().errors().len(), 2);
     }
 
     #[test]

@@ -74,6 +74,26 @@ impl Caller {
     ///
     /// Fails without a credential, with one that is not accepted, and where a cookie comes from another site.
     pub(crate) async fn read(request: &HttpRequest, gateway: &Gateway) -> Result<Self, Problem> {
+        let shown = Shown::read(request)?;
+        let caller = gateway.callers.who(&shown.token).await?;
+        shown.check(request, gateway)?;
+        Ok(caller)
+    }
+}
+
+/// What a request shows of who asks.
+pub(crate) struct Shown {
+    pub(crate) token: String,
+    is_cookie: bool,
+}
+
+impl Shown {
+    /// Reads what is shown.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing is, or something else than a bearer token and a cookie.
+    pub(crate) fn read(request: &HttpRequest) -> Result<Self, Problem> {
         let (token, is_cookie) = match (bearer(request)?, session_of(request)?) {
             (Some(token), _) => (token, false),
             (None, Some(session)) => (session, true),
@@ -84,11 +104,19 @@ impl Caller {
                 ));
             }
         };
-        let caller = gateway.callers.who(&token).await?;
-        if is_cookie && is_unsafe(request.method()) {
+        Ok(Self { token, is_cookie })
+    }
+
+    /// Refuses what another site made a browser send.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_origin`].
+    pub(crate) fn check(&self, request: &HttpRequest, gateway: &Gateway) -> Result<(), Problem> {
+        if self.is_cookie && is_unsafe(request.method()) {
             check_origin(request, gateway)?;
         }
-        Ok(caller)
+        Ok(())
     }
 }
 

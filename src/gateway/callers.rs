@@ -28,6 +28,7 @@ use super::{
     context_token::ContextTokens,
     error::Problem,
     recent::Recent,
+    session_owner::{NOBODYS_DOMAIN, SessionOwner},
     token::{Claims, Purpose, Signer},
 };
 
@@ -35,7 +36,7 @@ use super::{
 pub(crate) const KEY_PREFIX: &str = "fdn_";
 
 /// The plan of who acts on a session and not in a tenant.
-const NO_PLAN: &str = "none";
+pub(crate) const NO_PLAN: &str = "none";
 
 /// Longest API key.
 const KEY_BYTES_MAX: usize = 256;
@@ -79,6 +80,11 @@ impl Callers {
         }
     }
 
+    /// The steps by which people come and go.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Does `work` of the server itself, which may go over several tenants.
     fn as_server<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         self.context.as_system(&system_tenant(), work)
@@ -103,6 +109,46 @@ impl Callers {
         self.by_session(claims.jti).await
     }
 
+    /// Finds out whose session a token names.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is not accepted or names none, or when that cannot be found out.
+    pub(crate) async fn owner(&self, token: &str) -> Result<SessionOwner, Problem> {
+        if token.starts_with(KEY_PREFIX) || self.signer.verify(token, Purpose::Local).is_ok() {
+            return Err(Problem::forbidden(
+                "auth.no-session",
+                "this is for people who are signed in, and what was shown is no session",
+            ));
+        }
+        let claims = self
+            .signer
+            .verify(token, Purpose::Session)
+            .map_err(super::caller::refused)?;
+        Ok(SessionOwner::new(claims.jti, self.admitted(claims.jti).await?))
+    }
+
+    /// The owner of the session by which a caller came in.
+    pub(crate) async fn owner_of(&self, caller: &Caller) -> Option<SessionOwner> {
+        match &caller.proof {
+            Proof::Session(id) => {
+                let admitted = self.admitted(*id).await.ok()?;
+                Some(SessionOwner::new(*id, admitted))
+            }
+            Proof::Key { .. } | Proof::Local => None,
+        }
+    }
+
+    /// Forgets what is known of a session that has changed.
+    pub(crate) fn forget(&self, session: Uuid) {
+        self.sessions.forget(&session);
+    }
+
+    async fn admitted(&self, id: Uuid) -> Result<Admitted, Problem> {
+        let ask = || self.as_server(self.identity.check_session(id));
+        self.sessions.get(&id, ask).await.map_err(refused)
+    }
+
     /// Whether someone who was let in still would be.
     pub(crate) async fn is_still(&self, caller: &Caller) -> bool {
         match &caller.proof {
@@ -116,8 +162,7 @@ impl Callers {
     }
 
     async fn by_session(&self, id: Uuid) -> Result<Caller, Problem> {
-        let ask = || self.as_server(self.identity.check_session(id));
-        let Admitted { session, standing } = self.sessions.get(&id, ask).await.map_err(refused)?;
+        let Admitted { session, standing } = self.admitted(id).await?;
         let (Some(tenant), Some(standing)) = (session.tenant, standing) else {
             return Err(Problem::forbidden(
                 "auth.no-member",
@@ -334,7 +379,7 @@ pub(crate) fn key_text(tenant: &TenantId, id: Uuid, secret: &[u8; 32]) -> (Strin
 }
 
 /// `<tenant>_<id>_<secret>`, the secret in hexadecimal digits.
-fn key_parts(text: &str) -> Option<(TenantId, Uuid, Vec<u8>)> {
+pub(crate) fn key_parts(text: &str) -> Option<(TenantId, Uuid, Vec<u8>)> {
     if text.len() > KEY_BYTES_MAX {
         return None;
     }
@@ -356,7 +401,7 @@ fn new_member(user: &str) -> Result<NewMember, ActorError> {
     let email = Email::new(user).or_else(|_| {
         let digest = Sha256::digest(user.as_bytes());
         let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Email::new(&format!("{name}@users.invalid"))
+        Email::new(&format!("{name}{NOBODYS_DOMAIN}"))
     })?;
     Ok(NewMember {
         user: UserId::new(user)?,
@@ -365,7 +410,7 @@ fn new_member(user: &str) -> Result<NewMember, ActorError> {
     })
 }
 
-fn seconds(at: Timestamp) -> u64 {
+pub(crate) fn seconds(at: Timestamp) -> u64 {
     (at.as_millis() / 1000).max(0).unsigned_abs()
 }
 

@@ -17,7 +17,9 @@ use super::permission::Permission;
 pub(crate) enum Access {
     /// Everyone.
     Public,
-    /// Whoever is signed in, or has an API key.
+    /// Whoever has a session, also if they work in no tenant: what people do with their own account.
+    Session,
+    /// Whoever is signed in and works in a tenant, or has an API key.
     SignedIn,
     /// Whoever has the permission.
     Needs(Permission),
@@ -108,6 +110,12 @@ impl Endpoint {
     /// Lets everyone call it.
     pub(crate) fn public(mut self) -> Self {
         self.access = Access::Public;
+        self
+    }
+
+    /// Lets everyone call it who has a session.
+    pub(crate) fn by_session(mut self) -> Self {
+        self.access = Access::Session;
         self
     }
 

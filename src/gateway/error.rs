@@ -97,6 +97,10 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    pub(crate) fn too_many(code: &'static str, detail: impl Into<String>, seconds: u32) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).with_retry_after(seconds)
+    }
+
     pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with_retry_after(2)
     }
@@ -160,7 +164,6 @@ impl Problem {
         self.0.status.canonical_reason().unwrap_or("Error")
     }
 
-    #[cfg(test)]
     pub(crate) fn errors(&self) -> &[FieldError] {
         &self.0.errors
     }

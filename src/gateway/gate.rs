@@ -20,6 +20,7 @@ use super::{
     caller::{self, Caller},
     endpoint::{Access, Counting, Rule, Rules},
     error::Problem,
+    session_owner::SessionOwner,
     state::Gateway,
     witness,
 };
@@ -82,6 +83,11 @@ async fn admit(request: &ServiceRequest, gateway: &Gateway, rule: Option<Rule>) 
     let permission = match (rule.access, rule.counting) {
         (Access::Public, Counting::Nothing | Counting::Attempts) => return Ok(()),
         (Access::Public, Counting::Requests) => return limits.stranger(http).await,
+        (Access::Session, _) => {
+            let owner = owner(request, gateway).await?;
+            request.extensions_mut().insert(owner);
+            return Ok(());
+        }
         (Access::SignedIn, _) => None,
         (Access::Needs(permission), _) => Some(permission),
     };
@@ -111,6 +117,26 @@ async fn known(request: &ServiceRequest, gateway: &Gateway) -> Result<Caller, Pr
     }
     match Caller::read(http, gateway).await {
         Ok(caller) => Ok(caller),
+        Err(problem) => {
+            if problem.status().is_client_error() {
+                limits.stranger(http).await?;
+            }
+            Err(problem)
+        }
+    }
+}
+
+/// Finds out whose session is shown. It counts for the tenant they work in, or else for their address.
+async fn owner(request: &ServiceRequest, gateway: &Gateway) -> Result<SessionOwner, Problem> {
+    let (limits, http) = (&gateway.limits, request.request());
+    match SessionOwner::read(http, gateway).await {
+        Ok(owner) => {
+            match Caller::read(http, gateway).await {
+                Ok(caller) => limits.caller(http, &caller).await?,
+                Err(_) => limits.stranger(http).await?,
+            }
+            Ok(owner)
+        }
         Err(problem) => {
             if problem.status().is_client_error() {
                 limits.stranger(http).await?;

@@ -6,13 +6,24 @@
 
 mod acts;
 mod cluster;
+mod door;
+mod form;
 mod run;
+mod settings;
 mod shell;
 mod simple;
 mod view;
 
 pub(crate) use acts::{act, create_run, promote, theme};
 pub(crate) use cluster::{cluster, send_node};
+pub(crate) use door::{
+    confirm, confirmed, enter, forgot, forgotten, invitation, join, link_refused, mailed, register, renew, reset,
+    sign_in, sign_up, signed_in,
+};
 pub(crate) use run::{artifact, fragment, plan, run};
+pub(crate) use settings::{
+    account, audit, change_password, close_others, close_session, create_key, erase, invite, keys, members, remove,
+    revoke, revoke_key, set_role, settings, switch,
+};
 pub(crate) use shell::fault;
-pub(crate) use simple::{asset, home, link_refused, new_run, parked, runs, settings, sign_in, signed_in};
+pub(crate) use simple::{asset, home, new_run, parked, runs};

@@ -32,6 +32,7 @@ use super::{
     limits::Counted,
     pages,
     state::Gateway,
+    turnstile::ShowsWidget,
 };
 use crate::metrics;
 
@@ -43,6 +44,9 @@ const ID_BYTES_MAX: usize = 128;
 
 /// Route label of addresses that do not exist.
 const UNMATCHED: &str = "(unmatched)";
+
+/// The page of the own account.
+const ACCOUNT: &str = "/settings/account";
 
 /// Addresses whose GET uses something up: a look at their head must not.
 const SIGN_IN: &str = "/sign-in/";
@@ -109,7 +113,8 @@ pub(crate) async fn wrap(
     let is_tls = request
         .app_data::<web::Data<Gateway>>()
         .is_some_and(|gateway| gateway.server.is_secure());
-    headers::secure(response.headers_mut(), is_tls);
+    let has_widget = response.extensions().get::<ShowsWidget>().is_some();
+    headers::secure(response.headers_mut(), is_tls, has_widget);
     if let Some(counted) = request.extensions().get::<Counted>() {
         counted.write(response.headers_mut());
     }
@@ -190,9 +195,16 @@ fn render(request: &HttpRequest, problem: &Problem, id: &str) -> HttpResponse {
     if is_for_programs(request.path()) {
         return problem.to_json(request.path(), id);
     }
-    if problem.status() == StatusCode::UNAUTHORIZED && request.method() == Method::GET {
+    let elsewhere = match problem.code() {
+        _ if request.method() != Method::GET => None,
+        _ if problem.status() == StatusCode::UNAUTHORIZED => Some("/sign-in"),
+        // There they choose another workspace.
+        "auth.no-member" | "tenant.suspended" if request.path() != ACCOUNT => Some(ACCOUNT),
+        _ => None,
+    };
+    if let Some(elsewhere) = elsewhere {
         return HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, "/sign-in"))
+            .insert_header((header::LOCATION, elsewhere))
             .finish();
     }
     problem.to_page(pages::fault(request, problem, id))

@@ -1,5 +1,6 @@
 //! Every address of the server, with the handler behind it and who may call it; and the way of a request to it.
 
+mod accounts;
 mod pages;
 mod planning;
 mod server;
@@ -61,6 +62,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     [
         server::endpoints(),
         sessions::endpoints(),
+        accounts::endpoints(),
         tenant::endpoints(),
         planning::endpoints(),
         pages::endpoints(),

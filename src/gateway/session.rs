@@ -16,12 +16,14 @@ use uuid::Uuid;
 
 use super::{
     answer::made,
+    auth::{cookie_of, device, no_cookie, shown_session},
     body,
-    caller::{self, Caller, Proof, SESSION_COOKIE},
+    caller::{self, Caller},
     callers::FIRST_USER,
     error::Problem,
     pages,
     permission::Permission,
+    session_owner::SessionOwner,
     state::Gateway,
     tenant::roles,
     token::{self, Claims, Purpose, Signer},
@@ -89,10 +91,10 @@ pub(crate) async fn sign_in_by_link(
         return Ok(HttpResponse::NoContent().finish());
     }
     let Ok(claims) = gateway.signer.verify(&token, Purpose::SignIn) else {
-        return Ok(pages::link_refused(&request));
+        return Ok(pages::link_refused(&request, &gateway));
     };
     if !exchange(&gateway, &claims).await? {
-        return Ok(pages::link_refused(&request));
+        return Ok(pages::link_refused(&request, &gateway));
     }
     let tenant = TenantId::new(&claims.tid)?;
     let life = Duration::from_secs(gateway.auth.session_hours * HOUR);
@@ -100,26 +102,21 @@ pub(crate) async fn sign_in_by_link(
         .callers
         .open(&tenant, &claims.sub, &device(&request), life)
         .await?;
-    let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
-    let cookie = caller::session_cookie(opened.token, seconds, gateway.server.is_secure());
+    if let Some((session, user)) = shown_session(&request, &gateway) {
+        // Nobody must be able to give somebody theirs; it ends by itself if it cannot be closed now.
+        if let Err(problem) = gateway.callers.close(session, &user).await {
+            tracing::warn!(%problem, "the session before this one could not be closed");
+        }
+    }
     tracing::info!(tenant = %tenant, "a person signed in");
     // A redirect would belong to the navigation that led here, perhaps from another site, and browsers send no strict cookie
     // along with that. The next step of this page is our own.
     Ok(HttpResponse::Ok()
-        .cookie(cookie)
+        .cookie(cookie_of(&gateway, &opened))
         .insert_header(("refresh", "0;url=/runs"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/html; charset=utf-8")
         .body(pages::signed_in(&request)))
-}
-
-/// Where a request says it comes from, as sessions show it.
-fn device(request: &HttpRequest) -> String {
-    let agent = request.headers().get(header::USER_AGENT);
-    agent
-        .and_then(|agent| agent.to_str().ok())
-        .unwrap_or("an unknown program")
-        .to_owned()
 }
 
 /// Says whether a browser only prepares for a visit; that must not use the link up.
@@ -145,30 +142,18 @@ async fn exchange(gateway: &Gateway, claims: &Claims) -> Result<bool, Problem> {
 /// `POST /sign-out`: ends the session of this browser, everywhere.
 pub(crate) async fn sign_out(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
     caller::check_origin(&request, &gateway)?;
-    let token = request.cookie(SESSION_COOKIE);
-    let claims = token.and_then(|token| gateway.signer.verify(token.value(), Purpose::Session).ok());
-    if let Some(claims) = claims {
-        gateway.callers.close(claims.jti, &claims.sub).await?;
+    if let Some((session, user)) = shown_session(&request, &gateway) {
+        gateway.callers.close(session, &user).await?;
     }
-    let mut cookie = caller::session_cookie(String::new(), 0, gateway.server.is_secure());
-    cookie.make_removal();
     Ok(HttpResponse::SeeOther()
-        .cookie(cookie)
+        .cookie(no_cookie(&gateway))
         .insert_header((header::LOCATION, "/sign-in?why=out"))
         .finish())
 }
 
 /// `POST /api/auth/sign-out`: ends the session that is shown, everywhere.
-pub(crate) async fn end(caller: Caller, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    match caller.proof {
-        Proof::Session(session) => gateway.callers.close(session, &caller.user).await?,
-        Proof::Key { .. } | Proof::Local => {
-            return Err(Problem::unprocessable(
-                "auth.no-session",
-                "this is no session; an API key is revoked by whoever looks after the tenant",
-            ));
-        }
-    }
+pub(crate) async fn end(owner: SessionOwner, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
+    gateway.callers.close(owner.session, owner.user.as_str()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -287,6 +272,7 @@ impl Subject {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::caller::Proof;
 
     fn caller(tenant: &str, role: Role) -> Caller {
         Caller {

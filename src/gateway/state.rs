@@ -2,23 +2,25 @@
 
 use std::{
     future::Future,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use cluster::prelude::Cluster;
+use actors::email::Email;
+use cluster::{Clock, prelude::Cluster};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     backups::Backups, caller::Caller, callers::Callers, context_token::ContextTokens, limits::Limits,
-    planning::Planning, token::Signer,
+    planning::Planning, token::Signer, turnstile::Turnstile,
 };
 use crate::{
     config::{AuthConfig, ServerConfig},
-    planes::events::Watchers,
+    planes::{communication::MailQueue, events::Watchers},
     telemetry::Telemetry,
 };
 
@@ -51,6 +53,16 @@ pub struct Parts {
     pub telemetry: Telemetry,
     /// The model that writes.
     pub model: ModelStatus,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Takes mails that are to be sent.
+    pub mail: MailQueue,
+    /// Who gets what people write to us.
+    pub contact: Option<Email>,
+    /// Asks whether somebody is a person.
+    pub turnstile: Turnstile,
+    /// Directory of the mails, if whoever reads the pages is at the machine where they are files.
+    pub mail_folder: Option<PathBuf>,
     /// Backups and restores.
     pub backups: Backups,
     /// Rules of the server.

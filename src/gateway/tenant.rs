@@ -30,8 +30,8 @@ use super::{
 };
 
 /// Names of the lists, so that a cursor of one is refused by the other.
-const MEMBERS: &str = "members";
-const KEYS: &str = "keys";
+pub(super) const MEMBERS: &str = "members";
+pub(super) const KEYS: &str = "keys";
 
 /// Longest name of a key.
 const NAME_MAX: usize = 64;
@@ -238,7 +238,7 @@ pub(crate) async fn remove_member(caller: Caller, gateway: Shared, user: web::Pa
 }
 
 /// What is no user id belongs to no member.
-fn member_id(text: &str) -> Result<UserId, Problem> {
+pub(super) fn member_id(text: &str) -> Result<UserId, Problem> {
     UserId::new(text).map_err(|_| Problem::not_found("member.unknown", "there is no such member"))
 }
 
@@ -257,12 +257,29 @@ pub(crate) async fn keys(request: HttpRequest, caller: Caller, gateway: Shared) 
 
 /// `POST /api/tenant/keys`: makes a key that may do no more than its maker.
 pub(crate) async fn create_key(request: HttpRequest, payload: web::Payload, caller: Caller, gateway: Shared) -> Answer {
-    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let (key, entry) = make_key(&gateway, &caller, fields).await?;
+    Ok(made(&NewKeyBody {
+        key,
+        entry: KeyBody::from(entry),
+    }))
+}
+
+/// Makes the key that a form or body asks for. Only this answer has its secret.
+///
+/// # Errors
+///
+/// Fails for what does not fit, for a key that could do more than its maker, and when the membership refuses.
+pub(super) async fn make_key(
+    gateway: &Gateway,
+    caller: &Caller,
+    mut fields: Fields,
+) -> Result<(String, KeyEntry), Problem> {
     let name = fields.text("name", NAME_MAX);
     let days = fields.integer("expires_in_days", 1..=DAYS_MAX);
     let wanted = Wanted::read(&mut fields);
     fields.finish()?;
-    let scope = wanted.allowed_to(&caller)?;
+    let scope = wanted.allowed_to(caller)?;
     let (id, secret): (Uuid, [u8; 32]) = (Uuid::now_v7(), rand::random());
     let (key, hashed) = key_text(&caller.tenant, id, &secret);
     let create = CreateTenantKey {
@@ -273,11 +290,8 @@ pub(crate) async fn create_key(request: HttpRequest, payload: web::Payload, call
         by: UserId::new(&caller.user)?,
         expires: days.map(|days| now().plus(Duration::from_hours(24 * days))),
     };
-    let entry = gateway.callers.create_key(&caller, create).await?;
-    Ok(made(&NewKeyBody {
-        key: format!("{KEY_PREFIX}{key}"),
-        entry: KeyBody::from(entry),
-    }))
+    let entry = gateway.callers.create_key(caller, create).await?;
+    Ok((format!("{KEY_PREFIX}{key}"), entry))
 }
 
 /// `DELETE /api/tenant/keys/{id}`.
@@ -287,7 +301,7 @@ pub(crate) async fn revoke_key(caller: Caller, gateway: Shared, id: web::Path<St
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn page(request: &HttpRequest, list: &str) -> Result<(u32, Option<String>), Problem> {
+pub(super) fn page(request: &HttpRequest, list: &str) -> Result<(u32, Option<String>), Problem> {
     let mut query = body::query(request)?;
     let (limit, after) = cursor::page_query(&mut query, list)?;
     query.finish_query()?;

@@ -1,5 +1,6 @@
 //! The HTTP application over a cluster in memory and fake ports, asked as clients ask it.
 
+mod accounts;
 mod admin;
 mod api;
 mod attacks;
@@ -9,12 +10,15 @@ mod bench;
 mod cost;
 mod hostile;
 mod input;
+mod invitations;
 mod joined;
 mod limits;
 mod nodes;
 mod pages;
+mod people;
 mod permissions;
 mod runs;
 mod stream;
 mod tenant;
+mod turnstile;
 mod witness;

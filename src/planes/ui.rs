@@ -6,7 +6,10 @@
 //!
 //! | page | address | function |
 //! |---|---|---|
-//! | sign in by link | `/sign-in` | [`sign_in_page`] |
+//! | sign in | `/sign-in` | [`sign_in_page`] |
+//! | sign up, and what follows by mail | `/sign-up`, `/mailed`, `/verify` | [`sign_up_page`], [`mailed_page`], [`confirm_page`] |
+//! | another password | `/forgot`, `/reset` | [`forgot_page`], [`reset_page`] |
+//! | an invitation | `/invitation` | [`invitation_page`] |
 //! | runs as wall or table | `/runs` | [`runs_page`] |
 //! | new run | `/runs/new` | [`new_run_page`] |
 //! | one run, live | `/runs/{id}` | [`run_page`], and [`pipeline_fragment`], [`now_fragment`], [`timeline_fragment`] |
@@ -15,6 +18,10 @@
 //! | parked ideas | `/parked` | [`parked_page`] |
 //! | nodes and shards | `/cluster` | [`cluster_page`] |
 //! | appearance, keys, session | `/settings` | [`settings_page`] |
+//! | the own account | `/settings/account` | [`account_page`] |
+//! | members and invitations | `/settings/members` | [`members_page`] |
+//! | API keys | `/settings/keys` | [`keys_page`] |
+//! | the audit chain | `/settings/audit` | [`audit_page`] |
 //! | what went wrong | any | [`fault_page`] |
 //! | files | `/assets/{name}` | [`asset`], [`asset_url`] |
 
@@ -24,6 +31,7 @@ mod block;
 mod cluster;
 mod evidence;
 mod fault;
+mod form;
 mod moment;
 mod new_run;
 mod parked;
@@ -42,6 +50,7 @@ pub use block::Block;
 pub use cluster::{ClusterView, NodeState, NodeView, ShardCell, StepOutcome, StepView, cluster_page};
 pub use evidence::EvidenceView;
 pub use fault::{FaultView, fault_page};
+pub use form::{ChallengeView, FormState};
 pub use new_run::{NewRunView, new_run_page};
 pub use parked::{ParkedIdeaView, ParkedView, parked_page};
 pub use phase::{PHASES, PhaseInfo, StoneState};
@@ -51,9 +60,15 @@ pub use run::{
     now_fragment, pipeline_fragment, run_page, timeline_fragment,
 };
 pub use runs::{Layout, RunsView, runs_page};
-pub use settings::settings_page;
+pub use settings::{
+    AccountView, AuditView, InvitedView, KeyView, KeysView, MemberView, MembersView, OpenSessionView, RecordView,
+    SettingsTab, Tabs, VerdictNote, WorkplaceView, account_page, audit_page, keys_page, members_page, settings_page,
+};
 pub use shell::{PREFERENCES_COOKIE, Person, Preferences, Section, Shell, Theme, local_path};
-pub use sign_in::{SignInView, sign_in_page, signed_in_page};
+pub use sign_in::{
+    InvitationView, SignInView, confirm_page, forgot_page, invitation_page, mailed_page, reset_page, sign_in_page,
+    sign_up_page, signed_in_page,
+};
 pub use summary::{RunState, RunSummary, VerdictKind, headline};
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use actors::{
     account::Account,
     api_key::ApiKey,
     audit::{AuditEnv, AuditLog},
+    email::Email,
     env::Env,
     events::EventLog,
     limiter::{Limiter, LimiterEnv},
@@ -17,7 +18,7 @@ use actors::{
     vectors::VectorIndex,
 };
 use cluster::{
-    CertificateError, ClusterBuilder, ClusterConfig, OnFatal, OpenError, Stores,
+    CertificateError, ClusterBuilder, ClusterConfig, OnFatal, OpenError, Stores, SystemClock,
     prelude::{ActorError, Cluster},
 };
 use secrecy::SecretString;
@@ -27,9 +28,13 @@ use super::{failure::Fault, first_start, migrations::migrations, place};
 use crate::{
     cli::Environment,
     config::{Config, NotShared},
-    gateway::{Backups, Callers, ContextTokens, Gateway, Limits, ModelStatus, Parts, Planning, Readiness},
+    gateway::{
+        Backups, Callers, ContextTokens, Gateway, Limits, ModelStatus, Parts, Planning, Readiness, Turnstile,
+        TurnstileError,
+    },
     planes::{
         ai::{self, ConnectError},
+        communication::{Mail, MailError, MailQueue, Transport},
         data::{LanceVectors, ObjectStorage, StoreError},
         events::Watchers,
         passwords::Argon2id,
@@ -80,6 +85,12 @@ pub enum ComposeError {
     /// The search engine cannot be connected.
     #[error("failed to connect the search: {0}")]
     Search(#[from] SearchConfigError),
+    /// Mail cannot leave.
+    #[error("failed to prepare the mail: {0}")]
+    Mail(#[from] MailError),
+    /// It cannot be asked whether somebody is a person.
+    #[error("failed to prepare Turnstile: {0}")]
+    Turnstile(#[from] TurnstileError),
     /// The cluster did not answer.
     #[error("failed to read the settings of the cluster: {0}")]
     Settings(#[from] ActorError),
@@ -135,13 +146,23 @@ impl Runtimes {
     }
 }
 
+/// What the configuration connects the server with.
+pub(super) struct Adapters {
+    /// What the actors ask.
+    pub(super) env: Env,
+    model: ModelStatus,
+    mail: MailQueue,
+    contact: Option<Email>,
+    turnstile: Turnstile,
+}
+
 /// Opens the adapters of the configuration.
 pub(super) async fn adapters(
     config: &Config,
     environment: &Environment,
     runtime: &Handle,
     watchers: &Watchers,
-) -> Result<(Env, ModelStatus), ComposeError> {
+) -> Result<Adapters, ComposeError> {
     let data = &config.db.path;
     let key = config
         .ai
@@ -172,7 +193,20 @@ pub(super) async fn adapters(
         events: Arc::new(watchers.clone()),
         planning: config.planning.settings(),
     };
-    Ok((env, status))
+    Ok(Adapters {
+        env,
+        model: status,
+        mail: mail(config, environment)?,
+        contact: config.mail.contact().map_err(MailError::from)?,
+        turnstile: Turnstile::open(&config.turnstile, &config.server, &config.outbound, variable)?,
+    })
+}
+
+fn mail(config: &Config, environment: &Environment) -> Result<MailQueue, ComposeError> {
+    let password = config.mail.password(|name| environment.get(name).map(str::to_owned));
+    let password = password.map_err(MailError::from)?;
+    let mail = Mail::open(&config.mail, &config.db.path, password.as_ref())?;
+    Ok(MailQueue::start(Arc::new(mail)))
 }
 
 fn model_status(ai: &ai::Ai) -> ModelStatus {
@@ -210,16 +244,28 @@ fn register(builder: ClusterBuilder, env: Env, audit: AuditEnv) -> ClusterBuilde
         .actor::<ApiKey>(())
 }
 
+/// Where people find their mail who try the server on their own machine.
+fn mail_folder(config: &Config) -> Option<PathBuf> {
+    let is_here = config.server.is_development() && config.mail.transport == Transport::File;
+    is_here.then(|| config.mail.directory(&config.db.path))
+}
+
 /// Puts the gateway together over an open cluster.
 pub(super) async fn gateway(
     config: &Config,
     context: ContextTokens,
     cluster: Cluster,
-    env: Env,
-    model: ModelStatus,
+    adapters: Adapters,
     watchers: Watchers,
     telemetry: Telemetry,
 ) -> Result<Gateway, ActorError> {
+    let Adapters {
+        env,
+        model,
+        mail,
+        contact,
+        turnstile,
+    } = adapters;
     let signer = first_start::signer(&cluster, &context).await?;
     let planning = Planning::new(cluster.clone(), env);
     let passwords = Arc::new(Argon2id::default());
@@ -236,6 +282,11 @@ pub(super) async fn gateway(
         readiness: Readiness::default(),
         telemetry,
         model,
+        clock: Arc::new(SystemClock),
+        mail,
+        contact,
+        turnstile,
+        mail_folder: mail_folder(config),
         backups: Backups::new(config.db.backups_dir()),
         server: config.server.clone(),
         auth: config.auth.clone(),

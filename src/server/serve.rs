@@ -158,6 +158,8 @@ impl ServeError {
                 | ComposeError::Certificates(_)
                 | ComposeError::Ai(_)
                 | ComposeError::Search(_)
+                | ComposeError::Mail(_)
+                | ComposeError::Turnstile(_)
                 | ComposeError::Store(_)
                 | ComposeError::NotShared(_),
             ) => 2,
@@ -285,9 +287,9 @@ async fn open(
     })?;
     let context = ContextTokens::default();
     let cluster = runtimes.cluster_config(config, fault, &context)?;
-    let (env, model) = compose::adapters(config, environment, runtimes.actors.handle(), watchers).await?;
+    let adapters = compose::adapters(config, environment, runtimes.actors.handle(), watchers).await?;
     let key = ClusterKey::default();
-    let cluster = compose::cluster(cluster, stores, env.clone(), config.audit.env(&key))
+    let cluster = compose::cluster(cluster, stores, adapters.env.clone(), config.audit.env(&key))
         .await
         .map_err(|source| ComposeError::Cluster {
             path: directory,
@@ -296,17 +298,9 @@ async fn open(
     first_start::audit_key(&cluster, &key)
         .await
         .map_err(ComposeError::Settings)?;
-    let gateway = compose::gateway(
-        config,
-        context,
-        cluster.clone(),
-        env,
-        model,
-        watchers.clone(),
-        telemetry,
-    )
-    .await
-    .map_err(ComposeError::Settings)?;
+    let gateway = compose::gateway(config, context, cluster.clone(), adapters, watchers.clone(), telemetry)
+        .await
+        .map_err(ComposeError::Settings)?;
     Ok((cluster, gateway))
 }
 

@@ -7,9 +7,13 @@ use crate::ports::PasswordError;
 /// Why a step was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// There is no such account, or the password is another one: nobody is told which.
+    /// The password is another one.
     #[error("the address or the password is wrong")]
     Refused,
+    /// There is no such account. Nobody is told so: to strangers it is the same as another password. No account has recorded the
+    /// attempt, so that is up to the caller.
+    #[error("the address or the password is wrong")]
+    Unknown,
     /// The password is right, and the address is not proven.
     #[error("the address is not proven yet")]
     Unverified,

@@ -53,14 +53,17 @@ impl Identity {
         Ok(self.ask_account(email, change).await?)
     }
 
-    /// Finds whether somebody has the password of an account. Where there is no account it takes as long.
+    /// Finds whether somebody has the password of an account. Where there is none, or it is locked, it takes as long.
     pub(super) async fn proven(&self, email: &Email, password: String) -> Result<Proven, IdentityError> {
         let (person, hash) = match self.ask_account(email, GetCredentials).await {
             Ok(Credentials::Open { person, password }) => (person, password),
-            Ok(Credentials::Locked { until }) => return Err(IdentityError::Locked { until }),
+            Ok(Credentials::Locked { until }) => {
+                self.passwords.check(password, None).await?;
+                return Err(IdentityError::Locked { until });
+            }
             Err(error) if is(&error, &["account.unknown"]) => {
                 self.passwords.check(password, None).await?;
-                return Err(IdentityError::Refused);
+                return Err(IdentityError::Unknown);
             }
             Err(error) => return Err(error.into()),
         };

@@ -4,7 +4,7 @@ use cluster::prelude::{ActorError, Result, TenantId, Uuid};
 
 use super::{Identity, error::is, sign_in::no_tenant};
 use crate::{
-    account::{CloseSessions, Which},
+    account::{CloseSessions, GetAccount, KnownSession, ListSessions, Person, Which},
     email::Email,
     membership::{Enter, GetMember, Standing},
     session::{CheckSession, RevokeSession, Session, SessionEnd, SessionState, SwitchTenant},
@@ -64,6 +64,36 @@ impl Identity {
             tenant: Some(tenant.clone()),
         };
         Ok((self.session(session).ask(switch).await?, standing))
+    }
+
+    /// Asks who has the account of an address.
+    ///
+    /// # Errors
+    /// `account.unknown`.
+    pub async fn person(&self, email: &Email) -> Result<Person> {
+        self.ask_account(email, GetAccount).await
+    }
+
+    /// Lists the tenants that a person is a member of, with how they stand to each.
+    ///
+    /// # Errors
+    /// If one of them does not answer.
+    pub async fn tenants(&self, person: &Person) -> Result<Vec<(TenantId, Standing)>> {
+        let mut tenants = Vec::with_capacity(person.tenants.len());
+        for known in &person.tenants {
+            if let Some(standing) = self.standing(person, known).await? {
+                tenants.push((known.tenant.clone(), standing));
+            }
+        }
+        Ok(tenants)
+    }
+
+    /// Lists the open sessions of an account, the latest first.
+    ///
+    /// # Errors
+    /// `account.unknown`.
+    pub async fn sessions(&self, email: &Email) -> Result<Vec<KnownSession>> {
+        self.ask_account(email, ListSessions).await
     }
 
     /// Ends a session. One that is not there is no error.

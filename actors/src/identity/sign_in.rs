@@ -78,8 +78,12 @@ impl Identity {
         self.enter(person, session).await
     }
 
-    /// Lets in whoever has the password of an account that is verified.
-    pub(super) async fn check_password(&self, email: &Email, password: String) -> Result<Person, IdentityError> {
+    /// Lets in whoever has the password of an account that is verified. As much is worked on it whether there is an account or not, and
+    /// whether it is looked at.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub async fn check_password(&self, email: &Email, password: String) -> Result<Person, IdentityError> {
         let Proven { person, hash, verdict } = self.proven(email, password.clone()).await?;
         if !person.is_verified {
             let why = Refusal::Unverified;

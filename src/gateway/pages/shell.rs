@@ -38,10 +38,19 @@ pub(super) enum Said {
     Drained,
     TakenBack,
     Removed,
+    Joined,
+    PasswordChanged,
+    SignedOutThere,
+    Switched,
+    Invited,
+    RoleSet,
+    MemberRemoved,
+    Withdrawn,
+    KeyRevoked,
 }
 
 impl Said {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 20] = [
         Self::Created,
         Self::Paused,
         Self::Resumed,
@@ -53,6 +62,15 @@ impl Said {
         Self::Drained,
         Self::TakenBack,
         Self::Removed,
+        Self::Joined,
+        Self::PasswordChanged,
+        Self::SignedOutThere,
+        Self::Switched,
+        Self::Invited,
+        Self::RoleSet,
+        Self::MemberRemoved,
+        Self::Withdrawn,
+        Self::KeyRevoked,
     ];
 
     fn code(self) -> &'static str {
@@ -68,6 +86,15 @@ impl Said {
             Self::Drained => "drained",
             Self::TakenBack => "taken-back",
             Self::Removed => "removed",
+            Self::Joined => "joined",
+            Self::PasswordChanged => "password-changed",
+            Self::SignedOutThere => "signed-out-there",
+            Self::Switched => "switched",
+            Self::Invited => "invited",
+            Self::RoleSet => "role-set",
+            Self::MemberRemoved => "member-removed",
+            Self::Withdrawn => "withdrawn",
+            Self::KeyRevoked => "key-revoked",
         }
     }
 
@@ -84,6 +111,15 @@ impl Said {
             Self::Drained => "The node gives away what it has.",
             Self::TakenBack => "The node takes its share again.",
             Self::Removed => "The node gives away what it has, and is taken out then.",
+            Self::Joined => "Welcome. You work here now.",
+            Self::PasswordChanged => "Password changed. You are signed out everywhere else.",
+            Self::SignedOutThere => "Signed out there.",
+            Self::Switched => "You work there now.",
+            Self::Invited => "Invited. The mail is on its way.",
+            Self::RoleSet => "Role set.",
+            Self::MemberRemoved => "Membership taken away.",
+            Self::Withdrawn => "Invitation taken back.",
+            Self::KeyRevoked => "Key revoked.",
         }
     }
 }
@@ -96,23 +132,32 @@ pub(super) async fn shell(
     section: Section,
 ) -> Result<Shell, Problem> {
     let counts = gateway.planning.counts(caller).await?;
-    Ok(around(request, caller, section, counts))
+    let person = person(gateway, caller).await;
+    Ok(around(request, person, section, counts))
 }
 
 /// As [`shell`], also where the tenant does not answer: then nothing waits for the person, as far as the page tells.
 pub(super) async fn shell_anyway(request: &HttpRequest, gateway: &Gateway, caller: &Caller, section: Section) -> Shell {
     let counts = tokio::time::timeout(COUNTED_WITHIN, gateway.planning.counts(caller)).await;
     let counts = counts.ok().and_then(Result::ok).unwrap_or_default();
-    around(request, caller, section, counts)
+    let person = person(gateway, caller).await;
+    around(request, person, section, counts)
 }
 
-fn around(request: &HttpRequest, caller: &Caller, section: Section, counts: Counts) -> Shell {
-    let mut shell = bare(request, section);
-    shell.person = Some(Person {
-        name: caller.user.clone(),
-        tenant: caller.tenant.as_str().to_owned(),
+/// The person as pages show them: by the address and the name of the tenant, where there are such.
+async fn person(gateway: &Gateway, caller: &Caller) -> Person {
+    let owner = gateway.callers.owner_of(caller).await;
+    let tenant = owner.as_ref().and_then(|owner| owner.tenant_name.clone());
+    Person {
+        name: owner.map_or_else(|| caller.user.clone(), |owner| owner.display_name()),
+        tenant: tenant.unwrap_or_else(|| caller.tenant.as_str().to_owned()),
         operates: caller.may(Permission::SystemMonitor),
-    });
+    }
+}
+
+fn around(request: &HttpRequest, person: Person, section: Section, counts: Counts) -> Shell {
+    let mut shell = bare(request, section);
+    shell.person = Some(person);
     shell.needs_you = counts.awaiting;
     shell.parked = (counts.parked > 0).then_some(counts.parked);
     shell.said = request

@@ -1,10 +1,10 @@
-//! Pages that show lists or nothing of a run: home, sign-in, board, form, parked ideas, settings, and the files.
+//! Pages that show lists or nothing of a run: home, board, form, parked ideas, and the files.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 use uuid::Uuid;
 
 use super::{
-    shell::{bare, page, see_other, shell},
+    shell::{page, see_other, shell},
     view,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         error::Problem,
         state::Gateway,
     },
-    planes::ui::{self, Layout, NewRunView, ParkedView, RunsView, Section, SignInView},
+    planes::ui::{self, Layout, NewRunView, ParkedView, RunsView, Section},
 };
 
 type Shared = web::Data<Gateway>;
@@ -25,32 +25,6 @@ type Answer = Result<HttpResponse, Problem>;
 /// `GET /`.
 pub(crate) async fn home(_: Caller) -> HttpResponse {
     see_other("/runs", None)
-}
-
-/// `GET /sign-in`: how to get in; whoever is in already goes on.
-pub(crate) async fn sign_in(request: HttpRequest, caller: Result<Caller, Problem>) -> HttpResponse {
-    let view = match caller {
-        Ok(_) => return see_other("/runs", None),
-        Err(problem) if problem.code() == "auth.expired" => SignInView::Ended,
-        Err(_) if request.query_string() == "why=out" => SignInView::SignedOut,
-        Err(_) => SignInView::Ask,
-    };
-    page(
-        &request,
-        StatusCode::OK,
-        ui::sign_in_page(&bare(&request, Section::None), view),
-    )
-}
-
-/// The page of a sign-in link that was used, is too old or was never made: one answer for all, which tells nothing.
-pub(crate) fn link_refused(request: &HttpRequest) -> HttpResponse {
-    let html = ui::sign_in_page(&bare(request, Section::None), SignInView::LinkUsed);
-    page(request, StatusCode::FORBIDDEN, html)
-}
-
-/// The page between a sign-in link and the runs.
-pub(crate) fn signed_in(request: &HttpRequest) -> String {
-    ui::signed_in_page(&bare(request, Section::None))
 }
 
 /// `GET /runs`.
@@ -121,12 +95,6 @@ pub(crate) async fn parked(request: HttpRequest, caller: Caller, gateway: Shared
     };
     let shell = shell(&request, &gateway, &caller, Section::Parked).await?;
     Ok(page(&request, StatusCode::OK, ui::parked_page(&shell, &view)))
-}
-
-/// `GET /settings`.
-pub(crate) async fn settings(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
-    let shell = shell(&request, &gateway, &caller, Section::Settings).await?;
-    Ok(page(&request, StatusCode::OK, ui::settings_page(&shell)))
 }
 
 /// `GET /assets/{name}`: the name carries the hash, so the answer never changes.

@@ -9,7 +9,9 @@ use crate::gateway::{
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/api/auth/me", session::me).says("Says who the caller is"),
-        post("/api/auth/sign-out", session::end).says("Ends the session that is shown"),
+        post("/api/auth/sign-out", session::end)
+            .by_session()
+            .says("Ends the session that is shown"),
         post("/api/auth/tokens", session::mint)
             .needs(UserCreate)
             .says("Makes a session token for a program"),

@@ -1,6 +1,6 @@
 //! What the tests share: a cluster, a gateway over it, and a client.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actix_service::{Service, ServiceFactory};
 use actix_web::{
@@ -12,6 +12,7 @@ use actors::{
     account::Account,
     api_key::ApiKey,
     audit::{AuditEnv, AuditLog},
+    email::Email,
     env::{Env, PlanningSettings},
     events::EventLog,
     limiter::{Limiter, LimiterEnv},
@@ -29,23 +30,28 @@ use actors::{
 };
 use bytes::Bytes;
 use cluster::{
+    Clock, Timestamp,
     prelude::{Cluster, TenantId},
     testing::TestCluster,
 };
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::OnceCell,
+    sync::{Mutex, OnceCell, mpsc},
     task::LocalSet,
+    time::Instant,
 };
 
 use crate::{
     config::{AuthConfig, ServerConfig},
     gateway::{
         Backups, Callers, ContextTokens, Gateway, Limits, LimitsConfig, ModelStatus, Parts, Planning, Readiness,
-        Signer, app, connections,
+        Signer, Turnstile, app, connections,
     },
-    planes::events::Watchers,
+    planes::{
+        communication::{Letter, MailQueue, fake::FakePost},
+        events::Watchers,
+    },
     telemetry::Telemetry,
 };
 
@@ -99,6 +105,8 @@ pub(super) struct Bench {
     env: Env,
     limits: LimitsConfig,
     admins_token: OnceCell<String>,
+    pub(super) passwords: FakePasswords,
+    letters: Mutex<mpsc::UnboundedReceiver<Letter>>,
     /// Goes with the bench.
     folder: tempfile::TempDir,
 }
@@ -196,14 +204,22 @@ impl Bench {
             .actor::<Limiter>(LimiterEnv::default())
             .start()
             .await;
-        let gateway = gateway(
-            cluster.cluster(),
-            env.clone(),
+        let (post, letters) = FakePost::new();
+        let mail = MailQueue::start(Arc::new(post));
+        let passwords = FakePasswords::default();
+        let gateway = gateway(Node {
+            cluster: cluster.cluster(),
+            env: env.clone(),
             watchers,
             server,
-            limits.clone(),
-            folder.path(),
-        );
+            limits: limits.clone(),
+            auth: AuthConfig::default(),
+            mail,
+            passwords: passwords.clone(),
+            contact: None,
+            turnstile: Turnstile::default(),
+            backups: folder.path().join("backups"),
+        });
         gateway.callers.found_home().await.unwrap();
         Self {
             cluster,
@@ -211,6 +227,8 @@ impl Bench {
             env,
             limits,
             admins_token: OnceCell::new(),
+            passwords,
+            letters: Mutex::new(letters),
             folder,
         }
     }
@@ -255,14 +273,37 @@ impl Bench {
 
     /// A gateway that shares nothing with this one but the actors and the keys.
     pub(super) fn another_node(&self) -> Gateway {
-        gateway(
-            self.cluster.cluster(),
-            self.env.clone(),
-            self.gateway.watchers.clone(),
-            self.gateway.server.clone(),
-            self.limits.clone(),
-            self.folder.path(),
-        )
+        self.node_with(AuthConfig::default())
+    }
+
+    /// Another such gateway with other rules of sign-in.
+    pub(super) fn node_with(&self, auth: AuthConfig) -> Gateway {
+        gateway(Node { auth, ..self.node() })
+    }
+
+    /// Another such gateway that asks whether people are people, and has a reader of what they write.
+    pub(super) fn guarded(&self, turnstile: Turnstile, contact: &str) -> Gateway {
+        gateway(Node {
+            turnstile,
+            contact: Email::new(contact).ok(),
+            ..self.node()
+        })
+    }
+
+    fn node(&self) -> Node {
+        Node {
+            cluster: self.cluster.cluster(),
+            env: self.env.clone(),
+            watchers: self.gateway.watchers.clone(),
+            server: self.gateway.server.clone(),
+            limits: self.limits.clone(),
+            auth: AuthConfig::default(),
+            mail: self.gateway.mail.clone(),
+            passwords: self.passwords.clone(),
+            contact: None,
+            turnstile: Turnstile::default(),
+            backups: self.folder.path().join("backups"),
+        }
     }
 
     /// Sends a request of the admin of tenant `default`.
@@ -305,6 +346,21 @@ impl Bench {
         format!("session_id={}", self.admins_token().await)
     }
 
+    /// The next mail; it was asked for before.
+    pub(super) async fn letter(&self) -> Letter {
+        let mut letters = self.letters.lock().await;
+        let letter = tokio::time::timeout(Duration::from_secs(5), letters.recv()).await;
+        letter.ok().flatten().unwrap_or_else(|| panic!("no mail was sent"))
+    }
+
+    /// Whether nothing was mailed that no test has read.
+    pub(super) async fn has_no_letter(&self) -> bool {
+        let mut letters = self.letters.lock().await;
+        tokio::time::timeout(Duration::from_secs(5), letters.recv())
+            .await
+            .is_err()
+    }
+
     /// Creates a run and returns its id.
     pub(super) async fn create(&self, config: Value) -> String {
         let answer = self
@@ -328,6 +384,20 @@ impl Bench {
     }
 }
 
+/// A clock that follows the paused time, from about where that of the cluster begins.
+#[derive(Debug)]
+struct BenchClock(Instant);
+
+impl Clock for BenchClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_790_000_000_000).plus(self.0.elapsed())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Context tokens with the key of the tests.
 fn context() -> ContextTokens {
     let context = ContextTokens::default();
@@ -335,24 +405,37 @@ fn context() -> ContextTokens {
     context
 }
 
-fn gateway(
+/// What a gateway of a test is made of.
+struct Node {
     cluster: Cluster,
     env: Env,
     watchers: Watchers,
     server: ServerConfig,
     limits: LimitsConfig,
-    folder: &Path,
-) -> Gateway {
+    auth: AuthConfig,
+    mail: MailQueue,
+    passwords: FakePasswords,
+    contact: Option<Email>,
+    turnstile: Turnstile,
+    backups: PathBuf,
+}
+
+fn gateway(node: Node) -> Gateway {
     let (context, signer) = (context(), Signer::new(&KEY));
-    let passwords = Arc::new(FakePasswords::default());
+    let cluster = node.cluster;
     Gateway::new(Parts {
-        callers: Callers::new(cluster.clone(), passwords, context.clone(), signer.clone()),
-        planning: Planning::new(cluster.clone(), env),
-        limits: Limits::new(cluster.clone(), context.clone(), limits),
+        callers: Callers::new(
+            cluster.clone(),
+            Arc::new(node.passwords),
+            context.clone(),
+            signer.clone(),
+        ),
+        planning: Planning::new(cluster.clone(), node.env),
+        limits: Limits::new(cluster.clone(), context.clone(), node.limits),
         cluster,
         signer,
         context,
-        watchers,
+        watchers: node.watchers,
         readiness: Readiness::default(),
         telemetry: Telemetry::detached(),
         model: ModelStatus {
@@ -360,9 +443,14 @@ fn gateway(
             is_embedded: false,
             notices: Vec::new(),
         },
-        backups: Backups::new(folder.join("backups")),
-        server,
-        auth: AuthConfig::default(),
+        clock: Arc::new(BenchClock(Instant::now())),
+        mail: node.mail,
+        mail_folder: None,
+        contact: node.contact,
+        turnstile: node.turnstile,
+        backups: Backups::new(node.backups),
+        server: node.server,
+        auth: node.auth,
     })
 }
 

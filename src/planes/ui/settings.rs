@@ -1,46 +1,73 @@
-//! Appearance, keyboard and session.
+//! The settings: appearance, the own account, members, API keys, the audit chain.
 
-use askama::Template;
+mod account;
+mod appearance;
+mod audit;
+mod keys;
+mod members;
 
-use super::shell::{Shell, Theme, page};
+pub use account::{AccountView, OpenSessionView, WorkplaceView, account_page};
+pub use appearance::settings_page;
+pub use audit::{AuditView, RecordView, VerdictNote, audit_page};
+pub use keys::{KeyView, KeysView, keys_page};
+pub use members::{InvitedView, MemberView, MembersView, members_page};
 
-#[derive(Debug, Template)]
-#[template(path = "settings.html")]
-struct SettingsPage<'a> {
-    shell: &'a Shell,
+/// A page of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingsTab {
+    /// Ground and keyboard.
+    Appearance,
+    /// The own account.
+    Account,
+    /// Members and invitations.
+    Members,
+    /// API keys.
+    Keys,
+    /// The audit chain.
+    Audit,
 }
 
-impl SettingsPage<'_> {
-    fn themes(&self) -> [(&'static str, &'static str, bool); 3] {
-        let chosen = self.shell.preferences.theme;
-        [
-            ("system", "As the system says", Theme::System),
-            ("light", "Light", Theme::Light),
-            ("dark", "Dark", Theme::Dark),
-        ]
-        .map(|(value, word, theme)| (value, word, theme == chosen))
+impl SettingsTab {
+    fn address(self) -> &'static str {
+        match self {
+            Self::Appearance => "/settings",
+            Self::Account => "/settings/account",
+            Self::Members => "/settings/members",
+            Self::Keys => "/settings/keys",
+            Self::Audit => "/settings/audit",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Appearance => "Appearance",
+            Self::Account => "Account",
+            Self::Members => "Members",
+            Self::Keys => "API keys",
+            Self::Audit => "Audit",
+        }
     }
 }
 
-/// Shortcuts that exist, with what they do.
-const KEYS: [(&str, &str); 13] = [
-    ("N", "New run"),
-    ("J K", "Next, previous row"),
-    ("Enter", "Open the row"),
-    ("G then R", "Go to runs"),
-    ("G then K", "Go to parked ideas"),
-    ("G then C", "Go to the cluster, for operators"),
-    ("A", "Approve what waits"),
-    ("D", "Decline what waits"),
-    ("P", "Pause or resume the run"),
-    ("[ ]", "Previous, next phase"),
-    ("/", "Filter this list"),
-    ("?", "This list"),
-    ("Ctrl Enter", "Submit the form"),
-];
-
-/// Renders the settings. The form posts `theme`, `keys` and `back` to `/theme`; sign-out posts to `/sign-out`.
-#[must_use]
-pub fn settings_page(shell: &Shell) -> String {
-    page(&SettingsPage { shell })
+/// The pages of the settings that somebody may see, and the one that they see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tabs {
+    /// This one.
+    pub current: SettingsTab,
+    /// All of them.
+    pub shown: Vec<SettingsTab>,
 }
+
+impl Tabs {
+    fn rows(&self) -> Vec<(&'static str, &'static str, bool)> {
+        let row = |tab: &SettingsTab| (tab.address(), tab.word(), *tab == self.current);
+        self.shown.iter().map(row).collect()
+    }
+}
+
+/// The roles, by value and word.
+const ROLES: [(&str, &str); 3] = [
+    ("operator", "Operator"),
+    ("supervisor", "Supervisor"),
+    ("admin", "Admin"),
+];

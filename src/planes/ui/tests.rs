@@ -2,18 +2,24 @@
 
 mod document;
 mod nodes;
+mod people;
 mod poison;
 mod sample;
 mod skeleton;
 
 use std::collections::HashSet;
 
-use self::skeleton::{Tag, tags};
+use self::{
+    people::tabs,
+    skeleton::{Tag, tags},
+};
 use super::*;
 
 /// Every page and fragment of the sample data, with its name.
 fn drawn() -> Vec<(&'static str, String)> {
     let runs = sample::shell(Section::Runs);
+    let settings = sample::shell(Section::Settings);
+    let word = "Repair cafes";
     let door = Shell {
         person: None,
         ..sample::shell(Section::None)
@@ -81,7 +87,40 @@ fn drawn() -> Vec<(&'static str, String)> {
             "one node",
             cluster_page(&sample::shell(Section::Cluster), &nodes::alone()),
         ),
-        ("settings", settings_page(&sample::shell(Section::Settings))),
+        ("settings", settings_page(&settings, &tabs(SettingsTab::Appearance))),
+        (
+            "account",
+            account_page(&settings, &tabs(SettingsTab::Account), &people::account(word)),
+        ),
+        (
+            "account of nobody",
+            account_page(&settings, &tabs(SettingsTab::Account), &AccountView::default()),
+        ),
+        (
+            "members",
+            members_page(&settings, &tabs(SettingsTab::Members), &people::members(word)),
+        ),
+        (
+            "keys",
+            keys_page(&settings, &tabs(SettingsTab::Keys), &people::keys(word)),
+        ),
+        (
+            "audit",
+            audit_page(&settings, &tabs(SettingsTab::Audit), &people::audit(word)),
+        ),
+        ("sign-up", sign_up_page(&door, &people::refused(word), true, None)),
+        (
+            "sign-up closed",
+            sign_up_page(&door, &FormState::default(), false, None),
+        ),
+        ("mailed", mailed_page(&door, Some("data/mail"))),
+        ("confirm", confirm_page(&door, "a.b", &FormState::default())),
+        ("forgot", forgot_page(&door, &people::refused(word))),
+        ("reset", reset_page(&door, "a.b", &FormState::default())),
+        (
+            "invitation",
+            invitation_page(&door, &people::invitation(word), &people::refused(word)),
+        ),
         (
             "fault",
             fault_page(&runs, &FaultView::no_run("x", "default").with_request("r")),
@@ -93,8 +132,13 @@ fn drawn() -> Vec<(&'static str, String)> {
         SignInView::LinkUsed,
         SignInView::SignedOut,
         SignInView::Ended,
+        SignInView::Confirmed,
+        SignInView::PasswordSet,
     ] {
-        pages.push(("sign-in", sign_in_page(&door, view)));
+        pages.push((
+            "sign-in",
+            sign_in_page(&door, view, &people::refused(word), "/runs", true),
+        ));
     }
     for view in every_run() {
         pages.push(("run", run_page(&runs, &view)));

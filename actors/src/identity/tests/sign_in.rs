@@ -62,16 +62,36 @@ async fn from_sign_up_to_sign_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_much_is_worked_on_the_password_of_nobody_as_on_that_of_somebody() {
+async fn as_much_is_worked_on_the_password_of_nobody_or_of_a_locked_account_as_on_that_of_somebody() {
     let scene = Scene::start(2).await;
     settled(&scene, "ann").await;
     let passwords = FakePasswords::default();
     let identity = Identity::new(scene.test.cluster(), Arc::new(passwords.clone()));
-    let refused = |outcome: Result<_, _>| assert_eq!(outcome.unwrap_err(), IdentityError::Refused);
-    refused(identity.sign_in(scene.credentials("ann", "wrong", 1)).await);
+    let refused = |outcome: Result<_, _>, why| assert_eq!(outcome.unwrap_err(), why);
+    refused(
+        identity.sign_in(scene.credentials("ann", "wrong", 1)).await,
+        IdentityError::Refused,
+    );
     assert_eq!(passwords.checks(), 1);
-    refused(identity.sign_in(scene.credentials("nobody", "wrong", 1)).await);
+    refused(
+        identity.sign_in(scene.credentials("nobody", "wrong", 1)).await,
+        IdentityError::Unknown,
+    );
+    assert_eq!(
+        IdentityError::Unknown.to_string(),
+        IdentityError::Refused.to_string(),
+        "nobody is told which"
+    );
     assert_eq!(passwords.checks(), 2);
+    for _ in 0..4 {
+        identity
+            .sign_in(scene.credentials("ann", "wrong", 1))
+            .await
+            .unwrap_err();
+    }
+    let locked = identity.sign_in(scene.credentials("ann", "wrong", 1)).await;
+    assert!(matches!(locked.unwrap_err(), IdentityError::Locked { .. }));
+    assert_eq!(passwords.checks(), 7, "of an account that is locked, too");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Every page with one text in every place a text can come from.
 
-use super::{document, nodes, sample};
+use super::{document, nodes, people, sample};
 use crate::planes::ui::*;
 
 /// Markup, handlers, closing tags and quotes, as a model or a person might send them.
@@ -210,7 +210,30 @@ pub(crate) fn pages(text: &str) -> Vec<(String, String)> {
         ),
     ));
     pages.push(("new run".into(), new_run_page(&shell, &form)));
-    pages.push(("settings".into(), settings_page(&shell)));
+    let tabs = people::tabs;
+    pages.push(("settings".into(), settings_page(&shell, &tabs(SettingsTab::Appearance))));
+    let account = account_page(&shell, &tabs(SettingsTab::Account), &people::account(text));
+    pages.push(("account".into(), account));
+    let members = members_page(&shell, &tabs(SettingsTab::Members), &people::members(text));
+    pages.push(("members".into(), members));
+    pages.push((
+        "keys".into(),
+        keys_page(&shell, &tabs(SettingsTab::Keys), &people::keys(text)),
+    ));
+    let audit = audit_page(&shell, &tabs(SettingsTab::Audit), &people::audit(text));
+    pages.push(("audit".into(), audit));
+    let refused = people::refused(text);
+    pages.push(("sign-up".into(), sign_up_page(&shell, &refused, true, None)));
+    pages.push((
+        "sign-in".into(),
+        sign_in_page(&shell, SignInView::Ask, &refused, text, true),
+    ));
+    pages.push(("mailed".into(), mailed_page(&shell, Some(text))));
+    pages.push(("confirm".into(), confirm_page(&shell, text, &refused)));
+    pages.push(("forgot".into(), forgot_page(&shell, &refused)));
+    pages.push(("reset".into(), reset_page(&shell, text, &refused)));
+    let invitation = invitation_page(&shell, &people::invitation(text), &refused);
+    pages.push(("invitation".into(), invitation));
     pages.push((
         "fault".into(),
         fault_page(&shell, &FaultView::invalid(text).with_request(text)),
