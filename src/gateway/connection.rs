@@ -201,10 +201,11 @@ impl<S> Watched<S> {
             // Whatever was waited for is there.
             (self.begun, self.phase) = (begun, Phase::Answer);
         }
-        if self.pace.busy.get() > 0 || self.stall.is_some() {
+        let is_busy = self.pace.busy.get() > 0;
+        if is_busy {
             self.phase = Phase::Answer;
         }
-        self.pace.busy.get() > 0 || self.stall.is_some()
+        is_busy
     }
 }
 
@@ -213,6 +214,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let this = self.get_mut();
         if this.pace.given_up.get() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if this.stall.is_some() {
+            // Answers that are not taken pile up in memory: nothing more is asked for until they are. Writing wakes the reader again.
+            return Poll::Pending;
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
@@ -236,7 +241,9 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
     /// Ends a stream that takes nothing.
     fn pushed<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.stall = None;
+            if self.stall.take().is_some() {
+                cx.waker().wake_by_ref();
+            }
             return polled;
         }
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
