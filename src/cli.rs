@@ -12,6 +12,8 @@ mod models;
 mod output;
 mod phases;
 mod runs;
+mod signing_keys;
+mod tenants;
 mod token;
 mod vectors;
 mod watch;

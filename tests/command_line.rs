@@ -282,3 +282,33 @@ async fn the_other_commands_answer_people_and_programs() {
     assert!(refusal(&member, 1).contains("auth.permission"));
     assert_eq!(server.stop().await, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_with_a_certificate_speaks_tls_to_browsers_and_to_its_commands() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = (directory.path().join("tls.pem"), directory.path().join("tls.key"));
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let setup = Setup::new(&directory.path().join("data"))
+        .asks("http://127.0.0.1:1")
+        .tls(&certificate, &key);
+    let server = setup.start().await;
+
+    let health = server.request(reqwest::Method::GET, "/health").send().await.unwrap();
+    assert!(health.headers().contains_key("strict-transport-security"));
+    let plain = format!("http://127.0.0.1:{}/health", setup.port());
+    assert!(reqwest::get(plain).await.is_err(), "there is nothing but TLS");
+    assert!(
+        reqwest::get(server.url("/health")).await.is_err(),
+        "nobody has signed it"
+    );
+    let tenants = document(&setup.run(&["tenants", "list", "--json"]));
+    assert_eq!(tenants[0]["id"], "default", "{tenants}");
+
+    std::fs::write(&key, "nonsense").unwrap();
+    let elsewhere = setup.elsewhere().run(&["serve"]);
+    assert_eq!(elsewhere.status.code(), Some(2));
+    let complaint = String::from_utf8(elsewhere.stderr).unwrap();
+    assert!(complaint.contains("tls.key does not hold a private key"), "{complaint}");
+}

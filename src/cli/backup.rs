@@ -200,7 +200,12 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Waits for a job, and shows how far it is.
-async fn follow(client: &Client, started: &Value, what: &'static str, output: &Output) -> Result<Value, CliError> {
+pub(super) async fn follow(
+    client: &Client,
+    started: &Value,
+    what: &'static str,
+    output: &Output,
+) -> Result<Value, CliError> {
     let path = format!("/api/admin/jobs/{}", started["id"].as_str().unwrap_or_default());
     let progress = output.steps(0).with_prefix(what);
     loop {

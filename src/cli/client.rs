@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
-use reqwest::{Method, Response, StatusCode, header};
+use reqwest::{Certificate, Method, Response, StatusCode, header};
 use serde_json::Value;
 
 use crate::config::Config;
@@ -102,13 +102,19 @@ fn request(id: &str) -> String {
 impl Client {
     /// Makes a client of `url`, or of the configured server. The token is the given one, or the local operator's.
     pub(super) fn new(url: Option<String>, token: Option<&str>, config: &Config) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE_TIMEOUT)
-            .user_agent(concat!("foundation/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(ClientError::Setup)?;
+            .user_agent(concat!("foundation/", env!("CARGO_PKG_VERSION")));
+        if let (None, Some(files), Some(host)) = (&url, config.server.tls(), config.server.tls_host()) {
+            // The server on this machine, under the name that its certificate has. What it shows is trusted where it can be
+            // read, whoever has signed it.
+            http = http.resolve(&host, config.server.local_address());
+            let shown = std::fs::read(&files.certificate).unwrap_or_default();
+            http = http.tls_certs_merge(Certificate::from_pem_bundle(&shown).unwrap_or_default());
+        }
+        let http = http.build().map_err(ClientError::Setup)?;
         let token_file = config.db.operator_token_file();
         // The operator's token is for the server that wrote it, never for an address from elsewhere.
         let token = match (token, &url) {

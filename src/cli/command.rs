@@ -10,7 +10,7 @@ use super::{
     client::{Client, ClientError},
     cluster as nodes, config, doctor, models,
     output::Output,
-    phases, runs, token, vectors, watch,
+    phases, runs, signing_keys, tenants, token, vectors, watch,
 };
 use crate::{
     config::{Config, ConfigError, Layers, load},
@@ -74,6 +74,12 @@ enum Command {
     /// Check exported audit chains.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Show and change the keys that sign tokens, as the operator of the server.
+    #[command(subcommand)]
+    SigningKeys(signing_keys::Command),
+    /// List, suspend and erase tenants, as the operator of the server.
+    #[command(subcommand)]
+    Tenants(tenants::Command),
     /// Look at the vector index and make it anew, as the operator of the server.
     #[command(subcommand)]
     Vectors(vectors::Command),
@@ -291,6 +297,18 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
             let config = load(&layers)?;
             with_client(&global, &config, environment, async |client| {
                 actors::run(command, client, output).await
+            })
+        }
+        Command::SigningKeys(command) => {
+            let config = load(&layers)?;
+            with_client(&global, &config, environment, async |client| {
+                signing_keys::run(command, client, output).await
+            })
+        }
+        Command::Tenants(command) => {
+            let config = load(&layers)?;
+            with_client(&global, &config, environment, async |client| {
+                tenants::run(command, client, output).await
             })
         }
         Command::Vectors(command) => {

@@ -18,6 +18,10 @@ pub struct ServerConfig {
     pub bind: SocketAddr,
     /// Address that browsers use, where a proxy stands in front; empty means `http://` and `bind`.
     pub public_url: String,
+    /// Certificate of the server, in PEM form, with those between it and its CA; empty means no TLS.
+    pub tls_certificate: PathBuf,
+    /// Private key of that certificate.
+    pub tls_key: PathBuf,
     /// Proxies whose word about the address of a client is taken.
     pub trusted_proxies: Vec<Network>,
     /// The header in which they give it.
@@ -38,11 +42,22 @@ pub struct ServerConfig {
     pub keep_alive_seconds: u64,
 }
 
+/// Where the certificate of the HTTP server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and those between it and its CA.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8788)),
             public_url: String::new(),
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             proxy_bind: String::new(),
@@ -67,15 +82,41 @@ impl ServerConfig {
         }
     }
 
-    /// The address under which this machine reaches the server, without a slash at its end.
+    /// The address and port under which this machine reaches the server.
     #[must_use]
-    pub fn local_url(&self) -> String {
+    pub fn local_address(&self) -> SocketAddr {
         let ip = match self.bind.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
             ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
         };
-        format!("http://{}", SocketAddr::new(ip, self.bind.port()))
+        SocketAddr::new(ip, self.bind.port())
+    }
+
+    /// The URL under which this machine reaches the server, without a slash at its end. With TLS it has the host that the
+    /// certificate names, which need not lead to this machine: [`Self::local_address`] does.
+    #[must_use]
+    pub fn local_url(&self) -> String {
+        match self.tls_host() {
+            Some(host) => format!("https://{host}:{}", self.bind.port()),
+            None => format!("http://{}", self.local_address()),
+        }
+    }
+
+    /// The files for TLS, if there are any.
+    #[must_use]
+    pub fn tls(&self) -> Option<TlsFiles> {
+        (!self.tls_certificate.as_os_str().is_empty()).then(|| TlsFiles {
+            certificate: self.tls_certificate.clone(),
+            key: self.tls_key.clone(),
+        })
+    }
+
+    /// The host that the certificate names, if there is one.
+    #[must_use]
+    pub fn tls_host(&self) -> Option<String> {
+        self.tls()?;
+        Some(url::Url::parse(&self.public_url).ok()?.host()?.to_string())
     }
 
     /// The second address to listen on, if there is one.
@@ -113,6 +154,18 @@ impl ServerConfig {
                     "must be http:// or https:// and a host, without a user or a path".to_owned(),
                 ));
             }
+        }
+        if self.tls_certificate.as_os_str().is_empty() != self.tls_key.as_os_str().is_empty() {
+            return Err((
+                "server.tls-key",
+                "a certificate and its key go together: set both or none".to_owned(),
+            ));
+        }
+        if self.tls().is_some() && !self.is_secure() {
+            return Err((
+                "server.public-url",
+                "must be https:// and the host that the certificate names".to_owned(),
+            ));
         }
         for origin in &self.allowed_origins {
             let is_origin = url::Url::parse(origin).is_ok_and(|url| {
@@ -200,6 +253,14 @@ impl Default for AuthConfig {
 }
 
 impl AuthConfig {
+    /// Life of the token that lives longest.
+    #[must_use]
+    pub fn longest_token(&self) -> Duration {
+        let hours = [self.session_hours, self.sign_in_link_hours, self.token_hours_max];
+        // The file of the local operator lives two days.
+        Duration::from_hours(hours.into_iter().fold(48, u64::max))
+    }
+
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         for (key, hours) in [
             ("auth.session-hours", self.session_hours),

@@ -79,7 +79,7 @@ pub(crate) fn device(request: &HttpRequest) -> String {
 /// The session that a browser shows, and whose it is.
 pub(crate) fn shown_session(request: &HttpRequest, gateway: &Gateway) -> Option<(Uuid, String)> {
     let cookie = request.cookie(SESSION_COOKIE)?;
-    let claims = gateway.signer.verify(cookie.value(), Purpose::Session).ok()?;
+    let claims = gateway.signer.verify(cookie.value(), &[Purpose::Session]).ok()?;
     Some((claims.jti, claims.sub))
 }
 

@@ -54,11 +54,12 @@ struct Job {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-enum State {
+pub(super) enum State {
     Running,
     Failed { error: String, code: &'static str },
     BackedUp { name: String, manifest: Box<Manifest> },
     Restored(Restored),
+    Erased { actors: u64, objects: u64 },
 }
 
 impl Backups {
@@ -71,7 +72,7 @@ impl Backups {
         }
     }
 
-    fn begin(&self) -> Result<String, Problem> {
+    pub(super) fn begin(&self) -> Result<String, Problem> {
         let mut job = self.job.lock();
         if job.as_ref().is_some_and(|job| matches!(job.state, State::Running)) {
             return Err(Problem::new(
@@ -135,17 +136,17 @@ impl Backups {
 }
 
 /// A job for the chain of whoever asked for it: recorded before it begins, and what came of it afterwards.
-struct Witnessed {
-    gateway: web::Data<Gateway>,
-    caller: Caller,
-    started: &'static str,
-    ended: &'static str,
-    about: Value,
+pub(super) struct Witnessed {
+    pub(super) gateway: web::Data<Gateway>,
+    pub(super) caller: Caller,
+    pub(super) started: &'static str,
+    pub(super) ended: &'static str,
+    pub(super) about: Value,
 }
 
 impl Witnessed {
     /// Goes on with the work when the client leaves.
-    fn begin(self, work: impl Future<Output = State> + 'static) {
+    pub(super) fn begin(self, work: impl Future<Output = State> + 'static) {
         let request = RequestId::current();
         let whole = self.run(work);
         actix_web::rt::spawn(async move {
@@ -173,7 +174,7 @@ impl Witnessed {
         };
         about["outcome"] = match &state {
             State::Failed { code, .. } => Value::from(*code),
-            State::Running | State::BackedUp { .. } | State::Restored(_) => Value::from("done"),
+            State::Running | State::BackedUp { .. } | State::Restored(_) | State::Erased { .. } => Value::from("done"),
         };
         // Whoever sees the end of the job finds it in the chain; that it is not there is in the log.
         witness::record(&gateway, &caller, ended, about).await.ok();
@@ -181,7 +182,7 @@ impl Witnessed {
     }
 }
 
-fn failed(error: &BackupError) -> State {
+pub(super) fn failed(error: &BackupError) -> State {
     tracing::warn!(%error, "a backup or restore failed");
     let code = match error {
         BackupError::Present(_) => "backup.present",
@@ -290,7 +291,7 @@ pub(crate) async fn job(gateway: web::Data<Gateway>, id: web::Path<String>) -> R
     }
 }
 
-fn accepted(id: &str) -> HttpResponse {
+pub(super) fn accepted(id: &str) -> HttpResponse {
     HttpResponse::Accepted()
         .insert_header(("location", format!("/api/admin/jobs/{id}")))
         .json(json!({ "id": id }))

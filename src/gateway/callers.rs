@@ -8,6 +8,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use actors::{
     api_key::{KeyState, Scope},
+    audit::Hex,
     email::Email,
     identity::{Admitted, Identity},
     membership::{AddMember, CreateTenantKey, FoundTenant, KeyEntry, Membership, NewMember, SetRole, TenantProfile},
@@ -29,7 +30,7 @@ use super::{
     error::Problem,
     recent::Recent,
     session_owner::{NOBODYS_DOMAIN, SessionOwner},
-    token::{Claims, Purpose, Signer},
+    token::{Claims, Purpose, Signer, TokenError},
 };
 
 /// What API keys begin with.
@@ -99,14 +100,13 @@ impl Callers {
         if let Some(key) = token.strip_prefix(KEY_PREFIX) {
             return self.by_key(key).await;
         }
-        if let Ok(claims) = self.signer.verify(token, Purpose::Local) {
-            return by_file(&claims);
+        let claims = self.signer.verify(token, &[Purpose::Session, Purpose::Local]);
+        let claims = claims.map_err(super::caller::refused)?;
+        match claims.aud {
+            Purpose::Session => self.by_session(claims.jti).await,
+            Purpose::Local => by_file(&claims),
+            Purpose::SignIn => Err(super::caller::refused(TokenError::Invalid)),
         }
-        let claims = self
-            .signer
-            .verify(token, Purpose::Session)
-            .map_err(super::caller::refused)?;
-        self.by_session(claims.jti).await
     }
 
     /// Finds out whose session a token names.
@@ -115,16 +115,14 @@ impl Callers {
     ///
     /// Fails when it is not accepted or names none, or when that cannot be found out.
     pub(crate) async fn owner(&self, token: &str) -> Result<SessionOwner, Problem> {
-        if token.starts_with(KEY_PREFIX) || self.signer.verify(token, Purpose::Local).is_ok() {
-            return Err(Problem::forbidden(
-                "auth.no-session",
-                "this is for people who are signed in, and what was shown is no session",
-            ));
+        if token.starts_with(KEY_PREFIX) {
+            return Err(no_session());
         }
-        let claims = self
-            .signer
-            .verify(token, Purpose::Session)
-            .map_err(super::caller::refused)?;
+        let claims = self.signer.verify(token, &[Purpose::Session, Purpose::Local]);
+        let claims = claims.map_err(super::caller::refused)?;
+        if claims.aud == Purpose::Local {
+            return Err(no_session());
+        }
         Ok(SessionOwner::new(claims.jti, self.admitted(claims.jti).await?))
     }
 
@@ -156,7 +154,7 @@ impl Callers {
                 .by_session(*session)
                 .await
                 .is_ok_and(|now| now.tenant == caller.tenant),
-            Proof::Key { token, .. } => self.by_key(token).await.is_ok(),
+            Proof::Key { token } => self.by_key(token).await.is_ok(),
             Proof::Local => true,
         }
     }
@@ -332,6 +330,13 @@ impl Callers {
     }
 }
 
+fn no_session() -> Problem {
+    Problem::forbidden(
+        "auth.no-session",
+        "this is for people who are signed in, and what was shown is no session",
+    )
+}
+
 /// The caller whom the file of the local operator proves.
 fn by_file(claims: &Claims) -> Result<Caller, Problem> {
     Ok(Caller {
@@ -357,9 +362,7 @@ fn refused(error: ActorError) -> Problem {
         "session.unknown" | "session.revoked" => Problem::unauthorized("auth.signed-out", "the session has ended"),
         "session.expired" => Problem::unauthorized("auth.expired", "the session has expired"),
         "key.invalid" | "key.revoked" | "key.expired" => Problem::unauthorized("auth.invalid-key", error.message()),
-        "member.unknown" | "tenant.unknown" => {
-            Problem::unauthorized("auth.no-member", "you are no member of the tenant")
-        }
+        "tenant.unknown" => Problem::unauthorized("auth.no-member", "you are no member of the tenant"),
         _ => {
             tracing::warn!(
                 code = error.code(),
@@ -373,7 +376,7 @@ fn refused(error: ActorError) -> Problem {
 
 /// An API key without its prefix, and what is kept of its secret.
 pub(crate) fn key_text(tenant: &TenantId, id: Uuid, secret: &[u8; 32]) -> (String, Hashed) {
-    let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = Hex(*secret).to_string();
     let hashed = Hashed::of(secret.as_bytes());
     (format!("{tenant}_{}_{secret}", id.simple()), hashed)
 }
@@ -399,8 +402,9 @@ pub(crate) fn key_parts(text: &str) -> Option<(TenantId, Uuid, Vec<u8>)> {
 /// A user without an account gets an address at which nobody is.
 fn new_member(user: &str) -> Result<NewMember, ActorError> {
     let email = Email::new(user).or_else(|_| {
-        let digest = Sha256::digest(user.as_bytes());
-        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest: [u8; 32] = Sha256::digest(user.as_bytes()).into();
+        let mut name = Hex(digest).to_string();
+        name.truncate(16);
         Email::new(&format!("{name}{NOBODYS_DOMAIN}"))
     })?;
     Ok(NewMember {
@@ -411,7 +415,7 @@ fn new_member(user: &str) -> Result<NewMember, ActorError> {
 }
 
 pub(crate) fn seconds(at: Timestamp) -> u64 {
-    (at.as_millis() / 1000).max(0).unsigned_abs()
+    at.as_secs().max(0).unsigned_abs()
 }
 
 #[cfg(test)]

@@ -33,7 +33,6 @@ use actix_web::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
 
@@ -53,13 +52,14 @@ const STALL: Duration = Duration::from_secs(30);
 const DISCONNECT: Duration = Duration::from_secs(2);
 
 /// Serves connections to `address`. They end their keeping alive when what `stopping` makes is ready.
-pub(crate) fn connections<F, S>(
+pub(crate) fn connections<C, F, S>(
     gateway: &Gateway,
     address: SocketAddr,
     stopping: F,
-) -> impl ServiceFactory<(TcpStream, Option<SocketAddr>), Config = (), Response = (), Error = DispatchError, InitError = ()>
-+ use<F, S>
+) -> impl ServiceFactory<(C, Option<SocketAddr>), Config = (), Response = (), Error = DispatchError, InitError = ()>
++ use<C, F, S>
 where
+    C: AsyncRead + AsyncWrite + Unpin + 'static,
     F: Fn() -> S + 'static,
     S: Future<Output = ()> + 'static,
 {
@@ -69,15 +69,14 @@ where
         .client_request_timeout(FIRST_HEAD)
         .client_disconnect_timeout(DISCONNECT)
         .local_addr(address)
-        .on_connect_ext(|stream: &Watched<TcpStream>, data| {
+        .on_connect_ext(|stream: &Watched<C>, data| {
             data.insert(Rc::clone(&stream.pace));
         })
         // What it says of the server is for making addresses, which are made from the configuration here.
         .finish(map_config(app(gateway.clone()), |()| AppConfig::default()));
-    fn_service(|(stream, peer): (TcpStream, Option<SocketAddr>)| async move {
-        stream.set_nodelay(true).map_err(DispatchError::Io)?;
-        Ok((Watched::new(stream), Protocol::Http1, peer))
-    })
+    fn_service(
+        |(stream, peer): (C, Option<SocketAddr>)| async move { Ok((Watched::new(stream), Protocol::Http1, peer)) },
+    )
     .and_then(http)
 }
 

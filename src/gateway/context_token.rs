@@ -21,18 +21,16 @@ use cluster::{
     Credential, Gatekeeper,
     prelude::{ActorError, ActorId, TenantId},
 };
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use super::signing_keys::SigningKeys;
 
 /// Life of a token.
 const LIFE: Duration = Duration::from_secs(60);
 
 /// Difference between the clocks of nodes that is forgiven, in seconds.
 const LEEWAY_SECONDS: u64 = 10;
-
-/// What the key of tokens is told apart from the cluster's other keys by.
-const PURPOSE: &[u8] = b"foundation-context-token";
 
 /// Who acts where nobody asked: an alarm, a workflow.
 const SYSTEM: &str = "system";
@@ -56,37 +54,16 @@ struct Claims {
     exp: u64,
 }
 
-struct Keys {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-}
-
-/// Makes context tokens and checks them. Cloning shares the key, which is known once the cluster is open.
-#[derive(Clone, Default)]
+/// Makes context tokens and checks them. Cloning shares the keys, which are known once the cluster is open.
+#[derive(Debug, Clone, Default)]
 pub struct ContextTokens {
-    keys: Arc<OnceLock<Keys>>,
-}
-
-impl std::fmt::Debug for ContextTokens {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("ContextTokens")
-            .field("has_key", &self.keys.get().is_some())
-            .finish()
-    }
+    keys: Arc<OnceLock<SigningKeys>>,
 }
 
 impl ContextTokens {
-    /// Takes the key of the cluster; the first one counts.
-    pub fn set_key(&self, key: &[u8]) {
-        let mut digest = Sha256::new();
-        digest.update(PURPOSE);
-        digest.update(key);
-        let key = digest.finalize();
-        self.keys.get_or_init(|| Keys {
-            encoding: EncodingKey::from_secret(&key),
-            decoding: DecodingKey::from_secret(&key),
-        });
+    /// Takes the keys of the cluster; the first ones count.
+    pub fn set_keys(&self, keys: SigningKeys) {
+        self.keys.get_or_init(|| keys);
     }
 
     /// Does `work` on behalf of a user of a tenant.
@@ -105,6 +82,11 @@ impl ContextTokens {
         self.on_behalf(tenant, SYSTEM, NO_PLAN, work)
     }
 
+    /// Does `work` of an admin of the server, who may look after every tenant.
+    pub(crate) fn as_admin<F: Future>(&self, user: &str, work: F) -> impl Future<Output = F::Output> + use<F> {
+        self.on_behalf(&actors::role::system_tenant(), user, NO_PLAN, work)
+    }
+
     /// Makes a token.
     fn mint(&self, tenant: &TenantId, user: &str, plan: &str) -> Credential {
         let iat = jsonwebtoken::get_current_timestamp();
@@ -117,8 +99,12 @@ impl ContextTokens {
         };
         // Without a key nothing can be proven, and what shows nothing is refused.
         let token = self.keys.get().map_or_else(String::new, |keys| {
-            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &keys.encoding)
-                .expect("HMAC signs every message with every key")
+            jsonwebtoken::encode(
+                &Header::new(Algorithm::HS256),
+                &claims,
+                &keys.context_signing(iat).encoding,
+            )
+            .expect("HMAC signs every message with every key")
         });
         Credential::new(&token).expect("a tenant, a user and a plan are short")
     }
@@ -136,10 +122,13 @@ impl ContextTokens {
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_aud = false;
         validation.set_required_spec_claims(&["exp"]);
-        let claims = jsonwebtoken::decode::<Claims>(credential.as_str(), &keys.decoding, &validation)
-            .map_err(|_| refuse("its context token is not valid"))?
-            .claims;
         let now = jsonwebtoken::get_current_timestamp();
+        let age_max = LIFE + Duration::from_secs(LEEWAY_SECONDS);
+        let decoded = keys
+            .context_accepted(now, age_max)
+            .into_iter()
+            .find_map(|key| jsonwebtoken::decode::<Claims>(credential.as_str(), &key.decoding, &validation).ok());
+        let claims = decoded.ok_or_else(|| refuse("its context token is not valid"))?.claims;
         let is_timely = claims.iat <= now + LEEWAY_SECONDS && claims.exp.saturating_sub(claims.iat) <= LIFE.as_secs();
         if !is_timely {
             return Err(refuse("its context token is not valid"));
@@ -171,7 +160,7 @@ mod tests {
 
     fn tokens(key: &[u8]) -> ContextTokens {
         let tokens = ContextTokens::default();
-        tokens.set_key(key);
+        tokens.set_keys(SigningKeys::new(key, Duration::from_hours(1)));
         tokens
     }
 
@@ -189,8 +178,8 @@ mod tests {
     }
 
     fn signed(tokens: &ContextTokens, algorithm: Algorithm, claims: &Claims) -> Credential {
-        let key = &tokens.keys.get().unwrap().encoding;
-        Credential::new(&jsonwebtoken::encode(&Header::new(algorithm), claims, key).unwrap()).unwrap()
+        let key = tokens.keys.get().unwrap().context_signing(claims.iat).encoding;
+        Credential::new(&jsonwebtoken::encode(&Header::new(algorithm), claims, &key).unwrap()).unwrap()
     }
 
     #[test]

@@ -62,6 +62,9 @@ pub(crate) async fn ready(gateway: web::Data<Gateway>) -> Result<HttpResponse, P
             "not every shard has an owner that answers",
         ));
     }
+    if !gateway.readiness.has_stores() {
+        return Err(Problem::unavailable("not-ready", "the object store cannot be reached"));
+    }
     let ready = Ready {
         status: "ready",
         model: &gateway.model,
@@ -71,7 +74,7 @@ pub(crate) async fn ready(gateway: web::Data<Gateway>) -> Result<HttpResponse, P
 }
 
 /// The state of this node where it gives away what it has.
-fn leaving(gateway: &Gateway) -> Option<MemberState> {
+pub(super) fn leaving(gateway: &Gateway) -> Option<MemberState> {
     let node = gateway.cluster.node_id();
     let state = gateway
         .cluster

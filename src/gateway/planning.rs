@@ -57,6 +57,11 @@ impl Planning {
         Self { cluster, env }
     }
 
+    /// The ports.
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
+    }
+
     /// Reads the id of a run from an address. What is no id belongs to no run.
     pub(crate) fn run_id(text: &str) -> Result<Uuid, Problem> {
         Uuid::try_parse(text).map_err(|_| unknown_run(text))

@@ -90,7 +90,7 @@ pub(crate) async fn sign_in_by_link(
     if is_speculative(&request) {
         return Ok(HttpResponse::NoContent().finish());
     }
-    let Ok(claims) = gateway.signer.verify(&token, Purpose::SignIn) else {
+    let Ok(claims) = gateway.signer.verify(&token, &[Purpose::SignIn]) else {
         return Ok(pages::link_refused(&request, &gateway));
     };
     if !exchange(&gateway, &claims).await? {

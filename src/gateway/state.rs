@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use actors::email::Email;
+use actors::{email::Email, ports::Objects};
 use cluster::{Clock, prelude::Cluster};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -91,6 +91,11 @@ impl Gateway {
         Self { inner: Arc::new(parts) }
     }
 
+    /// The object store.
+    pub(crate) fn objects(&self) -> Arc<dyn Objects> {
+        Arc::clone(&self.planning.env().objects)
+    }
+
     /// Does `work`, which calls actors, on behalf of a caller. Handlers run so; what goes on after the answer has to ask.
     pub(crate) fn on_behalf<F: Future>(&self, caller: &Caller, work: F) -> impl Future<Output = F::Output> {
         self.context
@@ -110,6 +115,7 @@ impl std::ops::Deref for Gateway {
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
     is_draining: Arc<AtomicBool>,
+    lacks_stores: Arc<AtomicBool>,
     streams: CancellationToken,
 }
 
@@ -128,6 +134,16 @@ impl Readiness {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Acquire)
+    }
+
+    /// Tells whether the stores can be reached.
+    pub(crate) fn reaches_stores(&self, reaches: bool) {
+        self.lacks_stores.store(!reaches, Ordering::Release);
+    }
+
+    /// Says whether the stores could be reached when they were last looked at.
+    pub(crate) fn has_stores(&self) -> bool {
+        !self.lacks_stores.load(Ordering::Acquire)
     }
 
     pub(crate) fn streams(&self) -> &CancellationToken {

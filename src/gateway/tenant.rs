@@ -5,9 +5,10 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::{
     api_key::Scope,
+    line::NAME_CHARS_MAX,
     membership::{
-        CreateTenantKey, GetTenant, KeyEntry, ListKeys, ListMembers, Member, Membership, RemoveMember, SetRole,
-        TenantProfile,
+        ConfigureTenant, CreateTenantKey, GetTenant, KeyEntry, ListKeys, ListMembers, Member, Membership, RemoveMember,
+        SetRole, TenantProfile,
     },
     role::{Plan, Role, TenantStatus},
     user::UserId,
@@ -49,7 +50,7 @@ type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
 
 #[derive(Debug, Serialize)]
-struct TenantBody {
+pub(super) struct TenantBody {
     id: String,
     name: String,
     plan: Plan,
@@ -200,6 +201,19 @@ pub(crate) async fn show(caller: Caller, gateway: Shared) -> Answer {
     Ok(fresh(&TenantBody::from(profile)))
 }
 
+/// `POST /api/tenant`: calls the tenant otherwise.
+pub(crate) async fn rename(request: HttpRequest, payload: web::Payload, caller: Caller, gateway: Shared) -> Answer {
+    let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
+    let name = fields.text("name", NAME_CHARS_MAX);
+    fields.finish()?;
+    let configure = ConfigureTenant {
+        name: Some(name),
+        ..ConfigureTenant::default()
+    };
+    let profile = membership(&gateway, &caller).ask(configure).await?;
+    Ok(fresh(&TenantBody::from(profile)))
+}
+
 /// `GET /api/tenant/members`.
 pub(crate) async fn members(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
     let (limit, after) = page(&request, MEMBERS)?;
@@ -313,5 +327,5 @@ fn now() -> Timestamp {
 }
 
 fn seconds(at: Timestamp) -> i64 {
-    at.as_millis().div_euclid(1000)
+    at.as_secs()
 }

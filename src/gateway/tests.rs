@@ -20,5 +20,6 @@ mod permissions;
 mod runs;
 mod stream;
 mod tenant;
+mod tenants;
 mod turnstile;
 mod witness;

@@ -1,14 +1,17 @@
 //! Tokens: JWTs signed with HMAC-SHA256 by a key that the whole cluster shares.
 //!
 //! A session token names a session, which is asked whether it goes on; a sign-in token is exchanged for a session once; a local
-//! token stands in a file. The audience keeps one from being used as another. Only HS256 is accepted, whatever the header of a token says.
+//! token stands in a file. The audience keeps one from being used as another. Only HS256 is accepted, whatever the header of a
+//! token says; the header only names the key (`signing_keys`).
 
 use std::time::Duration;
 
 use cluster::prelude::TenantId;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::signing_keys::SigningKeys;
 
 /// Difference between clocks that is forgiven.
 const LEEWAY_SECONDS: u64 = 5;
@@ -60,16 +63,9 @@ pub struct Claims {
 }
 
 /// Makes and reads tokens.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Signer {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-}
-
-impl std::fmt::Debug for Signer {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Signer").finish_non_exhaustive()
-    }
+    keys: SigningKeys,
 }
 
 /// Why a token is not accepted. One reason for all faults would hide expiry from people; anything finer helps forgers.
@@ -84,13 +80,21 @@ pub enum TokenError {
 }
 
 impl Signer {
-    /// Makes a signer from the key of the cluster.
+    /// Makes a signer with the keys of the cluster.
     #[must_use]
-    pub fn new(key: &[u8]) -> Self {
-        Self {
-            encoding: EncodingKey::from_secret(key),
-            decoding: DecodingKey::from_secret(key),
-        }
+    pub fn new(keys: SigningKeys) -> Self {
+        Self { keys }
+    }
+
+    /// The keys.
+    pub(crate) fn keys(&self) -> &SigningKeys {
+        &self.keys
+    }
+
+    /// Id of the key that signs now.
+    #[must_use]
+    pub fn key_id(&self) -> String {
+        self.keys.signing(now()).0
     }
 
     /// Makes claims that start now.
@@ -114,25 +118,32 @@ impl Signer {
     /// Never: HMAC takes keys and messages of every length.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
-            .expect("HMAC signs every message with every key")
+        let (id, key) = self.keys.signing(now());
+        let header = Header {
+            kid: Some(id),
+            ..Header::new(Algorithm::HS256)
+        };
+        jsonwebtoken::encode(&header, claims, &key.encoding).expect("HMAC signs every message with every key")
     }
 
-    /// Reads a token that is to be used for `purpose`.
+    /// Reads a token that is to be used for one of some purposes.
     ///
     /// # Errors
     ///
-    /// Fails when the token has expired, or for any other reason is not one of ours for this purpose.
-    pub fn verify(&self, token: &str, purpose: Purpose) -> Result<Claims, TokenError> {
+    /// Fails when the token has expired, or for any other reason is not one of ours for these purposes.
+    pub fn verify(&self, token: &str, purposes: &[Purpose]) -> Result<Claims, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Invalid);
         }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let key = header.kid.and_then(|id| self.keys.accepted(&id, now()));
+        let key = key.ok_or(TokenError::Invalid)?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = LEEWAY_SECONDS;
-        validation.set_audience(&[purpose.as_str()]);
+        validation.set_audience(&purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>());
         validation.set_required_spec_claims(&["exp", "sub", "aud"]);
         let data =
-            jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|error| match error.kind() {
+            jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(|error| match error.kind() {
                 jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
                 _ => TokenError::Invalid,
             })?;
@@ -157,11 +168,16 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use jsonwebtoken::EncodingKey;
     use serde_json::{Value, json};
 
     use super::*;
 
     const KEY: [u8; 32] = [7; 32];
+
+    fn signer_of(key: &[u8]) -> Signer {
+        Signer::new(SigningKeys::new(key, Duration::from_hours(1)))
+    }
 
     fn claims(aud: Purpose) -> Claims {
         let tenant = TenantId::new("acme").unwrap();
@@ -175,19 +191,19 @@ mod tests {
 
     #[test]
     fn a_token_says_what_was_signed() {
-        let signer = Signer::new(&KEY);
+        let signer = signer_of(&KEY);
         let claims = claims(Purpose::Session);
-        assert_eq!(signer.verify(&signer.sign(&claims), Purpose::Session), Ok(claims));
+        assert_eq!(signer.verify(&signer.sign(&claims), &[Purpose::Session]), Ok(claims));
     }
 
     #[test]
     fn a_token_for_one_purpose_is_none_for_another() {
-        let signer = Signer::new(&KEY);
+        let signer = signer_of(&KEY);
         let purposes = [Purpose::Session, Purpose::SignIn, Purpose::Local];
         let pairs = purposes.iter().flat_map(|made| purposes.map(|used| (*made, used)));
         for (made, used) in pairs.filter(|(made, used)| made != used) {
             assert_eq!(
-                signer.verify(&signer.sign(&claims(made)), used),
+                signer.verify(&signer.sign(&claims(made)), &[used]),
                 Err(TokenError::Invalid)
             );
         }
@@ -195,8 +211,8 @@ mod tests {
 
     #[test]
     fn another_key_a_changed_token_and_rubbish_are_refused() {
-        let signer = Signer::new(&KEY);
-        let foreign = Signer::new(&[8; 32]).sign(&claims(Purpose::Session));
+        let signer = signer_of(&KEY);
+        let foreign = signer_of(&[8; 32]).sign(&claims(Purpose::Session));
         let good = signer.sign(&claims(Purpose::Session));
         let (head, signature) = good.rsplit_once('.').unwrap();
         let mut parts = head.split('.');
@@ -207,7 +223,7 @@ mod tests {
         let forged = format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(text));
         for token in [foreign, forged, String::new(), "a.b.c".to_owned(), "x".repeat(5000)] {
             assert_eq!(
-                signer.verify(&token, Purpose::Session),
+                signer.verify(&token, &[Purpose::Session]),
                 Err(TokenError::Invalid),
                 "{token}"
             );
@@ -216,38 +232,60 @@ mod tests {
 
     #[test]
     fn only_hs256_is_accepted() {
-        let signer = Signer::new(&KEY);
+        let signer = signer_of(&KEY);
         let claims = serde_json::to_value(claims(Purpose::Session)).unwrap();
         for algorithm in ["none", "None", "HS512", "RS256"] {
-            let token = unsigned(&json!({ "alg": algorithm, "typ": "JWT" }), &claims);
+            let token = unsigned(&json!({ "alg": algorithm, "typ": "JWT", "kid": "0" }), &claims);
             assert_eq!(
-                signer.verify(&token, Purpose::Session),
+                signer.verify(&token, &[Purpose::Session]),
                 Err(TokenError::Invalid),
                 "{algorithm}"
             );
         }
-        let hs512 = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims, &EncodingKey::from_secret(&KEY));
+        let header = Header {
+            kid: Some("0".to_owned()),
+            ..Header::new(Algorithm::HS512)
+        };
+        let hs512 = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&KEY));
         assert_eq!(
-            signer.verify(&hs512.unwrap(), Purpose::Session),
+            signer.verify(&hs512.unwrap(), &[Purpose::Session]),
             Err(TokenError::Invalid)
         );
     }
 
     #[test]
+    fn a_token_that_names_no_key_or_another_one_is_refused() {
+        let claims = claims(Purpose::Session);
+        let key = EncodingKey::from_secret(&KEY);
+        let verified = |kid: Option<&str>| {
+            let header = Header {
+                kid: kid.map(str::to_owned),
+                ..Header::new(Algorithm::HS256)
+            };
+            let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+            signer_of(&KEY).verify(&token, &[Purpose::Session])
+        };
+        assert!(verified(Some("0")).is_ok());
+        for kid in [None, Some(""), Some("1"), Some("../../dev/null"), Some("0' or 1=1")] {
+            assert_eq!(verified(kid), Err(TokenError::Invalid), "{kid:?}");
+        }
+    }
+
+    #[test]
     fn an_expired_token_is_told_apart() {
-        let signer = Signer::new(&KEY);
+        let signer = signer_of(&KEY);
         let mut old = claims(Purpose::Session);
         old.iat -= 120;
         old.exp = old.iat + 60;
         assert_eq!(
-            signer.verify(&signer.sign(&old), Purpose::Session),
+            signer.verify(&signer.sign(&old), &[Purpose::Session]),
             Err(TokenError::Expired)
         );
     }
 
     #[test]
     fn a_token_from_the_future_or_with_strange_names_is_refused() {
-        let signer = Signer::new(&KEY);
+        let signer = signer_of(&KEY);
         let future = Claims {
             iat: now() + 600,
             exp: now() + 1200,
@@ -263,7 +301,7 @@ mod tests {
         };
         for claims in [future, tenant, user] {
             assert_eq!(
-                signer.verify(&signer.sign(&claims), Purpose::Session),
+                signer.verify(&signer.sign(&claims), &[Purpose::Session]),
                 Err(TokenError::Invalid)
             );
         }

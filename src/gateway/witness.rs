@@ -37,6 +37,12 @@ pub(crate) const BACKUP_ENDED: &str = "backup_ended";
 pub(crate) const RESTORE_STARTED: &str = "restore_started";
 /// A restore is at its end, good or bad.
 pub(crate) const RESTORE_ENDED: &str = "restore_ended";
+/// All of a tenant is to be given up.
+pub(crate) const TENANT_ERASE_STARTED: &str = "tenant_erase_started";
+/// All of a tenant was given up, or could not be.
+pub(crate) const TENANT_ERASE_ENDED: &str = "tenant_erase_ended";
+/// A key that signs tokens is to be made.
+pub(crate) const SIGNING_KEY_ROTATED: &str = "signing_key_rotated";
 /// The index of a tenant is to be made again.
 pub(crate) const VECTORS_REBUILD_STARTED: &str = "vectors_rebuild_started";
 

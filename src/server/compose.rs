@@ -24,13 +24,13 @@ use cluster::{
 use secrecy::SecretString;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::{failure::Fault, first_start, migrations::migrations, place};
+use super::{failure::Fault, migrations::migrations, place};
 use crate::{
     cli::Environment,
     config::{Config, NotShared},
     gateway::{
-        Backups, Callers, ContextTokens, Gateway, Limits, ModelStatus, Parts, Planning, Readiness, Turnstile,
-        TurnstileError,
+        Backups, Callers, ContextTokens, Gateway, Limits, ModelStatus, Parts, Planning, Readiness, Signer, SigningKeys,
+        Turnstile, TurnstileError,
     },
     planes::{
         ai::{self, ConnectError},
@@ -266,7 +266,9 @@ pub(super) async fn gateway(
         contact,
         turnstile,
     } = adapters;
-    let signer = first_start::signer(&cluster, &context).await?;
+    let keys = SigningKeys::open(&cluster, config.auth.longest_token()).await?;
+    context.set_keys(keys.clone());
+    let signer = Signer::new(keys);
     let planning = Planning::new(cluster.clone(), env);
     let passwords = Arc::new(Argon2id::default());
     let callers = Callers::new(cluster.clone(), passwords, context.clone(), signer.clone());

@@ -4,23 +4,12 @@ use actors::role::HOME_TENANT;
 use cluster::prelude::{ActorError, Cluster, TenantId};
 
 use crate::{
-    gateway::{ContextTokens, FIRST_USER, Gateway, SIGNED_IN, Signer, sign_in_link},
+    gateway::{FIRST_USER, Gateway, SIGNED_IN, sign_in_link},
     planes::observability::ClusterKey,
 };
 
-/// Setting that holds the key of all tokens.
-const SIGNING_KEY: &str = "signing-key";
-
 /// Setting that holds the key of all signatures of audit chains.
 const AUDIT_KEY: &str = "audit-key";
-
-/// Reads the key of the cluster, or makes it. Nodes that start together agree on one.
-pub(super) async fn signer(cluster: &Cluster, context: &ContextTokens) -> Result<Signer, ActorError> {
-    let fresh: [u8; 32] = rand::random();
-    let key = cluster.settings().put_if_absent(SIGNING_KEY, fresh.to_vec()).await?;
-    context.set_key(&key);
-    Ok(Signer::new(&key))
-}
 
 /// Reads the key that signs audit chains, or makes it, and hands it to the actors.
 pub(super) async fn audit_key(cluster: &Cluster, key: &ClusterKey) -> Result<(), ActorError> {

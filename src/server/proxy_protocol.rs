@@ -54,6 +54,7 @@ pub(super) fn serve(config: &ServerConfig, gateway: &Gateway) -> io::Result<Opti
                 let client = accept(&mut stream, &trusted).await.inspect_err(|error| {
                     tracing::debug!(%error, "a connection was refused by the listener for proxies");
                 })?;
+                stream.set_nodelay(true)?;
                 Ok::<_, io::Error>((stream, Some(client)))
             }
         });

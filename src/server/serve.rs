@@ -1,37 +1,32 @@
 //! The life of the server process: open, listen, wait for a signal or a fault, stop.
 
-use std::{convert::Infallible, fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{convert::Infallible, fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use actix_http::error::DispatchError;
-use actix_service::{ServiceFactoryExt, fn_service};
-use actix_web::dev::Server;
 use cluster::{
     NodeAddress, OpenError, Stores,
     prelude::{Cluster, TenantId},
 };
-use tokio::{
-    net::TcpStream,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     compose::{self, ComposeError, Runtimes},
     failure::{FailureNote, Fault, space_left},
-    first_start, indexes,
+    first_start, indexes, listener,
     lock::{DataLock, LockError},
-    operator::{self, TokenFile},
+    operator::TokenFile,
     proxy_protocol,
+    tls::{self, ServerCertificate, TlsError},
 };
 use crate::{
     cli::Environment,
     config::Config,
-    gateway::{ContextTokens, Gateway, connections},
+    gateway::{ContextTokens, Gateway, watch_stores},
     planes::{events::Watchers, observability::ClusterKey},
     telemetry::{Telemetry, TelemetryError},
 };
 
-/// Time between two passes over the metrics.
-const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// Time between two passes over the metrics and the operator's token.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Time that the engine gets to close after the last request.
 const ENGINE_CLOSE: Duration = Duration::from_secs(30);
@@ -118,6 +113,9 @@ pub enum ServeError {
     /// Something the server is made of did not open.
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    /// The certificate of the server cannot be used.
+    #[error("failed to set up TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The address is taken or not ours.
     #[error("failed to listen on {address}: {source}")]
     Bind {
@@ -147,7 +145,7 @@ impl ServeError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Lock(_) | Self::Telemetry(_) | Self::Bind { .. } => 2,
+            Self::Lock(_) | Self::Telemetry(_) | Self::Tls(_) | Self::Bind { .. } => 2,
             // The others may run the next time.
             Self::Compose(ComposeError::Cluster {
                 source: OpenError::NoOwner(_),
@@ -188,10 +186,24 @@ pub fn serve(config: Config, environment: &Environment, announce: &dyn Fn(&Note)
     if !config.cluster.name.is_empty() {
         config.check_shared().map_err(ComposeError::from)?;
     }
+    let certificate = config
+        .server
+        .tls()
+        .map(ServerCertificate::read)
+        .transpose()?
+        .map(Arc::new);
     let _lock = DataLock::take(&config.db.path)?;
     let failure = FailureNote::new(&config.db.path);
     let runtimes = Runtimes::start(&config)?;
-    let result = open_and_serve(&config, environment, announce, telemetry, &runtimes, &failure);
+    let result = open_and_serve(
+        &config,
+        certificate,
+        environment,
+        announce,
+        telemetry,
+        &runtimes,
+        &failure,
+    );
     match result {
         Ok(Ended::Served) => Ok(()),
         Ok(Ended::Opening) => {
@@ -220,6 +232,7 @@ enum Ended {
 
 fn open_and_serve(
     config: &Config,
+    certificate: Option<Arc<ServerCertificate>>,
     environment: &Environment,
     announce: &dyn Fn(&Note),
     telemetry: Telemetry,
@@ -251,13 +264,26 @@ fn open_and_serve(
     let checking = runtimes
         .actors
         .spawn(indexes::check_all(cluster.clone(), gateway.context.clone()));
-    let served = actix_web::rt::System::new().block_on(http(config, &gateway, &fault, announce, &mut signals));
+    let following = gateway.signer.keys().clone().follow(cluster.clone());
+    let following = runtimes.actors.spawn(following);
+    let watching = watch_stores(gateway.objects(), gateway.readiness.clone());
+    let watching = runtimes.actors.spawn(watching);
+    let served = actix_web::rt::System::new().block_on(http(
+        config,
+        certificate.as_ref(),
+        &gateway,
+        &fault,
+        announce,
+        &mut signals,
+    ));
     if let Err(ServeError::Engine(_)) = &served {
         // Whoever waited was told that the outcome is unknown. Closing would sync files, and after one sync has failed the
         // success of another proves nothing; what was acknowledged is in the log.
         return served.map(|()| Ended::Served);
     }
     checking.abort();
+    following.abort();
+    watching.abort();
     let closed = runtimes
         .actors
         .block_on(async { tokio::time::timeout(ENGINE_CLOSE, cluster.shutdown()).await });
@@ -322,13 +348,15 @@ async fn waiting(config: &Config, announce: &dyn Fn(&Note)) -> Infallible {
 
 async fn http(
     config: &Config,
+    certificate: Option<&Arc<ServerCertificate>>,
     gateway: &Gateway,
     fault: &Fault,
     announce: &dyn Fn(&Note),
     signals: &mut Signals,
 ) -> Result<(), ServeError> {
     let address = config.server.bind;
-    let server = listener(config, gateway).map_err(|source| ServeError::Bind { address, source })?;
+    let server =
+        listener::serve(&config.server, certificate, gateway).map_err(|source| ServeError::Bind { address, source })?;
     let handle = server.handle();
     let mut server = actix_web::rt::spawn(server);
     let proxied = proxy_protocol::serve(&config.server, gateway).map_err(|source| ServeError::Bind {
@@ -341,7 +369,7 @@ async fn http(
         handle
     });
 
-    let operator = operator_token(config, gateway)?;
+    let mut operator = operator_token(config, gateway)?;
     announce(&Note::Listening {
         url: config.server.base_url(),
         data: config.db.path.clone(),
@@ -361,7 +389,7 @@ async fn http(
             Err(ServeError::Engine(format!("{reason}; {space}")))
         },
         ended = &mut server => Err(ServeError::Http(ended_early(ended))),
-        never = housekeeping(gateway, &operator) => match never {},
+        never = housekeeping(gateway, &mut operator, certificate) => match never {},
     };
     announce(&Note::Draining);
     gateway.readiness.drain();
@@ -381,31 +409,6 @@ async fn http(
     }
     drop(operator);
     ended
-}
-
-/// Listens for clients.
-fn listener(config: &Config, gateway: &Gateway) -> io::Result<Server> {
-    let address = config.server.bind;
-    let mut server = Server::build()
-        .disable_signals()
-        .shutdown_timeout(config.server.drain_seconds);
-    if config.server.workers > 0 {
-        server = server.workers(config.server.workers);
-    }
-    let stopping = server.graceful_shutdown_signal();
-    let gateway = gateway.clone();
-    let server = server.bind("http", address, move || {
-        let stopping = stopping.clone();
-        let accept = fn_service(|stream: TcpStream| async move {
-            let peer = stream.peer_addr().ok();
-            Ok::<_, DispatchError>((stream, peer))
-        });
-        accept.and_then(connections(&gateway, address, move || {
-            let stopping = stopping.clone();
-            async move { stopping.notified().await }
-        }))
-    })?;
-    Ok(server.run())
 }
 
 /// The signals that end a server.
@@ -441,22 +444,31 @@ fn ended_early(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Err
 fn operator_token(config: &Config, gateway: &Gateway) -> Result<TokenFile, ServeError> {
     let path = config.db.operator_token_file();
     let tenant = TenantId::new(actors::role::HOME_TENANT).map_err(ComposeError::Settings)?;
-    let file = TokenFile::new(path.clone(), tenant, gateway.signer.clone());
+    let mut file = TokenFile::new(path.clone(), tenant, gateway.signer.clone());
     file.renew()
         .map_err(|source| ServeError::OperatorToken { path, source })?;
     Ok(file)
 }
 
-/// Renews the operator's token and keeps the metrics small, for ever.
-async fn housekeeping(gateway: &Gateway, operator: &TokenFile) -> Infallible {
-    let mut renewal = tokio::time::interval(operator::RENEWAL);
-    let mut upkeep = tokio::time::interval(METRICS_UPKEEP);
+/// Renews the operator's token and the certificate, and keeps the metrics small, for ever.
+async fn housekeeping(
+    gateway: &Gateway,
+    operator: &mut TokenFile,
+    certificate: Option<&Arc<ServerCertificate>>,
+) -> Infallible {
+    let mut certificates = tokio::time::interval(tls::RENEWAL);
+    let mut upkeep = tokio::time::interval(UPKEEP);
     loop {
         tokio::select! {
-            _ = upkeep.tick() => gateway.telemetry.upkeep(),
-            _ = renewal.tick() => {
+            _ = upkeep.tick() => {
+                gateway.telemetry.upkeep();
                 if let Err(error) = operator.renew() {
                     tracing::warn!(%error, "failed to renew the token of the local operator");
+                }
+            },
+            _ = certificates.tick() => {
+                if let Some(certificate) = certificate {
+                    certificate.renew();
                 }
             },
         }

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 /// Longest time that anything in these tests may take.
@@ -52,6 +52,8 @@ pub struct Setup {
     settings: Vec<(String, String)>,
     /// Variables of the environment of a server, not of other commands.
     environment: Vec<(String, OsString)>,
+    /// The certificate that it shows, if it speaks TLS.
+    certificate: Option<PathBuf>,
 }
 
 impl Setup {
@@ -62,6 +64,7 @@ impl Setup {
             port: free_port(),
             settings: Vec::new(),
             environment: Vec::new(),
+            certificate: None,
         };
         setup.set("ai.models-path", models().to_str().unwrap())
     }
@@ -79,6 +82,23 @@ impl Setup {
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Lets the server speak TLS with a certificate for 127.0.0.1.
+    #[must_use]
+    pub fn tls(mut self, certificate: &Path, key: &Path) -> Self {
+        self.certificate = Some(certificate.to_owned());
+        let url = format!("https://127.0.0.1:{}", self.port);
+        self.set("server.public-url", &url)
+            .set("server.tls-certificate", certificate.to_str().unwrap())
+            .set("server.tls-key", key.to_str().unwrap())
+    }
+
+    /// A client that trusts the certificate.
+    fn client(&self) -> Client {
+        let trusted = self.certificate.iter().map(|path| std::fs::read(path).unwrap());
+        let trusted: Vec<_> = trusted.map(|pem| Certificate::from_pem(&pem).unwrap()).collect();
+        Client::builder().no_proxy().tls_certs_only(trusted).build().unwrap()
     }
 
     /// Adds a variable to the environment of the server.
@@ -153,11 +173,10 @@ impl Setup {
             .stderr(log)
             .spawn()
             .unwrap();
-        let client = Client::builder().no_proxy().build().unwrap();
         let mut server = Server {
             setup: self.clone(),
             child,
-            client,
+            client: self.client(),
             token: String::new(),
         };
         let deadline = Instant::now() + PATIENCE;
@@ -191,7 +210,12 @@ pub struct Server {
 impl Server {
     /// An address of this server.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.setup.port)
+        let scheme = if self.setup.certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://127.0.0.1:{}{path}", self.setup.port)
     }
 
     /// What listens on the port of `setup`: a server, or one that passes requests on to servers which trust this token.
@@ -199,7 +223,7 @@ impl Server {
         Self {
             setup: setup.clone(),
             child,
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: setup.client(),
             token: token.to_owned(),
         }
     }

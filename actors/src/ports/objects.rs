@@ -18,6 +18,9 @@ pub trait Objects: Send + Sync + 'static {
 
     /// Removes an object; removing an absent one succeeds.
     fn delete(&self, key: String) -> BoxFuture<'static, Result<(), ObjectError>>;
+
+    /// Removes all objects whose keys begin with `folder` and a slash. Returns how many there were.
+    fn delete_below(&self, folder: String) -> BoxFuture<'static, Result<u64, ObjectError>>;
 }
 
 /// What is stored beside an object.

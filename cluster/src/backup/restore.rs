@@ -102,7 +102,31 @@ impl Cluster {
     }
 }
 
-/// What is to be done.
+impl Cluster {
+    /// Gives up all actors of a tenant, wherever their shards are owned, with their alarms and the durable messages to them.
+    /// Meanwhile calls to them are refused as `retryable`; afterwards they are as if they had never been. Returns how many
+    /// there were. What was interrupted for good is done again by asking again.
+    ///
+    /// # Errors
+    /// [`BackupError::Node`] if a shard has no owner that answers for too long, or a batch was not committed.
+    pub async fn erase(&self, tenant: &TenantId) -> Result<u64, BackupError> {
+        let restore = Restore {
+            cluster: self.clone(),
+            contents: Contents::Tenant(tenant.clone()),
+            actors: Arc::default(),
+            classes: Arc::default(),
+            taken: Arc::default(),
+            files: Vec::new(),
+            existing: Existing::Replace,
+        };
+        // On a task of its own: a caller that leaves stops nothing half-way.
+        let done = self.node().hosts[0].runtime.spawn(restore.run()).await;
+        let done = done.unwrap_or_else(|_| Err(ActorError::internal("erase.panic", "the erasing panicked").into()));
+        Ok(done?.removed)
+    }
+}
+
+/// What is to be done. To erase a tenant is to restore it from nothing.
 struct Restore {
     cluster: Cluster,
     contents: Contents,
@@ -183,7 +207,8 @@ impl Restore {
             };
             match tried.await {
                 Ok(restored) => {
-                    tracing::info!(contents = %self.contents, actors = restored.actors, "restored from a backup");
+                    let Restored { actors, removed, .. } = restored;
+                    tracing::info!(contents = %self.contents, actors, removed, "actors were restored or given up");
                     return Ok(restored);
                 }
                 Err(Stop::Failed(error)) => return Err(error),

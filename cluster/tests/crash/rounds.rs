@@ -226,6 +226,24 @@ fn what_a_failed_sync_left_readable_does_not_become_a_hole() {
     }
 }
 
+/// Guarantee 7. What a crash leaves of a data directory that is being made is made again.
+#[test]
+fn a_first_start_that_is_cut_off_anywhere_is_begun_again() {
+    for at in 1.. {
+        let mut machine = Machine::new(ENDLESS);
+        let mut plan = machine.plan();
+        plan.kill_at = Some(at);
+        let end = machine.run(&plan, Kill::Ready(Duration::ZERO)).unwrap();
+        // Each with one of the two: making the log alone is fifty changes.
+        let loss = if at % 2 == 0 { Loss::Nothing } else { Loss::Torn };
+        machine.settle(&plan, loss, at).unwrap();
+        close(&mut machine, at);
+        if end.was_ready {
+            break;
+        }
+    }
+}
+
 /// Guarantee 7. A process that is killed before the name of a new snapshot is durable leaves that name for others to find:
 /// the log must not be purged behind such a snapshot before it is.
 #[test]

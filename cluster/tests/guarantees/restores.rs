@@ -14,6 +14,48 @@ fn chest(cluster: &Cluster, tenant: &TenantId) -> ActorRef<Chest> {
     cluster.get(ActorId::from_name::<Chest>(tenant, "one"))
 }
 
+/// Guarantees 3, 6 and 10: nothing of an erased tenant comes back, neither by a message that was on its way nor by an alarm.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erased_tenant_is_as_if_it_had_never_been_and_others_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let cluster = open(&data).await.unwrap();
+    let other = TenantId::new("other").unwrap();
+    let stranger = ActorId::from_name::<Account>(&other, "a");
+    cluster.get::<Account>(stranger.clone()).ask(Add(1)).await.unwrap();
+    for n in 0..MEMBERS {
+        let to = ((n + 1) % MEMBERS).to_string();
+        purse(&cluster, n).ask(Give { to, amount: 1 }).await.unwrap();
+    }
+    let soon = Timestamp::from_millis(0).plus(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap());
+    purse(&cluster, 0)
+        .ask(Ring(soon.plus(Duration::from_millis(500))))
+        .await
+        .unwrap();
+
+    assert_eq!(cluster.erase(&tenant()).await.unwrap(), MEMBERS);
+    assert_eq!(cluster.erase(&tenant()).await.unwrap(), 0, "again there is nothing");
+    let listed = async |cluster: &Cluster| {
+        cluster
+            .list::<Purse>(&tenant(), DirectoryQuery::default())
+            .await
+            .unwrap()
+    };
+    assert_eq!(listed(&cluster).await, [""; 0]);
+    assert_eq!(cluster.get::<Account>(stranger.clone()).ask(Total).await.unwrap(), 1);
+    cluster.shutdown().await;
+    let found = cluster::verify(&data, directory.path().join("scratch"), |_, _| {}).unwrap();
+    assert_eq!(found.findings, []);
+
+    // Whatever would be delivered or rung is due by then.
+    let cluster = open(&data).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(listed(&cluster).await, [""; 0]);
+    // The name is free for others.
+    purse(&cluster, 0).ask(Balance).await.unwrap();
+    assert_eq!(settled(&cluster).await, MEMBERS * 1_000_000);
+}
+
 /// Guarantees 3, 6 and 10: a tenant that goes back takes its messages on their way and its alarms along.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_goes_back_to_the_moment_of_its_backup() {

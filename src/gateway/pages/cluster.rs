@@ -149,7 +149,7 @@ fn step(step: Move) -> StepView {
         shard: step.shard,
         what: step.what,
         why: step.why,
-        began: step.began.as_millis() / 1000,
+        began: step.began.as_secs(),
         outcome: step.outcome.map(|outcome| match outcome {
             MoveOutcome::Done(took) => StepOutcome::Done(millis(took)),
             MoveOutcome::Failed(reason) => StepOutcome::Failed(reason),

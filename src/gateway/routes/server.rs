@@ -1,11 +1,11 @@
 //! The server itself: health, actors, nodes, backups.
 
 use crate::gateway::{
-    admin, backups,
+    admin, backups, checks,
     endpoint::{Endpoint, delete, get, post},
-    health, limits, nodes,
+    health, key_rotation, limits, nodes,
     permission::Permission::{SystemConfigure, SystemMonitor},
-    vectors,
+    tenants, vectors,
 };
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -22,6 +22,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .public()
             .uncounted()
             .says("Metrics as Prometheus reads them"),
+        get("/api/admin/health", checks::health)
+            .needs(SystemMonitor)
+            .says("Checks each part of what the server needs"),
         get("/api/admin/actors", admin::list)
             .needs(SystemMonitor)
             .says("Lists the actors that have written"),
@@ -37,6 +40,24 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         post("/api/admin/actors/{class}/{tenant}/{name}/passivate", admin::passivate)
             .needs(SystemConfigure)
             .says("Puts an actor out of memory"),
+        get("/api/admin/tenants", tenants::list)
+            .needs(SystemMonitor)
+            .says("Lists all tenants"),
+        get("/api/admin/tenants/{tenant}", tenants::show)
+            .needs(SystemMonitor)
+            .says("Shows a tenant"),
+        post("/api/admin/tenants/{tenant}/plan", tenants::set_plan)
+            .needs(SystemConfigure)
+            .says("Gives a tenant another plan"),
+        post("/api/admin/tenants/{tenant}/suspend", tenants::suspend)
+            .needs(SystemConfigure)
+            .says("Lets nobody into a tenant any more"),
+        post("/api/admin/tenants/{tenant}/resume", tenants::resume)
+            .needs(SystemConfigure)
+            .says("Lets members and keys into a tenant again"),
+        post("/api/admin/tenants/{tenant}/erase", tenants::erase)
+            .needs(SystemConfigure)
+            .says("Begins to give up everything that a tenant has"),
         get("/api/admin/vectors", vectors::list)
             .needs(SystemMonitor)
             .says("Lists how the index of each tenant stands"),
@@ -55,6 +76,12 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         get("/api/admin/jobs/{id}", backups::job)
             .needs(SystemMonitor)
             .says("Shows how far a backup or restore is"),
+        get("/api/admin/signing-keys", key_rotation::list)
+            .needs(SystemMonitor)
+            .says("Lists the keys that sign tokens"),
+        post("/api/admin/signing-keys", key_rotation::rotate)
+            .needs(SystemConfigure)
+            .says("Makes a new key to sign tokens"),
         get("/api/admin/limits/{kind}/{key}", limits::show)
             .needs(SystemMonitor)
             .says("Shows how a rate limiter stands"),

@@ -4,7 +4,7 @@ use crate::gateway::{
     audit,
     endpoint::{Endpoint, delete, get, post},
     permission::Permission::{
-        AuditExport, AuditView, KeyCreate, KeyRevoke, KeyView, UserAssignRole, UserDelete, UserView,
+        AuditExport, AuditView, KeyCreate, KeyRevoke, KeyView, TenantConfigure, UserAssignRole, UserDelete, UserView,
     },
     tenant,
 };
@@ -12,6 +12,9 @@ use crate::gateway::{
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/api/tenant", tenant::show).says("Shows the caller's tenant"),
+        post("/api/tenant", tenant::rename)
+            .needs(TenantConfigure)
+            .says("Calls the caller's tenant otherwise"),
         get("/api/tenant/members", tenant::members)
             .needs(UserView)
             .says("Lists the members of the tenant"),

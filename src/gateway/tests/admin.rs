@@ -6,6 +6,7 @@ use actix_web::test::TestRequest;
 use serde_json::Value;
 
 use super::bench::{Answer, Bench, IDEA, silent};
+use crate::gateway::SigningKeys;
 use actors::role::Role;
 
 const ROOT: &str = "/api/admin/actors";
@@ -254,6 +255,94 @@ async fn the_operator_sees_and_rebuilds_the_index_of_each_tenant() {
             let request = TestRequest::post().uri(&format!("{VECTORS}/acme/rebuild"));
             as_role(bench, role, request).await.problem(403, "auth.permission");
         }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_signing_key_is_rotated_and_sessions_go_on() {
+    const KEYS: &str = "/api/admin/signing-keys";
+    Bench::with(silent(), async |bench| {
+        let made = bench.post(KEYS, &serde_json::json!({})).await;
+        assert_eq!(made.status.as_u16(), 201, "{}", made.text());
+        let made = made.json();
+        assert_eq!(
+            (made["id"].as_str(), &made["accepted_until"]),
+            (Some("1"), &Value::Null)
+        );
+        assert!(made.get("secret").is_none(), "{made}");
+        let signs_from = made["signs_from"].as_u64().unwrap();
+        assert!(
+            signs_from > jsonwebtoken::get_current_timestamp(),
+            "every node reads it first"
+        );
+        // This one is made by the key before it, which signs still and is accepted as long as its tokens live.
+        let listed = bench.get(KEYS).await.json();
+        assert_eq!(listed["items"][0]["accepted_until"], signs_from + 3600);
+        assert_eq!(listed["items"][1], made);
+        bench
+            .post(KEYS, &serde_json::json!({}))
+            .await
+            .problem(409, "signing-key.pending");
+        bench
+            .post(KEYS, &serde_json::json!({ "revoke": true }))
+            .await
+            .problem(422, "body.invalid");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_of_one_cluster_have_the_same_signing_keys() {
+    Bench::with(silent(), async |bench| {
+        let cluster = &bench.gateway.cluster;
+        let open = || SigningKeys::open(cluster, Duration::from_hours(1));
+        let (one, other) = (open().await.unwrap(), open().await.unwrap());
+        let made = one.rotate(cluster, true).await.unwrap();
+        assert_eq!(other.list().len(), 1);
+        tokio::spawn(other.clone().follow(cluster.clone()));
+        while other.list().len() == 1 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(other.list(), one.list());
+        assert_eq!(one.list()[0].accepted_until, Some(made.signs_from));
+        // A token that one node signs once the new key does is one for the other: they have the same secret.
+        let at = made.signs_from;
+        let sign = |keys: &SigningKeys| {
+            let (id, key) = keys.signing(at);
+            (
+                id,
+                jsonwebtoken::encode(&jsonwebtoken::Header::default(), &"x", &key.encoding).unwrap(),
+            )
+        };
+        assert_eq!(sign(&one), sign(&other));
+        assert_eq!(sign(&one).0, "1");
+        assert_eq!(open().await.unwrap().list(), one.list());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_part_of_the_server_is_checked_for_admins() {
+    Bench::with(silent(), async |bench| {
+        let health = bench.get("/api/admin/health").await.json();
+        assert_eq!(health["status"], "ok", "{health}");
+        let names: Vec<_> = health["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|check| &check["name"])
+            .collect();
+        assert_eq!(names, ["node", "shards", "settings", "objects", "vectors", "model"]);
+        bench.gateway.readiness.drain();
+        let health = bench.get("/api/admin/health").await.json();
+        assert_eq!(
+            (&health["status"], &health["checks"][0]["status"]),
+            (&"failing".into(), &"failing".into())
+        );
+        assert_eq!(health["checks"][0]["detail"], "the server is stopping");
+        let stranger = bench.call(TestRequest::get().uri("/api/admin/health")).await;
+        stranger.problem(401, "auth.required");
     })
     .await;
 }

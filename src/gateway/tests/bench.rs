@@ -46,7 +46,7 @@ use crate::{
     config::{AuthConfig, ServerConfig},
     gateway::{
         Backups, Callers, ContextTokens, Gateway, Limits, LimitsConfig, ModelStatus, Parts, Planning, Readiness,
-        Signer, Turnstile, app, connections,
+        Signer, SigningKeys, Turnstile, app, connections,
     },
     planes::{
         communication::{Letter, MailQueue, fake::FakePost},
@@ -384,6 +384,11 @@ impl Bench {
     }
 }
 
+/// The signing keys of the tests.
+fn signing_keys() -> SigningKeys {
+    SigningKeys::new(&KEY, Duration::from_hours(1))
+}
+
 /// A clock that follows the paused time, from about where that of the cluster begins.
 #[derive(Debug)]
 struct BenchClock(Instant);
@@ -398,10 +403,10 @@ impl Clock for BenchClock {
     }
 }
 
-/// Context tokens with the key of the tests.
+/// Context tokens with the keys of the tests.
 fn context() -> ContextTokens {
     let context = ContextTokens::default();
-    context.set_key(&KEY);
+    context.set_keys(signing_keys());
     context
 }
 
@@ -421,7 +426,7 @@ struct Node {
 }
 
 fn gateway(node: Node) -> Gateway {
-    let (context, signer) = (context(), Signer::new(&KEY));
+    let (context, signer) = (context(), Signer::new(signing_keys()));
     let cluster = node.cluster;
     Gateway::new(Parts {
         callers: Callers::new(

@@ -54,6 +54,23 @@ pub(super) async fn objects(objects: impl Objects) {
         );
     }
 
+    put("tenants/a/1", b"1").await.unwrap();
+    put("tenants/a/b/2", b"2").await.unwrap();
+    put("tenants/ab/3", b"3").await.unwrap();
+    put("tenants/a", b"4").await.unwrap();
+    assert_eq!(objects.delete_below("tenants/a".into()).await, Ok(2));
+    assert_eq!(
+        objects.delete_below("tenants/a".into()).await,
+        Ok(0),
+        "there is nothing left"
+    );
+    for gone in ["tenants/a/1", "tenants/a/b/2"] {
+        assert_eq!(get(gone).await, Err(ObjectError::NotFound(gone.to_owned())));
+    }
+    for kept in ["tenants/ab/3", "tenants/a"] {
+        assert!(get(kept).await.is_ok(), "{kept} is beside it");
+    }
+
     objects.delete("a".into()).await.unwrap();
     objects
         .delete("a".into())

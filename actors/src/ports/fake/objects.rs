@@ -79,6 +79,15 @@ impl Objects for FakeObjects {
         };
         async move { result }.boxed()
     }
+
+    fn delete_below(&self, folder: String) -> BoxFuture<'static, Result<u64, ObjectError>> {
+        let prefix = format!("{folder}/");
+        let mut objects = lock(&self.objects);
+        let before = objects.len();
+        objects.retain(|key, _| !key.starts_with(&prefix));
+        let removed = (before - objects.len()) as u64;
+        async move { Ok(removed) }.boxed()
+    }
 }
 
 fn take(failures: &mut u32) -> bool {

@@ -1,6 +1,7 @@
 //! The logs on disk: one fjall keyspace for the entries of all groups, a small one for votes and purge points.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +19,7 @@ use super::{Job, Loaded, LogDisk, LogWrite, broken, closed, tail};
 use crate::consensus::codec;
 use crate::consensus::types::Entry;
 use crate::metrics::{LOG_SYNC, LOG_SYNCS};
-use crate::store::{OnFatal, sync_directory};
+use crate::store::{OnFatal, remove, replace, sync_all, sync_parent};
 
 /// How much of the log fjall replays when it opens.
 const JOURNAL_BYTES: u64 = 128 << 20;
@@ -47,23 +48,12 @@ struct Parts {
 impl FjallLog {
     /// Opens the logs in a directory, or creates them.
     pub(crate) fn open(path: &Path, on_fatal: OnFatal) -> io::Result<Self> {
+        let making = path.with_extension("making");
+        if making.try_exists()? || !path.try_exists()? {
+            create(path, &making)?;
+        }
         tail::repair(path)?;
-        let parts = whole(|| {
-            let db = Database::builder(path)
-                .worker_threads(1)
-                .cache_size(CACHE_BYTES)
-                .max_journaling_size(JOURNAL_BYTES)
-                .open()
-                .map_err(unreadable)?;
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-            Ok(Parts {
-                entries: db.keyspace("entries", options).map_err(unreadable)?,
-                marks: db.keyspace("marks", options).map_err(unreadable)?,
-                db,
-            })
-        })?;
-        // fjall syncs what is in the directory of a keyspace, not that there is one.
-        sync_directory(&path.join("keyspaces"))?;
+        let parts = whole(|| Parts::open(path))?;
         let (queue, jobs) = mpsc::channel();
         let committer = Committer {
             parts: parts.clone(),
@@ -95,6 +85,20 @@ impl FjallLog {
     fn parts(&self) -> io::Result<Parts> {
         self.parts.read().clone().ok_or_else(closed)
     }
+}
+
+/// Makes an empty log. fjall does not open what a crash has left of making one, so a mark stands beside it until it is whole.
+fn create(path: &Path, making: &Path) -> io::Result<()> {
+    replace(making, b"")?;
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    drop(Parts::open(path)?);
+    // fjall syncs what is in the directory of a keyspace, not that there is one.
+    sync_all(path)?;
+    sync_parent(path)?;
+    remove(making)
 }
 
 /// Runs what reads files. Some kinds of damage make fjall panic where others make it fail.
@@ -140,6 +144,21 @@ fn index(key: &[u8]) -> io::Result<u64> {
 }
 
 impl Parts {
+    fn open(path: &Path) -> io::Result<Self> {
+        let db = Database::builder(path)
+            .worker_threads(1)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .open()
+            .map_err(unreadable)?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        Ok(Self {
+            entries: db.keyspace("entries", options).map_err(unreadable)?,
+            marks: db.keyspace("marks", options).map_err(unreadable)?,
+            db,
+        })
+    }
+
     fn load(&self, group: u32) -> io::Result<Loaded> {
         let read = |kind| self.marks.get(mark(group, kind)).map_err(unreadable);
         let vote = read(VOTE)?

@@ -17,6 +17,15 @@ pub(super) const OBJECT_SUFFIX: char = '~';
 /// Segments keep their letters, digits and the usual punctuation; every other byte is percent-encoded, which also keeps
 /// names apart from the staged uploads (`#1`) of a local store.
 pub(super) fn location(key: &str) -> Result<Path, ObjectError> {
+    Path::parse(encoded(key)? + &OBJECT_SUFFIX.to_string()).map_err(|_| ObjectError::InvalidKey(key.to_owned()))
+}
+
+/// Answers where the objects lie whose keys begin with `key` and a slash.
+pub(super) fn folder(key: &str) -> Result<Path, ObjectError> {
+    Path::parse(encoded(key)?).map_err(|_| ObjectError::InvalidKey(key.to_owned()))
+}
+
+fn encoded(key: &str) -> Result<String, ObjectError> {
     let invalid = || ObjectError::InvalidKey(key.to_owned());
     if key.is_empty() || key.len() > MAX_KEY_BYTES || key.chars().any(char::is_control) {
         return Err(invalid());
@@ -42,8 +51,7 @@ pub(super) fn location(key: &str) -> Result<Path, ObjectError> {
             return Err(invalid());
         }
     }
-    path.push(OBJECT_SUFFIX);
-    Path::parse(path).map_err(|_| invalid())
+    Ok(path)
 }
 
 #[cfg(test)]

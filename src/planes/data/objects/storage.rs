@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use actors::ports::{ObjectError, ObjectMeta, Objects};
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    future::{BoxFuture, FutureExt},
+};
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
@@ -135,6 +138,18 @@ impl Objects for ObjectStorage {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
                 Err(error) => Err(failed(&key, error)),
             }
+        }
+        .boxed()
+    }
+
+    fn delete_below(&self, folder: String) -> BoxFuture<'static, Result<u64, ObjectError>> {
+        let store = self.store.clone();
+        async move {
+            let below = location::folder(&folder)?;
+            let found = store.list(Some(&below)).map_ok(|object| object.location).boxed();
+            let removed = store.delete_stream(found);
+            let count = removed.try_fold(0, async |count, _| Ok(count + 1)).await;
+            count.map_err(|error| failed(&folder, error))
         }
         .boxed()
     }
