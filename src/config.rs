@@ -20,7 +20,7 @@ pub use load::{ConfigError, Layers, Origin, load};
 pub use node::NodeConfig;
 pub(crate) use node::{NodePlace, Protection};
 pub use planning::PlanningConfig;
-pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, ServerConfig, SignUpRule, TlsFiles};
+pub use sections::{AuthConfig, DbConfig, LogConfig, LogFormat, SIGN_IN_HOURS_MAX, ServerConfig, SignUpRule, TlsFiles};
 pub use shared::NotShared;
 
 use std::{ops::RangeInclusive, path::PathBuf};

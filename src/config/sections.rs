@@ -216,6 +216,9 @@ impl ServerConfig {
     }
 }
 
+/// Longest life in hours of anything that signs in, whatever the configuration says.
+pub const SIGN_IN_HOURS_MAX: u64 = 87_600;
+
 /// Section `[auth]`: sign-in and tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -267,8 +270,8 @@ impl AuthConfig {
             ("auth.sign-in-link-hours", self.sign_in_link_hours),
             ("auth.token-hours-max", self.token_hours_max),
         ] {
-            if !(1..=87_600).contains(&hours) {
-                return Err((key, "must be between 1 and 87600".to_owned()));
+            if !(1..=SIGN_IN_HOURS_MAX).contains(&hours) {
+                return Err((key, format!("must be between 1 and {SIGN_IN_HOURS_MAX}")));
             }
         }
         Ok(())

@@ -7,13 +7,14 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use cluster::{Dated, DatedListing, DirectoryQuery, Freshness, ReadToken, StoredValue, TenantQuery, prelude::*};
-use serde_json::json;
+use serde_json::Value;
 
-use self::answer::{ActorBody, ItemBody, ListBody, SlowTurnBody, ValueBody};
+pub(crate) use self::answer::{ActorBody, ListBody, PassivatedBody, SlowBody, ValueBody};
+use self::answer::{ItemBody, SlowTurnBody};
 use super::{
     answer::fresh,
-    body,
-    cursor::{self, Page},
+    body::{self, Fields},
+    cursor::{self, Page, PageQuery},
     error::Problem,
     state::Gateway,
 };
@@ -34,7 +35,7 @@ const VALUES_READ: usize = 4;
 /// Stands before the key in a cursor, because a key may be empty and a position may not.
 const KEY_MARK: char = '=';
 
-/// Longest text of a class, a tenant or a cursor.
+/// Longest text of a class or a tenant.
 const TEXT_MAX: usize = 1024;
 
 /// The greatest age that a list may be allowed, in milliseconds: an hour.
@@ -63,21 +64,65 @@ fn id(gateway: &Gateway, place: Place) -> Result<ActorId, Problem> {
     Ok(gateway.cluster.actor_id(&class, &TenantId::new(&tenant)?, &name)?)
 }
 
+/// Which actors are asked for, as the query has it.
+#[derive(Debug)]
+pub(crate) struct ActorsQuery {
+    class: String,
+    tenant: Option<String>,
+    prefix: Option<String>,
+    limit: usize,
+    position: Option<String>,
+    age: Duration,
+    token: Option<String>,
+}
+
+/// Reads which actors are asked for.
+pub(crate) fn actors_query(fields: &mut Fields) -> Result<ActorsQuery, Problem> {
+    let query = ActorsQuery {
+        class: fields.text("class", TEXT_MAX),
+        tenant: fields.optional_text("tenant", TEXT_MAX),
+        prefix: fields.optional_text("prefix", TEXT_MAX),
+        limit: cursor::limit(fields),
+        position: cursor::after(fields, ACTORS)?,
+        age: Duration::from_millis(fields.integer("max_age_ms", 0..=AGE_MAX_MS).unwrap_or_default()),
+        token: fields.optional_text("read_token", ReadToken::MAX_BYTES),
+    };
+    fields.says("class", "Of which class", "run");
+    fields.says("tenant", "Of which tenant; of all without it", Value::Null);
+    fields.says("prefix", "What the names begin with", Value::Null);
+    fields.says("max_age_ms", "How old the list may be; 0 asks the owners", 0);
+    fields.says(
+        "read_token",
+        "What the list has to cover, from an answer before",
+        Value::Null,
+    );
+    Ok(query)
+}
+
+/// Reads which stored values are asked for.
+pub(crate) fn values_query(fields: &mut Fields) -> Result<PageQuery, Problem> {
+    let (limit, after) = cursor::page_query(fields, VALUES)?;
+    Ok((limit, after.map(|position| key(&position)).transpose()?))
+}
+
 /// `GET /actors`: actors of a class that have stored something, in the order of tenants and names. With `max_age_ms` it
 /// may be answered from copies on this node, which know nothing of what is in memory.
 pub(crate) async fn list(request: HttpRequest, gateway: Shared) -> Answer {
     let mut query = body::query(&request)?;
-    let class = query.text("class", TEXT_MAX);
-    let tenant = query.optional_text("tenant", TEXT_MAX);
-    let prefix = query.optional_text("prefix", TEXT_MAX).unwrap_or_default();
-    let limit = cursor::limit(&mut query);
-    let position = query.optional_text("cursor", TEXT_MAX);
-    let age = Duration::from_millis(query.integer("max_age_ms", 0..=AGE_MAX_MS).unwrap_or_default());
-    let token = query.optional_text("read_token", ReadToken::MAX_BYTES);
+    let ActorsQuery {
+        class,
+        tenant,
+        prefix,
+        limit,
+        position,
+        age,
+        token,
+    } = actors_query(&mut query)?;
     query.finish_query()?;
+    let prefix = prefix.unwrap_or_default();
     known_class(&gateway, &class)?;
     let token = token.map(|token| token.parse::<ReadToken>()).transpose()?;
-    let position = position.map(|cursor| Position::read(&cursor)).transpose()?;
+    let position = position.map(|position| Position::parse(&position)).transpose()?;
     let tenant = tenant.map(|tenant| TenantId::new(&tenant)).transpose()?;
     if let (Some(position), Some(tenant)) = (&position, &tenant)
         && position.tenant != *tenant
@@ -118,9 +163,8 @@ struct Position {
 }
 
 impl Position {
-    fn read(cursor: &str) -> Result<Self, Problem> {
-        let position = cursor::decode(ACTORS, cursor)?;
-        let (tenant, after) = position.split_once('/').unwrap_or((&position, ""));
+    fn parse(position: &str) -> Result<Self, Problem> {
+        let (tenant, after) = position.split_once('/').unwrap_or((position, ""));
         Ok(Self {
             tenant: TenantId::new(tenant)?,
             after: after.to_owned(),
@@ -219,13 +263,13 @@ async fn page(
 
 /// `GET /actors/slow`: the node's last slow turns, the latest first.
 pub(crate) async fn slow(gateway: Shared) -> Answer {
-    let items: Vec<_> = gateway
+    let items = gateway
         .cluster
         .slow_turns()
         .into_iter()
         .map(SlowTurnBody::from)
         .collect();
-    Ok(fresh(&json!({ "items": items })))
+    Ok(fresh(&SlowBody { items }))
 }
 
 /// `GET /actors/{class}/{tenant}/{name}`.
@@ -244,10 +288,7 @@ pub(crate) async fn show(gateway: Shared, place: Place) -> Answer {
 /// `GET /actors/{class}/{tenant}/{name}/values`: what the actor has stored, as it is encoded.
 pub(crate) async fn values(request: HttpRequest, gateway: Shared, place: Place) -> Answer {
     let mut query = body::query(&request)?;
-    let limit = cursor::limit(&mut query);
-    let mut after = cursor::after(&mut query, VALUES)?
-        .map(|position| key(&position))
-        .transpose()?;
+    let (limit, mut after) = values_query(&mut query)?;
     query.finish_query()?;
     let id = id(&gateway, place)?;
     let (mut items, mut bytes) = (Vec::new(), 0);
@@ -290,10 +331,13 @@ pub(crate) async fn passivate(gateway: Shared, place: Place) -> Answer {
     let was_live = gateway.cluster.passivate(&id).await?;
     let token = gateway.cluster.read_token(&id).await.ok();
     tracing::info!(class = id.class(), tenant = %id.tenant(), was_live, "the operator put an actor away");
-    Ok(fresh(&json!({
-        "class": id.class(), "tenant": id.tenant(), "name": id.name(), "was_live": was_live,
-        "read_token": token.map(|token| token.to_string()),
-    })))
+    Ok(fresh(&PassivatedBody {
+        class: id.class().to_owned(),
+        tenant: id.tenant().clone(),
+        name: id.name().to_owned(),
+        was_live,
+        read_token: token.map(|token| token.to_string()),
+    }))
 }
 
 #[cfg(test)]
@@ -307,8 +351,8 @@ mod tests {
                 tenant: TenantId::new("acme").unwrap(),
                 after: after.to_owned(),
             };
-            assert_eq!(Position::read(&position.write()).unwrap(), position);
+            let written = cursor::decode(ACTORS, &position.write()).unwrap();
+            assert_eq!(Position::parse(&written).unwrap(), position);
         }
-        assert_eq!(Position::read("nonsense").unwrap_err().code(), "query.cursor");
     }
 }

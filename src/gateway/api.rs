@@ -1,27 +1,34 @@
 //! The planning API below `/api/planning`: JSON in, JSON out, field names as the seed has them.
 
 mod answer;
+mod reader;
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, ContentDisposition, DispositionParam, DispositionType},
     web,
 };
-use actors::{
-    records::{Mode, RunConfig, RunStatus},
-    run::{COMMENT_MAX, IDEA_MAX, QUERY_MAX, RunState, TOP_K_MAX},
-    workflows::planning::phase::PhaseId,
-};
-use serde_json::{Value, json, value::RawValue};
+use actors::workflows::planning::phase::PhaseId;
+use serde_json::value::RawValue;
 
-use self::answer::{ArtifactBody, ContextBody, ContextResult, Created, ParkedBody, PhaseBody, Phases, RunBody};
+pub(crate) use self::answer::{
+    ArtifactBody, ContextBody, Created, DecisionBody, DeletedBody, ParkedBody, Phases, PromotedBody, RunBody, StateBody,
+};
+pub(crate) use self::reader::{
+    STATUSES, artifact, artifact_query, artifacts_query, comment, new_run, no_fields, package_query, parked_query,
+    promotion, runs_query, search,
+};
+use self::{
+    answer::{ContextResult, PhaseBody},
+    reader::{ParkedQuery, RunsQuery, Search},
+};
 use super::{
-    body::{self, Fields},
+    body,
     caller::Caller,
     cursor::{self, Page},
     error::Problem,
     etag, idempotency,
-    planning::{self, NewRun, PackageFormat, Planning},
+    planning::{self, PackageFormat, Planning},
     state::Gateway,
 };
 
@@ -34,35 +41,6 @@ const REPLAYED: &str = "idempotent-replayed";
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
-
-/// Reads the fields of a run to create, from a body or a form.
-pub(crate) fn new_run(fields: &mut Fields) -> NewRun {
-    let idea = fields.text("idea", IDEA_MAX);
-    let mode = fields
-        .choice("mode", &[("cloud", Mode::Cloud), ("local", Mode::Local)])
-        .unwrap_or(Mode::Cloud);
-    let config = fields.object("config", run_config);
-    NewRun { idea, mode, config }
-}
-
-fn run_config(fields: &mut Fields) -> RunConfig {
-    RunConfig {
-        require_review: fields.flag("requireReview"),
-        require_approval: fields.flag("requireApproval"),
-    }
-}
-
-/// All statuses by their names.
-pub(crate) const STATUSES: [(&str, RunStatus); 8] = [
-    ("running", RunStatus::Running),
-    ("awaiting_approval", RunStatus::AwaitingApproval),
-    ("paused", RunStatus::Paused),
-    ("completed", RunStatus::Completed),
-    ("killed", RunStatus::Killed),
-    ("failed", RunStatus::Failed),
-    ("cancelled", RunStatus::Cancelled),
-    ("deleted", RunStatus::Deleted),
-];
 
 /// `POST /runs`.
 pub(crate) async fn create_run(request: HttpRequest, payload: web::Payload, caller: Caller, gateway: Shared) -> Answer {
@@ -77,11 +55,11 @@ pub(crate) async fn create_run(request: HttpRequest, payload: web::Payload, call
         response.insert_header((REPLAYED, "true"));
     }
     Ok(response.json(Created {
-        id: &started.id,
-        idea: &started.idea,
+        id: started.id,
+        idea: started.idea,
         status: started.status,
         mode: started.mode,
-        workflow_instance_id: &started.workflow_instance_id,
+        workflow_instance_id: started.workflow_instance_id,
         message: if started.created {
             "the run was created"
         } else {
@@ -93,18 +71,13 @@ pub(crate) async fn create_run(request: HttpRequest, payload: web::Payload, call
 /// `GET /runs`.
 pub(crate) async fn list_runs(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
     let mut query = body::query(&request)?;
-    let (limit, after) = cursor::page_query(&mut query, RUNS)?;
-    let status = query.choice("status", &STATUSES);
+    let RunsQuery { limit, after, status } = runs_query(&mut query)?;
     query.finish_query()?;
     let page = gateway.planning.list(&caller, status, after, limit).await?;
     let items = page
         .items
         .into_iter()
-        .map(|item| RunBody {
-            run: item.run,
-            config: item.config,
-            error: item.error,
-        })
+        .map(|item| RunBody::new(item.run, item.config, item.error))
         .collect();
     Ok(etag::json(
         &request,
@@ -120,18 +93,17 @@ pub(crate) async fn get_run(request: HttpRequest, caller: Caller, gateway: Share
     let detail = gateway.planning.detail(&caller, Planning::run_id(&id)?).await?;
     Ok(etag::json(
         &request,
-        &RunBody {
-            run: detail.run,
-            config: detail.config,
-            error: detail.error,
-        },
+        &RunBody::new(detail.run, detail.config, detail.error),
     ))
 }
 
 /// `DELETE /runs/{id}`.
 pub(crate) async fn delete_run(caller: Caller, gateway: Shared, id: web::Path<String>) -> Answer {
     let state = gateway.planning.delete(&caller, Planning::run_id(&id)?).await?;
-    Ok(HttpResponse::Ok().json(json!({ "id": state.id, "deleted": true })))
+    Ok(HttpResponse::Ok().json(DeletedBody {
+        id: state.id,
+        deleted: true,
+    }))
 }
 
 /// `GET /runs/{id}/phases`.
@@ -160,10 +132,6 @@ pub(crate) async fn phases(request: HttpRequest, caller: Caller, gateway: Shared
     ))
 }
 
-fn state(state: &RunState) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status }))
-}
-
 /// Reads a body that may be absent and has no fields.
 async fn nothing(request: &HttpRequest, payload: web::Payload, gateway: &Gateway) -> Result<(), Problem> {
     body::json(request, payload, gateway.server.body_limit_bytes)
@@ -182,7 +150,8 @@ pub(crate) async fn cancel(
     let key = idempotency::key(&request)?;
     nothing(&request, payload, &gateway).await?;
     let run = Planning::run_id(&id)?;
-    Ok(state(&gateway.planning.cancel(&caller, run, key.as_deref()).await?))
+    let state = gateway.planning.cancel(&caller, run, key.as_deref()).await?;
+    Ok(HttpResponse::Ok().json(StateBody::from(state)))
 }
 
 /// `POST /runs/{id}/pause`.
@@ -196,7 +165,8 @@ pub(crate) async fn pause(
     let key = idempotency::key(&request)?;
     nothing(&request, payload, &gateway).await?;
     let run = Planning::run_id(&id)?;
-    Ok(state(&gateway.planning.pause(&caller, run, key.as_deref()).await?))
+    let state = gateway.planning.pause(&caller, run, key.as_deref()).await?;
+    Ok(HttpResponse::Ok().json(StateBody::from(state)))
 }
 
 /// `POST /runs/{id}/resume`.
@@ -210,12 +180,13 @@ pub(crate) async fn resume(
     let key = idempotency::key(&request)?;
     nothing(&request, payload, &gateway).await?;
     let run = Planning::run_id(&id)?;
-    Ok(state(&gateway.planning.resume(&caller, run, key.as_deref()).await?))
+    let state = gateway.planning.resume(&caller, run, key.as_deref()).await?;
+    Ok(HttpResponse::Ok().json(StateBody::from(state)))
 }
 
-async fn comment(request: &HttpRequest, payload: web::Payload, gateway: &Gateway) -> Result<Option<String>, Problem> {
+async fn decision(request: &HttpRequest, payload: web::Payload, gateway: &Gateway) -> Result<Option<String>, Problem> {
     let mut fields = body::json(request, payload, gateway.server.body_limit_bytes).await?;
-    let comment = fields.optional_text("comment", COMMENT_MAX);
+    let comment = comment(&mut fields);
     fields.finish()?;
     Ok(comment)
 }
@@ -229,10 +200,14 @@ pub(crate) async fn approve(
     id: web::Path<String>,
 ) -> Answer {
     let key = idempotency::key(&request)?;
-    let comment = comment(&request, payload, &gateway).await?;
+    let comment = decision(&request, payload, &gateway).await?;
     let run = Planning::run_id(&id)?;
     let state = gateway.planning.approve(&caller, run, comment, key.as_deref()).await?;
-    Ok(HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status, "message": "the run was approved" })))
+    Ok(HttpResponse::Ok().json(DecisionBody {
+        id: state.id,
+        status: state.status,
+        message: "the run was approved",
+    }))
 }
 
 /// `POST /runs/{id}/reject`.
@@ -244,10 +219,14 @@ pub(crate) async fn reject(
     id: web::Path<String>,
 ) -> Answer {
     let key = idempotency::key(&request)?;
-    let comment = comment(&request, payload, &gateway).await?;
+    let comment = decision(&request, payload, &gateway).await?;
     let run = Planning::run_id(&id)?;
     let state = gateway.planning.reject(&caller, run, comment, key.as_deref()).await?;
-    Ok(HttpResponse::Ok().json(json!({ "id": state.id, "status": state.status, "message": "the run was rejected" })))
+    Ok(HttpResponse::Ok().json(DecisionBody {
+        id: state.id,
+        status: state.status,
+        message: "the run was rejected",
+    }))
 }
 
 /// `GET /runs/{id}/artifacts`: of the present attempt, or of all with `attempts=all`; without content.
@@ -258,9 +237,7 @@ pub(crate) async fn list_artifacts(
     id: web::Path<String>,
 ) -> Answer {
     let mut query = body::query(&request)?;
-    let all_attempts = query
-        .choice("attempts", &[("present", false), ("all", true)])
-        .unwrap_or(false);
+    let all_attempts = artifacts_query(&mut query);
     query.finish_query()?;
     let artifacts = gateway
         .planning
@@ -288,9 +265,7 @@ pub(crate) async fn get_artifact(
 ) -> Answer {
     let (id, phase) = path.into_inner();
     let mut query = body::query(&request)?;
-    let version = query
-        .integer("version", 1..=u64::from(u32::MAX))
-        .and_then(|version| u32::try_from(version).ok());
+    let version = artifact_query(&mut query);
     query.finish_query()?;
     let phase: PhaseId = planning::phase(&phase)?;
     let artifact = gateway
@@ -328,11 +303,7 @@ pub(crate) async fn context(
     id: web::Path<String>,
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let query = fields.text("query", QUERY_MAX);
-    let limit = fields
-        .integer("topK", 1..=TOP_K_MAX as u64)
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(5);
+    let Search { query, limit } = search(&mut fields);
     fields.finish()?;
     let run = gateway.planning.run(&caller, Planning::run_id(&id)?).await?;
     let found = gateway.planning.similar(&caller, &run, &query, limit).await?;
@@ -355,10 +326,7 @@ pub(crate) async fn context(
 /// `GET /runs/{id}/package`: the finished plan as JSON, or as Markdown by `format=markdown` or `Accept`.
 pub(crate) async fn package(request: HttpRequest, caller: Caller, gateway: Shared, id: web::Path<String>) -> Answer {
     let mut query = body::query(&request)?;
-    let asked = query.choice(
-        "format",
-        &[("json", PackageFormat::Json), ("markdown", PackageFormat::Markdown)],
-    );
+    let asked = package_query(&mut query);
     query.finish_query()?;
     let format = asked.unwrap_or_else(|| accepted_format(&request));
     let run = Planning::run_id(&id)?;
@@ -401,8 +369,7 @@ fn accepted_format(request: &HttpRequest) -> PackageFormat {
 /// `GET /parked-ideas`.
 pub(crate) async fn list_parked(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
     let mut query = body::query(&request)?;
-    let (limit, after) = cursor::page_query(&mut query, PARKED)?;
-    let source = query.optional_text("source", 64);
+    let ParkedQuery { limit, after, source } = parked_query(&mut query)?;
     query.finish_query()?;
     let page = gateway.planning.parked(&caller, source, after, limit).await?;
     let items = page.items.into_iter().map(ParkedBody::from).collect();
@@ -420,18 +387,17 @@ pub(crate) async fn promote(
 ) -> Answer {
     let key = idempotency::key(&request)?;
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let config = fields.object("config", run_config);
+    let config = promotion(&mut fields);
     fields.finish()?;
     let promoted = gateway.planning.promote(&caller, &id, config, key.as_deref()).await?;
-    let body: Value = json!({
-        "promoted": true,
-        "parkedIdeaId": promoted.parked_idea_id,
-        "newRunId": promoted.new_run_id,
-        "workflowInstanceId": promoted.new_run_id,
-    });
     Ok(HttpResponse::Ok()
         .insert_header((header::LOCATION, format!("/api/planning/runs/{}", promoted.new_run_id)))
-        .json(body))
+        .json(PromotedBody {
+            promoted: true,
+            parked_idea_id: promoted.parked_idea_id,
+            workflow_instance_id: promoted.new_run_id.clone(),
+            new_run_id: promoted.new_run_id,
+        }))
 }
 
 #[cfg(test)]

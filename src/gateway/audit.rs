@@ -9,10 +9,11 @@ use cluster::prelude::{ActorError, ActorId, ActorRef, TenantId};
 use futures_util::stream;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{
     answer::fresh,
-    body,
+    body::{self, Fields},
     caller::Caller,
     cursor::{self, Page},
     error::Problem,
@@ -27,21 +28,27 @@ pub(super) const RECORDS: &str = "audit";
 const RECORDS_DEFAULT: u32 = 50;
 
 /// Media type of an export.
-const JSON_LINES: &str = "application/jsonl";
+pub(crate) const JSON_LINES: &str = "application/jsonl";
 
-/// Longest text of a cursor, and of the beginning of an event type.
+/// Longest text of the beginning of an event type.
 const TEXT_MAX: usize = 256;
 
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
 
 /// A record as the API shows it.
-#[derive(Debug, Serialize)]
-struct RecordBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordBody {
+    #[schema(minimum = 1)]
     seq: u64,
+    #[schema(example = "key.created")]
     event_type: String,
+    /// What happened, and who did it.
+    #[schema(value_type = Object)]
     payload: Box<RawValue>,
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$", example = "6f3c7d0e5a1b48f29c0d7e6b5a4f3c2d1e0f9a8b7c6d5e4f3a2b1c0d9e8f7a6b")]
     previous_hash: ChainHash,
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$", example = "6f3c7d0e5a1b48f29c0d7e6b5a4f3c2d1e0f9a8b7c6d5e4f3a2b1c0d9e8f7a6b")]
     hash: ChainHash,
     /// Unix seconds.
     created_at: i64,
@@ -65,12 +72,15 @@ impl RecordBody {
 }
 
 /// What came of checking a chain; names as the original has them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct VerdictBody {
+pub(crate) struct VerdictBody {
+    #[schema(example = "acme")]
     tenant_id: String,
+    #[schema(example = true)]
     chain_valid: bool,
     length: u64,
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$", example = "6f3c7d0e5a1b48f29c0d7e6b5a4f3c2d1e0f9a8b7c6d5e4f3a2b1c0d9e8f7a6b")]
     head_hash: ChainHash,
     /// The first record that is kept; older ones were removed behind a signed checkpoint.
     first_seq: u64,
@@ -84,29 +94,36 @@ pub(super) fn chain(gateway: &Gateway, tenant: &TenantId) -> ActorRef<AuditLog> 
     gateway.cluster.get(ActorId::from_name::<AuditLog>(tenant, NAME))
 }
 
-/// `GET /api/audit`: the records of the caller's tenant, the newest first.
-pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
-    let mut query = body::query(&request)?;
-    let limit = query
-        .integer("limit", 1..=u64::from(RECORDS_MAX))
-        .and_then(|limit| u32::try_from(limit).ok());
-    let order = query.choice(
+/// Reads which records are asked for.
+pub(crate) fn records_query(fields: &mut Fields) -> Result<ListRecords, Problem> {
+    let limit = fields.integer("limit", 1..=u64::from(RECORDS_MAX));
+    let order = fields.choice(
         "order",
         &[("newest", Order::NewestFirst), ("oldest", Order::OldestFirst)],
     );
-    let event_prefix = query.optional_text("event", TEXT_MAX);
-    let after = query.optional_text("cursor", TEXT_MAX);
-    query.finish_query()?;
-    let after = after.map(|text| cursor::decode(RECORDS, &text)).transpose()?;
+    let event_prefix = fields.optional_text("event", TEXT_MAX);
+    let after = cursor::after(fields, RECORDS)?;
+    fields.says("limit", "Most records of the page", RECORDS_DEFAULT);
+    fields.says("order", "Which records come first", "newest");
+    fields.says("event", "Only records whose type begins so", "key.");
     let cursor = after
         .map(|position| position.parse().map_err(|_| cursor::foreign()))
         .transpose()?;
-    let list = ListRecords {
+    Ok(ListRecords {
         order: order.unwrap_or(Order::NewestFirst),
         cursor,
-        limit: limit.unwrap_or(RECORDS_DEFAULT),
+        limit: limit
+            .and_then(|limit| u32::try_from(limit).ok())
+            .unwrap_or(RECORDS_DEFAULT),
         event_prefix,
-    };
+    })
+}
+
+/// `GET /api/audit`: the records of the caller's tenant, the newest first.
+pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
+    let mut query = body::query(&request)?;
+    let list = records_query(&mut query)?;
+    query.finish_query()?;
     let page = chain(&gateway, &caller.tenant).ask(list).await?;
     let items = page
         .records

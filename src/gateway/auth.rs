@@ -16,14 +16,18 @@ use cluster::{
     prelude::{TenantId, Uuid},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub(crate) use self::{
-    invitations::{accept, allowed as may_invite, invitations, invite, look, read as invitee, revoke},
-    passwords::{change, forgot, reset},
-    sessions::{close, close_others, sessions},
-    sign_in::sign_in,
-    sign_up::{read as new_person, sign_up, verify},
-    tenants::{erase, switch, tenants},
+    invitations::{
+        InvitationBody, OfferBody, accept, acceptance, allowed as may_invite, invitations, invitations_query, invite,
+        look, read as invitee, revoke, ticket,
+    },
+    passwords::{another_password, change, forgot, forgotten, renewed, reset},
+    sessions::{ClosedBody, SessionsBody, close, close_others, sessions},
+    sign_in::{SignedInBody, credentials, sign_in},
+    sign_up::{ConfirmedBody, read as new_person, registration, sign_up, verify},
+    tenants::{PlaceBody, PlacesBody, erase, farewell, other_tenant, switch, tenants},
 };
 use super::{
     caller::{SESSION_COOKIE, session_cookie},
@@ -31,6 +35,7 @@ use super::{
     error::Problem,
     state::Gateway,
     token::Purpose,
+    words::RoleWord,
 };
 
 type Shared = web::Data<Gateway>;
@@ -40,19 +45,20 @@ type Answer = Result<HttpResponse, Problem>;
 const TENANT_ID_MAX: usize = 64;
 
 /// A tenant that somebody works in.
-#[derive(Debug, Serialize)]
-struct WorkplaceBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WorkplaceBody {
     /// Id of the tenant.
     id: String,
     /// What it is called.
     name: String,
     /// What the person may do there.
+    #[schema(value_type = RoleWord)]
     role: Role,
 }
 
 /// Says that something was begun, and that a mail has what comes next. Strangers are told so in any case.
-#[derive(Debug, Serialize)]
-struct MailedBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MailedBody {
     /// True.
     mailed: bool,
 }

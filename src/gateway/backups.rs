@@ -18,6 +18,7 @@ use cluster::{
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -42,24 +43,109 @@ pub struct Backups {
 }
 
 /// The last job.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 struct Job {
     id: String,
-    /// Steps that are done, and all of them; zero where that is not known.
     done: usize,
     total: usize,
-    #[serde(flatten)]
     state: State,
 }
 
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
+#[derive(Debug, Clone)]
 pub(super) enum State {
     Running,
     Failed { error: String, code: &'static str },
     BackedUp { name: String, manifest: Box<Manifest> },
     Restored(Restored),
     Erased { actors: u64, objects: u64 },
+}
+
+/// How far a backup or restore is.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct JobBody {
+    #[schema(example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b94")]
+    id: String,
+    /// Steps that are done; zero where that is not known.
+    done: usize,
+    /// All steps; zero where that is not known.
+    total: usize,
+    /// `running`, `failed`, `backed-up`, `restored` or `erased`.
+    #[schema(pattern = "^(running|failed|backed-up|restored|erased)$", example = "backed-up")]
+    state: &'static str,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// The stable name of why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    /// Under which the backup can be restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// What the backup says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    manifest: Option<Box<Manifest>>,
+    /// Actors that are now as the backup has them, or were erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actors: Option<u64>,
+    /// Objects that were erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<u64>,
+    /// Actors that were given up because the backup does not have them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<u64>,
+    /// Durable messages that are on their way again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<u64>,
+}
+
+impl From<Job> for JobBody {
+    fn from(job: Job) -> Self {
+        let body = Self {
+            id: job.id,
+            done: job.done,
+            total: job.total,
+            ..Self::default()
+        };
+        match job.state {
+            State::Running => Self {
+                state: "running",
+                ..body
+            },
+            State::Failed { error, code } => Self {
+                state: "failed",
+                error: Some(error),
+                code: Some(code),
+                ..body
+            },
+            State::BackedUp { name, manifest } => Self {
+                state: "backed-up",
+                name: Some(name),
+                manifest: Some(manifest),
+                ..body
+            },
+            State::Erased { actors, objects } => Self {
+                state: "erased",
+                actors: Some(actors),
+                objects: Some(objects),
+                ..body
+            },
+            State::Restored(restored) => Self {
+                state: "restored",
+                actors: Some(restored.actors),
+                removed: Some(restored.removed),
+                messages: Some(restored.messages),
+                ..body
+            },
+        }
+    }
+}
+
+/// A job was begun.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BegunBody {
+    #[schema(example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b94")]
+    id: String,
 }
 
 impl Backups {
@@ -197,13 +283,53 @@ pub(super) fn failed(error: &BackupError) -> State {
     }
 }
 
+/// What is to be backed up or restored, as the body has it.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    tenant: Option<String>,
+    class: Option<String>,
+    actor: Option<String>,
+}
+
+/// Reads what is to be backed up or restored.
+pub(crate) fn wanted(fields: &mut Fields) -> Wanted {
+    let wanted = Wanted {
+        tenant: fields.optional_text("tenant", 64),
+        class: fields.optional_text("class", CLASS_MAX),
+        actor: fields.optional_text("actor", NAME_MAX),
+    };
+    fields.says("tenant", "This tenant only", "acme");
+    fields.says("class", "With `actor`: one actor of the tenant only", Value::Null);
+    fields.says("actor", "Name of the actor", Value::Null);
+    wanted
+}
+
+/// What is to be restored, from which backup, and what becomes of what is there.
+#[derive(Debug)]
+pub(crate) struct NewRestore {
+    wanted: Wanted,
+    name: String,
+    existing: Existing,
+}
+
+/// Reads what is to be restored.
+pub(crate) fn new_restore(fields: &mut Fields) -> NewRestore {
+    let wanted = wanted(fields);
+    let name = fields.text("name", NAME_MAX);
+    let existing = if fields.flag("replace") {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
+    fields.says("name", "Of the backup", "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b94");
+    fields.says("replace", "Whether what is there is given up", false);
+    NewRestore { wanted, name, existing }
+}
+
 /// A tenant, one of its actors, or everything.
-fn contents(fields: &mut Fields, cluster: &Cluster) -> Result<Contents, Problem> {
-    let tenant = fields.optional_text("tenant", 64);
-    let class = fields.optional_text("class", CLASS_MAX);
-    let actor = fields.optional_text("actor", NAME_MAX);
-    let tenant = tenant.map(|tenant| TenantId::new(&tenant)).transpose()?;
-    match (tenant, class, actor) {
+fn contents(wanted: Wanted, cluster: &Cluster) -> Result<Contents, Problem> {
+    let tenant = wanted.tenant.map(|tenant| TenantId::new(&tenant)).transpose()?;
+    match (tenant, wanted.class, wanted.actor) {
         (None, None, None) => Ok(Contents::Node),
         (Some(tenant), None, None) => Ok(Contents::Tenant(tenant)),
         (Some(tenant), Some(class), Some(actor)) => Ok(Contents::Actor(cluster.actor_id(&class, &tenant, &actor)?)),
@@ -222,8 +348,9 @@ pub(crate) async fn create(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let contents = contents(&mut fields, &gateway.cluster)?;
+    let wanted = wanted(&mut fields);
     fields.finish()?;
+    let contents = contents(wanted, &gateway.cluster)?;
     let backups = gateway.backups.clone();
     let id = backups.begin()?;
     let (name, cluster) = (id.clone(), gateway.cluster.clone());
@@ -246,14 +373,9 @@ pub(crate) async fn restore(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let contents = contents(&mut fields, &gateway.cluster)?;
-    let name = fields.text("name", NAME_MAX);
-    let existing = if fields.flag("replace") {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
+    let NewRestore { wanted, name, existing } = new_restore(&mut fields);
     fields.finish()?;
+    let contents = contents(wanted, &gateway.cluster)?;
     if contents == Contents::Node {
         return Err(Problem::unprocessable(
             "backup.contents",
@@ -283,7 +405,7 @@ pub(crate) async fn restore(
 pub(crate) async fn job(gateway: web::Data<Gateway>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let job = gateway.backups.job.lock().clone();
     match job.filter(|job| job.id == *id) {
-        Some(job) => Ok(HttpResponse::Ok().json(job)),
+        Some(job) => Ok(HttpResponse::Ok().json(JobBody::from(job))),
         None => Err(Problem::not_found(
             "backup.job",
             "there is no such job, or another one came after it",
@@ -294,7 +416,7 @@ pub(crate) async fn job(gateway: web::Data<Gateway>, id: web::Path<String>) -> R
 pub(super) fn accepted(id: &str) -> HttpResponse {
     HttpResponse::Accepted()
         .insert_header(("location", format!("/api/admin/jobs/{id}")))
-        .json(json!({ "id": id }))
+        .json(BegunBody { id: id.to_owned() })
 }
 
 /// A name that cannot lead out of the folder.

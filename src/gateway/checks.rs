@@ -14,6 +14,7 @@ use actors::{
     ports::{ObjectError, Objects},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     answer::fresh,
@@ -36,28 +37,31 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const FAILURES_MAX: u32 = 3;
 
 /// How everything stands.
-#[derive(Debug, Serialize)]
-struct Health {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
     status: Status,
     checks: Vec<Check>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Whether something works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+#[schema(as = CheckStatus)]
+pub(crate) enum Status {
     Ok,
     Failing,
 }
 
 /// How one part stands.
-#[derive(Debug, Serialize)]
-struct Check {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Check {
+    #[schema(example = "shards")]
     name: &'static str,
     status: Status,
     /// Why it fails.
     detail: Option<String>,
     /// Milliseconds that the check took.
-    took_ms: u128,
+    took_ms: u64,
 }
 
 /// `GET /api/admin/health`.
@@ -96,7 +100,7 @@ async fn check(name: &'static str, checked: impl Future<Output = Result<(), Stri
         name,
         status: if detail.is_none() { Status::Ok } else { Status::Failing },
         detail,
-        took_ms: began.elapsed().as_millis(),
+        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     }
 }
 

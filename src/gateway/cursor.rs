@@ -1,7 +1,17 @@
 //! Cursors: where a page of a list ends, opaque to clients.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
+use serde_json::Value;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        Ref, RefOr, Schema,
+        schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type},
+    },
+};
 
 use super::{body::Fields, error::Problem};
 
@@ -26,18 +36,50 @@ pub(crate) struct Page<T> {
     pub(crate) next_cursor: Option<String>,
 }
 
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new()
+            .items(Ref::from_schema_name(T::name()))
+            .description(Some("The items, in the order of the list"));
+        let next = ObjectBuilder::new()
+            .schema_type(SchemaType::Array(vec![Type::String, Type::Null]))
+            .description(Some("Pass it as `cursor` to get the next page; none on the last one"));
+        let page = ObjectBuilder::new()
+            .property("items", items)
+            .property("next_cursor", next)
+            .required("items")
+            .required("next_cursor");
+        RefOr::T(Schema::Object(page.build()))
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("PageOf{}", T::name()))
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
+/// How many items are asked for, and the position behind which they begin.
+pub(crate) type PageQuery = (usize, Option<String>);
+
 /// Takes how many items are asked for, and the position of the list named `list` behind which they begin.
 ///
 /// # Errors
 ///
 /// Fails for a cursor that this list did not return; a bad limit is among the faults of `fields`.
-pub(crate) fn page_query(fields: &mut Fields, list: &str) -> Result<(usize, Option<String>), Problem> {
+pub(crate) fn page_query(fields: &mut Fields, list: &str) -> Result<PageQuery, Problem> {
     Ok((limit(fields), after(fields, list)?))
 }
 
 /// Takes how many items are asked for.
 pub(crate) fn limit(fields: &mut Fields) -> usize {
     let limit = fields.integer("limit", 1..=PAGE_MAX as u64);
+    fields.says("limit", "Most items of the page", PAGE_DEFAULT);
     limit
         .and_then(|limit| usize::try_from(limit).ok())
         .unwrap_or(PAGE_DEFAULT)
@@ -50,6 +92,7 @@ pub(crate) fn limit(fields: &mut Fields) -> usize {
 /// Fails for a cursor that the list named `list` did not return.
 pub(crate) fn after(fields: &mut Fields, list: &str) -> Result<Option<String>, Problem> {
     let cursor = fields.optional_text("cursor", CURSOR_BYTES_MAX);
+    fields.says("cursor", "`next_cursor` of the page before", Value::Null);
     cursor.map(|cursor| decode(list, &cursor)).transpose()
 }
 

@@ -6,11 +6,17 @@ use actix_web::{
     FromRequest, Handler, Resource, Responder, Route,
     dev::ServiceRequest,
     guard::{GuardContext, fn_guard},
-    http::Method,
+    http::{Method, StatusCode},
     web::{self, ServiceConfig},
 };
 
-use super::permission::Permission;
+use utoipa::ToSchema;
+
+use super::{
+    body::Fields,
+    contract::{AskedHeader, Content, Contract, Shape, ToldHeader},
+    permission::Permission,
+};
 
 /// Who may call an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +57,8 @@ pub(crate) struct Endpoint {
     pub(crate) counting: Counting,
     /// What it does, in one line.
     pub(crate) summary: &'static str,
+    /// What it takes and answers; pages have none.
+    pub(crate) contract: Contract,
     route: Route,
 }
 
@@ -103,6 +111,7 @@ impl Endpoint {
             access: Access::SignedIn,
             counting: Counting::Requests,
             summary: "",
+            contract: Contract::default(),
             route,
         }
     }
@@ -140,6 +149,105 @@ impl Endpoint {
     /// Says what it does, in one line.
     pub(crate) fn says(mut self, summary: &'static str) -> Self {
         self.summary = summary;
+        self
+    }
+
+    /// Whether the API's document has it.
+    pub(crate) fn is_documented(&self) -> bool {
+        !self.contract.name.is_empty()
+    }
+
+    /// The names in its address.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &'static str> {
+        let parts = self.path.split('{').skip(1);
+        parts.filter_map(|part| part.split(['}', ':']).next())
+    }
+
+    /// Names the operation in the API's document; what has no name is left out there.
+    pub(crate) fn named(mut self, name: &'static str) -> Self {
+        self.contract.name = name;
+        self
+    }
+
+    /// Takes the query that `read` reads.
+    pub(crate) fn query<T: 'static>(mut self, read: fn(&mut Fields) -> T) -> Self {
+        self.contract.asks(read);
+        self
+    }
+
+    /// Takes the JSON object that `read` reads.
+    pub(crate) fn body<T: 'static>(mut self, read: fn(&mut Fields) -> T) -> Self {
+        self.contract.takes(read);
+        self
+    }
+
+    /// Takes the JSON object that `read` reads, or an HTML form with the same fields.
+    pub(crate) fn body_or_form<T: 'static>(mut self, read: fn(&mut Fields) -> T) -> Self {
+        self.contract.takes(read);
+        self.contract.takes_forms = true;
+        self
+    }
+
+    /// Does what it is asked once, however often a request is repeated with the same key.
+    pub(crate) fn idempotent(mut self) -> Self {
+        self.contract.headers.push(AskedHeader::IdempotencyKey);
+        self.fails(&["idempotency.key"])
+    }
+
+    /// Reads the last event that the client saw.
+    pub(crate) fn resumable(mut self) -> Self {
+        self.contract.headers.push(AskedHeader::LastEventId);
+        self
+    }
+
+    /// Answers 200 with JSON.
+    pub(crate) fn gives<T: ToSchema>(self, about: &'static str) -> Self {
+        self.answers::<T>(StatusCode::OK, about)
+    }
+
+    /// Answers with JSON.
+    pub(crate) fn answers<T: ToSchema>(mut self, status: StatusCode, about: &'static str) -> Self {
+        self.contract.tells(status, about, Content::Json(Shape::of::<T>()));
+        self
+    }
+
+    /// Answers 200 with text of a media type.
+    pub(crate) fn gives_text(mut self, media_type: &'static str, about: &'static str) -> Self {
+        self.contract.tells(StatusCode::OK, about, Content::Text(media_type));
+        self
+    }
+
+    /// Answers 204.
+    pub(crate) fn gives_nothing(mut self, about: &'static str) -> Self {
+        self.contract.tells(StatusCode::NO_CONTENT, about, Content::Empty);
+        self
+    }
+
+    /// Marks the answer with a tag, and tells who shows that tag that nothing changed.
+    pub(crate) fn tagged(mut self) -> Self {
+        self.contract.tells_header(ToldHeader::Tag);
+        self.contract.headers.push(AskedHeader::IfNoneMatch);
+        let about = "What the client has is the present answer";
+        self.contract.tells(StatusCode::NOT_MODIFIED, about, Content::Empty);
+        self.contract.tells_header(ToldHeader::Tag);
+        self
+    }
+
+    /// Says in the answer where what was made is found.
+    pub(crate) fn located(mut self) -> Self {
+        self.contract.tells_header(ToldHeader::Location);
+        self
+    }
+
+    /// Says in the answer whether it was given before.
+    pub(crate) fn replayed(mut self) -> Self {
+        self.contract.tells_header(ToldHeader::Replayed);
+        self
+    }
+
+    /// Fails with these codes too.
+    pub(crate) fn fails(mut self, codes: &[&'static str]) -> Self {
+        self.contract.codes.extend(codes);
         self
     }
 }

@@ -5,14 +5,22 @@ use std::{borrow::Cow, fmt};
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
 use cluster::prelude::{ActorError, ErrorKind};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::openapi::code_schema;
 
 use super::permission::Permission;
 
 /// Media type of a problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Prefix of the `type` member; the code follows. A URN needs no host to exist.
-const TYPE_PREFIX: &str = "urn:foundation:problem:";
+/// The page that explains each code, at an anchor of its own.
+pub(crate) const EXPLAINED: &str = "/problems";
+
+/// The `type` of the problems with a code: where this server explains it.
+pub(crate) fn kind(code: &str) -> String {
+    format!("{EXPLAINED}#{code}")
+}
 
 /// What went wrong with a request. Boxed, because every handler returns it and few ever do.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,28 +39,47 @@ struct Members {
 }
 
 /// One field of a body or query that does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
     /// JSON pointer of the field, or its name in a query.
+    #[schema(example = "/idea")]
     pub(crate) pointer: String,
     /// What is wrong with it.
+    #[schema(example = "is required")]
     pub(crate) detail: String,
 }
 
-/// The members of a problem as they are sent.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
+/// The members of a problem (RFC 9457) as they are sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
+    /// Where the code is explained, relative to the server.
     #[serde(rename = "type")]
+    #[schema(format = "uri-reference", example = "/problems#run.not-found")]
     kind: String,
+    /// The status in words.
+    #[schema(example = "Not Found")]
     title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 404)]
     status: u16,
+    /// What happened this time, for people.
+    #[schema(example = "there is no such run")]
     detail: &'a str,
+    /// The address that was asked.
+    #[schema(example = "/api/planning/runs/01985f3e-7c1a-7b22-9d53-0f6a4c1e2b90")]
     instance: &'a str,
+    #[schema(schema_with = code_schema)]
     code: &'a str,
+    /// The fields that do not fit.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    #[schema(required = false)]
     errors: &'a [FieldError],
+    /// What a conflicting request met.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'a str>,
+    /// The id of the request, which is in the log too.
+    #[schema(example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b95")]
     request_id: &'a str,
 }
 
@@ -187,7 +214,7 @@ impl Problem {
     /// The response for a program.
     pub(crate) fn to_json(&self, instance: &str, request_id: &str) -> HttpResponse {
         let document = Document {
-            kind: format!("{TYPE_PREFIX}{}", self.0.code),
+            kind: kind(&self.0.code),
             title: self.title(),
             status: self.0.status.as_u16(),
             detail: &self.0.detail,
@@ -271,7 +298,7 @@ mod tests {
         let response = problem.to_json("/api/planning/runs", "0198");
         assert_eq!(response.headers().get("content-type").unwrap(), PROBLEM_JSON);
         let body = json(response).await;
-        assert_eq!(body["type"], "urn:foundation:problem:body.invalid");
+        assert_eq!(body["type"], "/problems#body.invalid");
         assert_eq!(body["title"], "Unprocessable Entity");
         assert_eq!(body["status"], 422);
         assert_eq!(body["detail"], "two fields do not fit");

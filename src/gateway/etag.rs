@@ -4,6 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, ETag, EntityTag, Header, IfNoneMatch},
 };
+use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -17,16 +18,40 @@ pub(crate) fn json<T: Serialize>(request: &HttpRequest, value: &T) -> HttpRespon
 }
 
 /// Answers with bytes of a content type, or 304 where the client has them.
-pub(crate) fn bytes(request: &HttpRequest, content_type: &str, body: Vec<u8>) -> HttpResponse {
-    let tag = tag(content_type, &body);
-    if matches(request, &tag) {
-        return HttpResponse::NotModified().insert_header(ETag(tag)).finish();
+pub(crate) fn bytes(request: &HttpRequest, content_type: &'static str, body: Vec<u8>) -> HttpResponse {
+    Kept::new(content_type, body).answer(request)
+}
+
+/// An answer with its tag, which can be given again and again.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    content_type: &'static str,
+    body: Bytes,
+    tag: EntityTag,
+}
+
+impl Kept {
+    pub(crate) fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        Self {
+            tag: tag(content_type, &body),
+            content_type,
+            body,
+        }
     }
-    HttpResponse::Ok()
-        .insert_header(ETag(tag))
-        .insert_header((header::VARY, "Accept, Authorization, Cookie"))
-        .content_type(content_type)
-        .body(body)
+
+    /// The answer, or 304 where the client has it.
+    pub(crate) fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let tag = ETag(self.tag.clone());
+        if matches(request, &self.tag) {
+            return HttpResponse::NotModified().insert_header(tag).finish();
+        }
+        HttpResponse::Ok()
+            .insert_header(tag)
+            .insert_header((header::VARY, "Accept, Authorization, Cookie"))
+            .content_type(self.content_type)
+            .body(self.body.clone())
+    }
 }
 
 fn tag(content_type: &str, body: &[u8]) -> EntityTag {

@@ -1,9 +1,10 @@
 //! What load balancers, supervisors and Prometheus ask.
 
 use actix_web::{HttpResponse, http::StatusCode, http::header, web};
-use cluster::MemberState;
+use cluster::{ClusterStatus, GroupStatus, MemberState};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     answer::fresh,
@@ -12,21 +13,88 @@ use super::{
 };
 
 /// Media type of the Prometheus text format.
-const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-#[derive(Debug, Serialize)]
-struct Alive {
+/// A process, or a part of it, is alive.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Alive {
+    #[schema(example = "ok")]
     status: &'static str,
+    #[schema(example = "foundation")]
     service: &'static str,
+    #[schema(example = "0.1.0")]
     version: &'static str,
+    /// Unix milliseconds.
+    #[schema(example = 1_790_000_000_000_i64)]
     timestamp: i64,
 }
 
-#[derive(Debug, Serialize)]
-struct Ready<'a> {
+/// Requests are taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Ready<'a> {
+    #[schema(example = "ready")]
     status: &'static str,
     model: &'a ModelStatus,
-    cluster: cluster::ClusterStatus,
+    cluster: ShardsBody,
+}
+
+/// What a node has of the cluster.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShardsBody {
+    /// Number of shards.
+    shards: usize,
+    /// Shards that this node owns.
+    owned: usize,
+    /// Actors in memory.
+    activations: usize,
+    /// Deleted classes that still have rows, counted once for each shard that this node owns.
+    erasures: usize,
+    /// That of the cluster itself first.
+    groups: Vec<LogBody>,
+}
+
+/// The log of a group on a node.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LogBody {
+    /// None for the group of the cluster itself.
+    shard: Option<u16>,
+    /// Under which this node owns the group.
+    epoch: Option<u64>,
+    /// The last entry that was applied.
+    applied: Option<u64>,
+    /// The last entry.
+    last: Option<u64>,
+    /// About how much log there is behind the last snapshot.
+    log_bytes: u64,
+    /// The last entry that the snapshot contains.
+    snapshot: Option<u64>,
+    snapshot_bytes: u64,
+}
+
+impl From<ClusterStatus> for ShardsBody {
+    fn from(status: ClusterStatus) -> Self {
+        Self {
+            shards: status.shards,
+            owned: status.owned,
+            activations: status.activations,
+            erasures: status.erasures,
+            groups: status.groups.into_iter().map(LogBody::from).collect(),
+        }
+    }
+}
+
+impl From<GroupStatus> for LogBody {
+    fn from(group: GroupStatus) -> Self {
+        Self {
+            shard: group.shard,
+            epoch: group.epoch,
+            applied: group.applied,
+            last: group.last,
+            log_bytes: group.log_bytes,
+            snapshot: group.snapshot,
+            snapshot_bytes: group.snapshot_bytes,
+        }
+    }
 }
 
 fn alive(service: &'static str) -> HttpResponse {
@@ -68,7 +136,7 @@ pub(crate) async fn ready(gateway: web::Data<Gateway>) -> Result<HttpResponse, P
     let ready = Ready {
         status: "ready",
         model: &gateway.model,
-        cluster: gateway.cluster.status(),
+        cluster: ShardsBody::from(gateway.cluster.status()),
     };
     Ok(fresh(&ready))
 }

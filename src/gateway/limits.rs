@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use self::config::{LimitsConfig, OnFailure};
 use self::policy::Policy;
 pub(crate) use self::{
-    admin::{configure, reset, show},
+    admin::{LimiterBody, configure, new_limit, reset, show},
     counted::Counted,
 };
 use super::{

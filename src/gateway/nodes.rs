@@ -8,8 +8,8 @@ use actix_web::{HttpResponse, web};
 use cluster::{MemberState, NodeId};
 use serde_json::json;
 
-use self::answer::OverviewBody;
 pub(crate) use self::{
+    answer::{OverviewBody, SentBody},
     local::{GroupView, LocalBody, NodeView},
     sight::{Sight, notes},
 };
@@ -70,5 +70,8 @@ pub(super) async fn send(gateway: &Gateway, caller: &Caller, node: &str, state: 
         return Err(error.into());
     }
     tracing::info!(%node, %state, "the operator gave a node another state");
-    Ok(HttpResponse::Accepted().json(json!({ "id": node, "state": state.to_string() })))
+    Ok(HttpResponse::Accepted().json(SentBody {
+        id: node,
+        state: state.to_string(),
+    }))
 }

@@ -26,4 +26,4 @@ pub(crate) use settings::{
     revoke, revoke_key, set_role, settings, switch,
 };
 pub(crate) use shell::fault;
-pub(crate) use simple::{asset, home, new_run, parked, runs};
+pub(crate) use simple::{asset, home, new_run, parked, problems, runs};

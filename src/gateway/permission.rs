@@ -7,9 +7,10 @@ use std::fmt;
 
 use actors::role::Role;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Something that not everyone may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Permission {
     /// Sees what waits for a decision.
     #[serde(rename = "decision:view")]

@@ -1,6 +1,7 @@
 //! Every address of the server, with the handler behind it and who may call it; and the way of a request to it.
 
 mod accounts;
+mod document;
 mod pages;
 mod planning;
 mod server;
@@ -57,19 +58,49 @@ pub fn app(
         .wrap(from_fn(request::wrap))
 }
 
-/// All endpoints. Addresses that could both match stand in the order in which they are tried.
-pub(crate) fn endpoints() -> Vec<Endpoint> {
+/// Endpoints about one thing.
+#[derive(Debug)]
+pub(crate) struct Chapter {
+    pub(crate) title: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// All endpoints, by what they are about. Addresses that could both match stand in the order in which they are tried.
+pub(crate) fn chapters() -> Vec<Chapter> {
     [
-        server::endpoints(),
-        sessions::endpoints(),
-        accounts::endpoints(),
-        tenant::endpoints(),
-        planning::endpoints(),
-        pages::endpoints(),
+        ("Server", "Health, actors, nodes, backups", server::endpoints()),
+        ("Sessions", "Who asks", sessions::endpoints()),
+        (
+            "Accounts",
+            "People's own accounts: signing up and in, passwords, sessions, tenants, invitations",
+            accounts::endpoints(),
+        ),
+        (
+            "Tenant",
+            "The caller's tenant: members, API keys, audit chain",
+            tenant::endpoints(),
+        ),
+        (
+            "Planning",
+            "Runs, their artifacts, and parked ideas",
+            planning::endpoints(),
+        ),
+        ("Document", "What this API offers", document::endpoints()),
+        ("Pages", "For people, and no part of the API", pages::endpoints()),
     ]
     .into_iter()
-    .flatten()
+    .map(|(title, about, endpoints)| Chapter {
+        title,
+        about,
+        endpoints,
+    })
     .collect()
+}
+
+/// All endpoints.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    chapters().into_iter().flat_map(|chapter| chapter.endpoints).collect()
 }
 
 async fn unknown() -> Result<&'static str, Problem> {

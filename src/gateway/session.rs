@@ -12,12 +12,14 @@ use actors::{
 };
 use cluster::prelude::TenantId;
 use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     answer::made,
     auth::{cookie_of, device, no_cookie, shown_session},
-    body,
+    body::{self, Fields},
     caller::{self, Caller},
     callers::FIRST_USER,
     error::Problem,
@@ -27,7 +29,9 @@ use super::{
     state::Gateway,
     tenant::roles,
     token::{self, Claims, Purpose, Signer},
+    words::{PlanWord, RoleWord},
 };
+use crate::config::SIGN_IN_HOURS_MAX;
 
 /// Setting under which the exchange of a sign-in token is recorded.
 const USED_PREFIX: &str = "sign-in-used/";
@@ -39,12 +43,16 @@ pub const SIGNED_IN: &str = "signed-in";
 const HOUR: u64 = 3600;
 
 /// Who the caller is.
-#[derive(Debug, Serialize)]
-struct Me {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Me {
+    #[schema(example = "ann")]
     user: String,
+    #[schema(example = "acme")]
     tenant: String,
     /// None for an API key with permissions of its own.
+    #[schema(value_type = Option<RoleWord>)]
     role: Option<Role>,
+    #[schema(value_type = PlanWord)]
     plan: Plan,
     permissions: Vec<Permission>,
     /// Unix seconds; none for an API key without end.
@@ -52,16 +60,19 @@ struct Me {
 }
 
 /// A token that was made.
-#[derive(Debug, Serialize)]
-struct Minted {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Minted {
+    /// What the program shows as its bearer token.
     token: String,
+    /// Unix seconds.
     expires_at: u64,
 }
 
 /// A sign-in link that was made.
-#[derive(Debug, Serialize)]
-struct Link {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Link {
     url: String,
+    /// Unix seconds.
     expires_at: u64,
 }
 
@@ -183,9 +194,13 @@ pub(crate) async fn mint(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let hours = fields.integer("hours", 1..=gateway.auth.token_hours_max);
-    let subject = Subject::read(&mut fields);
+    let NewToken { hours, subject } = new_token(&mut fields);
     fields.finish()?;
+    if hours.is_some_and(|hours| hours > gateway.auth.token_hours_max) {
+        let most = gateway.auth.token_hours_max;
+        let detail = format!("a token lives at most {most} hours here");
+        return Err(Problem::unprocessable("auth.token-life", detail));
+    }
     let (tenant, user, role) = subject.allowed_to(&caller)?;
     let life = Duration::from_secs(hours.unwrap_or(gateway.auth.session_hours) * HOUR);
     enrol(&gateway, &caller, &tenant, &user, role).await?;
@@ -205,7 +220,7 @@ pub(crate) async fn mint_link(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let subject = Subject::read(&mut fields);
+    let subject = subject(&mut fields);
     fields.finish()?;
     let (tenant, user, role) = subject.allowed_to(&caller)?;
     enrol(&gateway, &caller, &tenant, &user, role).await?;
@@ -228,23 +243,45 @@ async fn enrol(
         .await
 }
 
+/// A token that is asked for.
+#[derive(Debug)]
+pub(crate) struct NewToken {
+    hours: Option<u64>,
+    subject: Subject,
+}
+
+/// Reads what a token is to be.
+pub(crate) fn new_token(fields: &mut Fields) -> NewToken {
+    let hours = fields.integer("hours", 1..=SIGN_IN_HOURS_MAX);
+    fields.says("hours", "How long it lives; the server may set a lower bound", 24);
+    NewToken {
+        hours,
+        subject: subject(fields),
+    }
+}
+
+/// Reads for whom a token or a link is.
+pub(crate) fn subject(fields: &mut Fields) -> Subject {
+    let subject = Subject {
+        user: fields.optional_text("user", token::USER_BYTES_MAX),
+        tenant: fields.optional_text("tenant", 64),
+        role: fields.choice("role", &roles()),
+    };
+    fields.says("user", "Whose it is; `admin` where nothing is said", "ann");
+    fields.says("tenant", "Another tenant than the caller's", Value::Null);
+    fields.says("role", "The role of a user who is no member yet", "operator");
+    subject
+}
+
 /// For whom a token is asked.
 #[derive(Debug)]
-struct Subject {
+pub(crate) struct Subject {
     user: Option<String>,
     tenant: Option<String>,
     role: Option<Role>,
 }
 
 impl Subject {
-    fn read(fields: &mut body::Fields) -> Self {
-        Self {
-            user: fields.optional_text("user", token::USER_BYTES_MAX),
-            tenant: fields.optional_text("tenant", 64),
-            role: fields.choice("role", &roles()),
-        }
-    }
-
     /// Decides whether the caller may speak for this subject: one of the own tenant, or of any for who looks after the
     /// server.
     fn allowed_to(self, caller: &Caller) -> Result<(TenantId, String, Option<Role>), Problem> {

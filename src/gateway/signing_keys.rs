@@ -12,6 +12,7 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 /// Setting that holds the first key, as its bytes.
 const FIRST: &str = "signing-key";
@@ -76,7 +77,7 @@ impl Key {
 }
 
 /// How a key stands. Its secret is nobody's business.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct SigningKey {
     /// The `kid` of its tokens.
     pub(crate) id: String,

@@ -18,7 +18,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{body, caller::Caller, error::Problem, planning::Planning, state::Gateway};
+use super::{
+    body::{self, Fields},
+    caller::Caller,
+    error::Problem,
+    planning::Planning,
+    state::Gateway,
+};
 use crate::planes::events::{Signal, TooManyWatchers, Watch};
 
 /// Frames that wait for a slow client before the stream waits too.
@@ -29,6 +35,9 @@ const EVENTS_PAGE: usize = 100;
 
 /// What browsers wait before they connect again, in milliseconds.
 const RETRY_MS: u32 = 2000;
+
+/// Greatest number of an event that a client may have seen; JSON numbers beyond it are not exact everywhere.
+pub(crate) const EVENT_NUMBER_MAX: u64 = (1 << 53) - 1;
 
 /// Header with the last id that a client saw.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -88,10 +97,17 @@ pub(crate) async fn events(
         )))
 }
 
+/// Reads the number after which events are asked for.
+pub(crate) fn events_query(fields: &mut Fields) -> Option<u64> {
+    let after = fields.integer("last_event_id", 0..=EVENT_NUMBER_MAX);
+    fields.says("last_event_id", "The last event that the client saw", 0);
+    after
+}
+
 /// The number after which events are wanted: from the header that browsers send, or from the query.
 fn last_event_id(request: &HttpRequest) -> Result<u64, Problem> {
     let mut query = body::query(request)?;
-    let from_query = query.integer("last_event_id", 0..=u64::MAX);
+    let from_query = events_query(&mut query);
     query.finish_query()?;
     let Some(header) = request.headers().get(LAST_EVENT_ID) else {
         return Ok(from_query.unwrap_or(0));

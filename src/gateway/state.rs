@@ -13,6 +13,7 @@ use actors::{email::Email, ports::Objects};
 use cluster::{Clock, prelude::Cluster};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::{
     backups::Backups, caller::Caller, callers::Callers, context_token::ContextTokens, limits::Limits,
@@ -72,7 +73,7 @@ pub struct Parts {
 }
 
 /// What `/ready` tells of the model that writes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ModelStatus {
     /// Identifier of the model.
     pub id: String,

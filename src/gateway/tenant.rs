@@ -18,16 +18,19 @@ use cluster::{
     prelude::{ActorRef, Uuid},
 };
 use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     answer::{fresh, made},
     body::{self, Fields},
     caller::Caller,
     callers::{KEY_PREFIX, key_text},
-    cursor::{self, Page},
+    cursor::{self, Page, PageQuery},
     error::Problem,
     permission::Permission,
     state::Gateway,
+    words::{PlanWord, RoleWord, TenantStatusWord},
 };
 
 /// Names of the lists, so that a cursor of one is refused by the other.
@@ -49,11 +52,15 @@ pub(super) fn roles() -> [(&'static str, Role); Role::ALL.len()] {
 type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
 
-#[derive(Debug, Serialize)]
-pub(super) struct TenantBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TenantBody {
+    #[schema(example = "acme")]
     id: String,
+    #[schema(example = "Acme")]
     name: String,
+    #[schema(value_type = PlanWord)]
     plan: Plan,
+    #[schema(value_type = TenantStatusWord)]
     status: TenantStatus,
     /// Unix seconds.
     created_at: i64,
@@ -71,11 +78,15 @@ impl From<TenantProfile> for TenantBody {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct MemberBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MemberBody {
+    #[schema(example = "ann")]
     user: String,
+    #[schema(example = "ann@example.org")]
     email: String,
+    #[schema(example = "Ann")]
     name: String,
+    #[schema(value_type = RoleWord)]
     role: Role,
     /// Unix seconds.
     since: i64,
@@ -94,9 +105,11 @@ impl From<Member> for MemberBody {
 }
 
 /// A key, without its secret.
-#[derive(Debug, Serialize)]
-struct KeyBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct KeyBody {
+    #[schema(value_type = String, format = "uuid", example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b93")]
     id: Uuid,
+    #[schema(example = "nightly export")]
     name: String,
     #[serde(flatten)]
     scope: ScopeBody,
@@ -107,15 +120,18 @@ struct KeyBody {
     expires_at: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
-struct ScopeBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ScopeBody {
+    /// None for a key with permissions of its own.
+    #[schema(value_type = Option<RoleWord>)]
     role: Option<Role>,
+    /// None for a key with a role.
     permissions: Option<Vec<String>>,
 }
 
 /// A key that was made; the only answer with its secret.
-#[derive(Debug, Serialize)]
-struct NewKeyBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewKeyBody {
     /// What the program shows as its bearer token.
     key: String,
     #[serde(flatten)]
@@ -146,6 +162,45 @@ impl From<KeyEntry> for KeyBody {
 
 fn membership(gateway: &Gateway, caller: &Caller) -> ActorRef<Membership> {
     gateway.cluster.get(Membership::address(&caller.tenant))
+}
+
+/// A key that is asked for.
+#[derive(Debug)]
+pub(crate) struct NewKey {
+    name: String,
+    days: Option<u64>,
+    wanted: Wanted,
+}
+
+/// Reads what a key is to be.
+pub(crate) fn new_key(fields: &mut Fields) -> NewKey {
+    let key = NewKey {
+        name: fields.text("name", NAME_MAX),
+        days: fields.integer("expires_in_days", 1..=DAYS_MAX),
+        wanted: Wanted::read(fields),
+    };
+    fields.says("name", "What the key is called in lists", "nightly export");
+    fields.says("expires_in_days", "Without it, the key does not end by itself", 90);
+    fields.says("role", "What the key may do: this, or `permissions`", "operator");
+    fields.says("permissions", "What the key may do: these, or `role`", Value::Null);
+    key
+}
+
+/// Reads the role that a member is given.
+pub(crate) fn new_role(fields: &mut Fields) -> Option<Role> {
+    let role = fields.needed_choice("role", &roles());
+    fields.says("role", "What the member may do from now on", "supervisor");
+    role
+}
+
+/// Reads which page of members is asked for.
+pub(crate) fn members_query(fields: &mut Fields) -> Result<PageQuery, Problem> {
+    cursor::page_query(fields, MEMBERS)
+}
+
+/// Reads which page of keys is asked for.
+pub(crate) fn keys_query(fields: &mut Fields) -> Result<PageQuery, Problem> {
+    cursor::page_query(fields, KEYS)
 }
 
 /// What a key is asked to be allowed.
@@ -201,10 +256,17 @@ pub(crate) async fn show(caller: Caller, gateway: Shared) -> Answer {
     Ok(fresh(&TenantBody::from(profile)))
 }
 
+/// Reads what the tenant is to be called.
+pub(crate) fn new_name(fields: &mut Fields) -> String {
+    let name = fields.text("name", NAME_CHARS_MAX);
+    fields.says("name", "What the tenant is called from now on", "Acme");
+    name
+}
+
 /// `POST /api/tenant`: calls the tenant otherwise.
 pub(crate) async fn rename(request: HttpRequest, payload: web::Payload, caller: Caller, gateway: Shared) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let name = fields.text("name", NAME_CHARS_MAX);
+    let name = new_name(&mut fields);
     fields.finish()?;
     let configure = ConfigureTenant {
         name: Some(name),
@@ -216,7 +278,7 @@ pub(crate) async fn rename(request: HttpRequest, payload: web::Payload, caller: 
 
 /// `GET /api/tenant/members`.
 pub(crate) async fn members(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
-    let (limit, after) = page(&request, MEMBERS)?;
+    let (limit, after) = page(&request, members_query)?;
     let after = after
         .map(|user| UserId::new(&user).map_err(|_| cursor::foreign()))
         .transpose()?;
@@ -236,7 +298,7 @@ pub(crate) async fn set_role(
     user: web::Path<String>,
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let role = fields.choice("role", &roles());
+    let role = new_role(&mut fields);
     fields.finish()?;
     let role = role.ok_or_else(|| Problem::unprocessable("body.invalid", "a role is needed"))?;
     let user = member_id(&user)?;
@@ -258,7 +320,7 @@ pub(super) fn member_id(text: &str) -> Result<UserId, Problem> {
 
 /// `GET /api/tenant/keys`.
 pub(crate) async fn keys(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
-    let (limit, after) = page(&request, KEYS)?;
+    let (limit, after) = page(&request, keys_query)?;
     let after = after
         .map(|id| Uuid::try_parse(&id).map_err(|_| cursor::foreign()))
         .transpose()?;
@@ -289,9 +351,7 @@ pub(super) async fn make_key(
     caller: &Caller,
     mut fields: Fields,
 ) -> Result<(String, KeyEntry), Problem> {
-    let name = fields.text("name", NAME_MAX);
-    let days = fields.integer("expires_in_days", 1..=DAYS_MAX);
-    let wanted = Wanted::read(&mut fields);
+    let NewKey { name, days, wanted } = new_key(&mut fields);
     fields.finish()?;
     let scope = wanted.allowed_to(caller)?;
     let (id, secret): (Uuid, [u8; 32]) = (Uuid::now_v7(), rand::random());
@@ -315,9 +375,13 @@ pub(crate) async fn revoke_key(caller: Caller, gateway: Shared, id: web::Path<St
     Ok(HttpResponse::NoContent().finish())
 }
 
-pub(super) fn page(request: &HttpRequest, list: &str) -> Result<(u32, Option<String>), Problem> {
+/// Reads a query that asks for a page and for nothing else.
+pub(super) fn page(
+    request: &HttpRequest,
+    read: fn(&mut Fields) -> Result<PageQuery, Problem>,
+) -> Result<(u32, Option<String>), Problem> {
     let mut query = body::query(request)?;
-    let (limit, after) = cursor::page_query(&mut query, list)?;
+    let (limit, after) = read(&mut query)?;
     query.finish_query()?;
     Ok((u32::try_from(limit).unwrap_or(u32::MAX), after))
 }

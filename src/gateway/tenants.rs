@@ -17,9 +17,9 @@ use serde_json::json;
 use super::{
     answer::fresh,
     backups::{self, State, Witnessed},
-    body,
+    body::{self, Fields},
     caller::Caller,
-    cursor::{self, Page},
+    cursor::{self, Page, PageQuery},
     error::Problem,
     recent::STALE,
     state::Gateway,
@@ -56,10 +56,36 @@ where
     Ok(gateway.context.as_admin(&caller.user, membership.ask(message)).await?)
 }
 
+/// Reads which page of tenants is asked for.
+pub(crate) fn tenants_query(fields: &mut Fields) -> Result<PageQuery, Problem> {
+    cursor::page_query(fields, TENANTS)
+}
+
+/// Reads the plan that a tenant gets.
+pub(crate) fn new_plan(fields: &mut Fields) -> Option<Plan> {
+    let plan = fields.needed_choice("plan", &PLANS);
+    fields.says("plan", "What the tenant has room for from now on", "pro");
+    plan
+}
+
+/// Reads why a tenant is suspended.
+pub(crate) fn suspension(fields: &mut Fields) -> String {
+    let why = fields.text("why", WHY_MAX);
+    fields.says("why", "For who wants to know later", "unpaid");
+    why
+}
+
+/// Reads the tenant that is to be erased once more.
+pub(crate) fn confirmation(fields: &mut Fields) -> String {
+    let confirmed = fields.text("tenant", TENANT_CHARS_MAX);
+    fields.says("tenant", "The tenant of the address once more", "acme");
+    confirmed
+}
+
 /// `GET /api/admin/tenants`.
 pub(crate) async fn list(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
     let mut query = body::query(&request)?;
-    let (limit, after) = cursor::page_query(&mut query, TENANTS)?;
+    let (limit, after) = tenants_query(&mut query)?;
     query.finish_query()?;
     let query = TenantQuery {
         class: Some(Membership::CLASS.to_owned()),
@@ -95,7 +121,7 @@ pub(crate) async fn set_plan(
     tenant: web::Path<String>,
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let plan = fields.choice("plan", &PLANS);
+    let plan = new_plan(&mut fields);
     fields.finish()?;
     let plan = plan.ok_or_else(|| Problem::unprocessable("body.invalid", "a plan is needed"))?;
     let configure = ConfigureTenant {
@@ -116,7 +142,7 @@ pub(crate) async fn suspend(
     tenant: web::Path<String>,
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let why = fields.text("why", WHY_MAX);
+    let why = suspension(&mut fields);
     fields.finish()?;
     let tenant = TenantId::new(&tenant)?;
     if tenant.as_str() == HOME_TENANT {
@@ -149,7 +175,7 @@ pub(crate) async fn erase(
     tenant: web::Path<String>,
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let confirmed = fields.text("tenant", TENANT_CHARS_MAX);
+    let confirmed = confirmation(&mut fields);
     fields.finish()?;
     let tenant = TenantId::new(&tenant)?;
     if confirmed != tenant.as_str() {

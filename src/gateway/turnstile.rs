@@ -19,6 +19,8 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::config::TurnstileConfig;
+use serde_json::Value;
+
 use super::{body::Fields, client_address::ClientAddress, error::Problem, state::Gateway};
 use crate::{
     config::ServerConfig,
@@ -259,15 +261,25 @@ impl Checks {
     }
 }
 
-/// Takes the token of a request: from a field of the form or body, or from the header.
-pub(crate) fn token(request: &HttpRequest, fields: &mut Fields) -> Option<String> {
+/// Reads the token from a field of the form or body.
+pub(crate) fn field(fields: &mut Fields) -> Option<String> {
     let in_body = fields.optional_text(FIELD, TOKEN_MAX);
     let in_json = fields.optional_text(JSON_FIELD, TOKEN_MAX);
+    fields.says(
+        JSON_FIELD,
+        "What the browser's challenge gave, where one is asked for",
+        Value::Null,
+    );
+    in_body.or(in_json)
+}
+
+/// Takes the token of a request: from a field of the form or body, or from the header.
+pub(crate) fn token(request: &HttpRequest, fields: &mut Fields) -> Option<String> {
     let in_header = || {
         let header = request.headers().get(FIELD)?.to_str().ok()?;
         Some(header.to_owned()).filter(|token| !token.is_empty() && token.len() <= TOKEN_MAX)
     };
-    in_body.or(in_json).or_else(in_header)
+    field(fields).or_else(in_header)
 }
 
 /// Lets pass whoever is a person, as far as the token of the request tells.

@@ -8,12 +8,13 @@ use cluster::{
 };
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{
     answer::fresh,
-    body,
+    body::{self, Fields},
     caller::Caller,
-    cursor::{self, Page},
+    cursor::{self, Page, PageQuery},
     error::Problem,
     state::Gateway,
     witness::{self, VECTORS_REBUILD_STARTED},
@@ -26,19 +27,24 @@ type Shared = web::Data<Gateway>;
 type Answer = Result<HttpResponse, Problem>;
 
 /// How the index of a tenant stands.
-#[derive(Debug, Serialize)]
-struct IndexBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct IndexBody {
+    #[schema(example = "acme")]
     tenant: String,
+    /// Changes that wait to be written.
     pending: u64,
+    /// Why the last one could not be written.
     failure: Option<String>,
     rebuild: Option<RebuildBody>,
 }
 
 /// How far a rebuild is.
-#[derive(Debug, Serialize)]
-struct RebuildBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RebuildBody {
+    /// Runs that were asked for their artifacts.
     asked: u64,
     answered: u64,
+    /// Whether all were asked.
     all_asked: bool,
 }
 
@@ -61,10 +67,15 @@ fn index(gateway: &Gateway, tenant: &TenantId) -> ActorRef<VectorIndex> {
     gateway.cluster.get(ActorId::from_name::<VectorIndex>(tenant, NAME))
 }
 
+/// Reads which page of tenants is asked for.
+pub(crate) fn tenants_query(fields: &mut Fields) -> Result<PageQuery, Problem> {
+    cursor::page_query(fields, TENANTS)
+}
+
 /// `GET /vectors`: the index of every tenant that has runs.
 pub(crate) async fn list(request: HttpRequest, gateway: Shared) -> Answer {
     let mut query = body::query(&request)?;
-    let (limit, after) = cursor::page_query(&mut query, TENANTS)?;
+    let (limit, after) = tenants_query(&mut query)?;
     query.finish_query()?;
     let after = after.map(|tenant| TenantId::new(&tenant)).transpose()?;
     let query = TenantQuery {

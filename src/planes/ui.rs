@@ -22,6 +22,7 @@
 //! | members and invitations | `/settings/members` | [`members_page`] |
 //! | API keys | `/settings/keys` | [`keys_page`] |
 //! | the audit chain | `/settings/audit` | [`audit_page`] |
+//! | codes of errors | `/problems` | [`problems_page`] |
 //! | what went wrong | any | [`fault_page`] |
 //! | files | `/assets/{name}` | [`asset`], [`asset_url`] |
 
@@ -37,6 +38,7 @@ mod new_run;
 mod parked;
 mod phase;
 mod plan;
+mod problems;
 mod run;
 mod runs;
 mod settings;
@@ -55,6 +57,7 @@ pub use new_run::{NewRunView, new_run_page};
 pub use parked::{ParkedIdeaView, ParkedView, parked_page};
 pub use phase::{PHASES, PhaseInfo, StoneState};
 pub use plan::{ChapterView, PlanView, SealView, plan_page};
+pub use problems::{ProblemView, ProblemsView, problems_page};
 pub use run::{
     ApprovalView, AttemptView, CriterionView, EventKind, EventView, NowView, PhaseView, RunView, StepName, VerdictView,
     now_fragment, pipeline_fragment, run_page, timeline_fragment,

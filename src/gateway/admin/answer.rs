@@ -3,25 +3,30 @@
 use std::{borrow::Cow, time::Duration};
 
 use cluster::{
-    ActorStatus, AlarmStatus, LastTurn, LiveActor, ReadToken, SlowTurn, StateSize, TurnOutcome,
+    ActorStatus, AlarmStatus, LastTurn, LiveActor, ReadToken, SlowTurn, TurnOutcome,
     prelude::{ActorId, TenantId},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::gateway::cursor::Page;
+use crate::gateway::{cursor::Page, words::TurnOutcomeWord};
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
 /// An actor in a list.
-#[derive(Debug, Serialize)]
-pub(super) struct ItemBody<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ItemBody<'a> {
+    #[schema(example = "run")]
     class: &'a str,
+    #[schema(value_type = String, example = "acme")]
     tenant: &'a TenantId,
+    #[schema(example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b90")]
     name: &'a str,
     /// Absent where nobody looked, `null` where nothing is in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<LiveBody>)]
     live: Option<Option<LiveBody>>,
 }
 
@@ -37,10 +42,10 @@ impl<'a> ItemBody<'a> {
 }
 
 /// A page of actors, and how old it is.
-#[derive(Debug, Serialize)]
-pub(super) struct ListBody<'a> {
-    #[serde(flatten)]
-    page: Page<ItemBody<'a>>,
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListBody<'a> {
+    items: Vec<ItemBody<'a>>,
+    next_cursor: Option<String>,
     /// Rounded up.
     age_ms: u64,
     read_token: String,
@@ -49,7 +54,8 @@ pub(super) struct ListBody<'a> {
 impl<'a> ListBody<'a> {
     pub(super) fn new(page: Page<ItemBody<'a>>, age: Duration, token: &ReadToken) -> Self {
         Self {
-            page,
+            items: page.items,
+            next_cursor: page.next_cursor,
             age_ms: u64::try_from(age.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX),
             read_token: token.to_string(),
         }
@@ -57,15 +63,18 @@ impl<'a> ListBody<'a> {
 }
 
 /// An actor alone.
-#[derive(Debug, Serialize)]
-pub(super) struct ActorBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ActorBody {
+    #[schema(example = "run")]
     class: String,
+    #[schema(value_type = String, example = "acme")]
     tenant: TenantId,
+    #[schema(example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b90")]
     name: String,
     shard: u16,
     epoch: Option<u64>,
     exists: bool,
-    state: StateSize,
+    state: StoredBody,
     alarm: Option<AlarmBody>,
     live: Option<LiveBody>,
     slow_turns: Vec<SlowTurnBody>,
@@ -90,7 +99,11 @@ impl From<ActorStatus> for ActorBody {
             shard,
             epoch,
             exists,
-            state,
+            state: StoredBody {
+                rows: state.rows,
+                bytes: state.bytes,
+                truncated: state.truncated,
+            },
             alarm: alarm.map(AlarmBody::from),
             live: live.map(LiveBody::from),
             slow_turns: slow_turns.into_iter().map(SlowTurnBody::from).collect(),
@@ -98,8 +111,20 @@ impl From<ActorStatus> for ActorBody {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct AlarmBody {
+/// How much an actor has stored.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StoredBody {
+    /// Number of values.
+    rows: u64,
+    /// Bytes of keys and encoded values.
+    bytes: u64,
+    /// Whether there are more than were counted.
+    truncated: bool,
+}
+
+/// When an actor wakes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AlarmBody {
     due_at_ms: i64,
     scheduled_at_ms: i64,
     retries: u32,
@@ -116,8 +141,8 @@ impl From<AlarmStatus> for AlarmBody {
 }
 
 /// What is in memory.
-#[derive(Debug, Serialize)]
-struct LiveBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LiveBody {
     mailbox: usize,
     idle_ms: f64,
     last_turn: Option<TurnBody>,
@@ -139,11 +164,13 @@ impl From<LiveActor> for LiveBody {
 }
 
 /// A turn; without a message it ran the alarm.
-#[derive(Debug, Serialize)]
-struct TurnBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TurnBody {
+    #[schema(value_type = Option<String>)]
     message: Option<Cow<'static, str>>,
     began_at_ms: i64,
     duration_ms: f64,
+    #[schema(value_type = TurnOutcomeWord)]
     outcome: TurnOutcome,
 }
 
@@ -159,10 +186,13 @@ impl From<LastTurn> for TurnBody {
 }
 
 /// A slow turn, with the actor.
-#[derive(Debug, Serialize)]
-pub(super) struct SlowTurnBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SlowTurnBody {
+    #[schema(example = "run")]
     class: String,
+    #[schema(value_type = String, example = "acme")]
     tenant: TenantId,
+    #[schema(example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b90")]
     name: String,
     #[serde(flatten)]
     turn: TurnBody,
@@ -185,9 +215,30 @@ impl From<SlowTurn> for SlowTurnBody {
 }
 
 /// A stored value as it is encoded.
-#[derive(Debug, Serialize)]
-pub(super) struct ValueBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ValueBody {
     pub(super) key: String,
     pub(super) bytes: usize,
     pub(super) base64: String,
+}
+
+/// The last slow turns of the node that was asked, the latest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SlowBody {
+    pub(super) items: Vec<SlowTurnBody>,
+}
+
+/// An actor was put out of memory.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PassivatedBody {
+    #[schema(example = "run")]
+    pub(super) class: String,
+    #[schema(value_type = String, example = "acme")]
+    pub(super) tenant: TenantId,
+    #[schema(example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b90")]
+    pub(super) name: String,
+    /// Whether it was in memory.
+    pub(super) was_live: bool,
+    /// Covers what the actor did; none where its owner was lost at that moment.
+    pub(super) read_token: Option<String>,
 }

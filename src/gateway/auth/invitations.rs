@@ -8,6 +8,7 @@ use actors::{
 };
 use cluster::prelude::{ActorRef, Uuid};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Answer, Shared, WorkplaceBody, unix};
 use crate::gateway::{
@@ -15,24 +16,28 @@ use crate::gateway::{
     answer::{fresh, made},
     body,
     caller::Caller,
-    cursor::{self, Page},
+    cursor::{self, Page, PageQuery},
     error::Problem,
     permission::Permission,
     session_owner::SessionOwner,
     state::Gateway,
     tenant::{page, roles},
+    words::RoleWord,
 };
 
 /// Name of the list, so that a cursor of another one is refused.
 const INVITATIONS: &str = "invitations";
 
 /// An invitation that can be accepted. Only the mail has its link.
-#[derive(Debug, Serialize)]
-struct InvitationBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InvitationBody {
+    #[schema(value_type = String, format = "uuid", example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b96")]
     id: Uuid,
     /// The address that was written to.
+    #[schema(example = "ann@example.org")]
     email: String,
     /// What the person may do then.
+    #[schema(value_type = RoleWord)]
     role: Role,
     /// Who invites.
     invited_by: String,
@@ -59,9 +64,14 @@ fn membership(gateway: &Gateway, caller: &Caller) -> ActorRef<Membership> {
     gateway.cluster.get(Membership::address(&caller.tenant))
 }
 
+/// Reads which page of invitations is asked for.
+pub(crate) fn invitations_query(fields: &mut body::Fields) -> Result<PageQuery, Problem> {
+    cursor::page_query(fields, INVITATIONS)
+}
+
 /// `GET /api/tenant/invitations`.
 pub(crate) async fn invitations(request: HttpRequest, caller: Caller, gateway: Shared) -> Answer {
-    let (limit, after) = page(&request, INVITATIONS)?;
+    let (limit, after) = page(&request, invitations_query)?;
     let after = after
         .map(|id| Uuid::try_parse(&id).map_err(|_| cursor::foreign()))
         .transpose()?;
@@ -89,6 +99,8 @@ pub(crate) async fn invite(request: HttpRequest, payload: web::Payload, caller: 
 pub(crate) fn read(fields: &mut body::Fields) -> Option<Invitee> {
     let email = fields.email("email");
     let role = fields.choice("role", &roles()).unwrap_or(Role::Operator);
+    fields.says("email", "Who is written to", "ann@example.org");
+    fields.says("role", "What the person may do then", "operator");
     Some(Invitee { email: email?, role })
 }
 
@@ -122,22 +134,51 @@ pub(crate) async fn revoke(caller: Caller, gateway: Shared, id: web::Path<String
 }
 
 /// What somebody is invited to.
-#[derive(Debug, Serialize)]
-struct OfferBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OfferBody {
     /// What the tenant is called.
     tenant: String,
     /// What the person may do there.
+    #[schema(value_type = RoleWord)]
     role: Role,
     /// The address that was written to.
+    #[schema(example = "ann@example.org")]
     email: String,
     /// Unix seconds.
     expires_at: i64,
 }
 
+/// Reads the token of a mail.
+pub(crate) fn ticket(fields: &mut body::Fields) -> String {
+    let token = fields.text("token", TICKET_MAX);
+    fields.says("token", "From the mail", "default.7f3c");
+    token
+}
+
+/// What somebody gives who has no session: their name and a password.
+pub(crate) fn newcomer(fields: &mut body::Fields) -> (String, String) {
+    let name = fields.line("name", NAME_MAX);
+    let password = fields.secret("password", PASSWORD_MAX);
+    fields.says("name", "What the person is called; for who is not signed in", "Ann");
+    fields.says(
+        "password",
+        "Of the account; for who is not signed in",
+        "a long sentence of mine",
+    );
+    (name, password)
+}
+
+/// Reads how an invitation is accepted, for the document: who is signed in gives the token alone.
+pub(crate) fn acceptance(fields: &mut body::Fields) {
+    ticket(fields);
+    newcomer(fields);
+    fields.needs_only("token");
+}
+
 /// `POST /api/auth/invitations/look`: `token`, from the mail. Nothing is used up.
 pub(crate) async fn look(request: HttpRequest, payload: web::Payload, gateway: Shared) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let token = fields.text("token", TICKET_MAX);
+    let token = ticket(&mut fields);
     fields.finish()?;
     let offer = accounts::look(&gateway, &token).await?;
     Ok(fresh(&OfferBody {
@@ -153,15 +194,14 @@ pub(crate) async fn look(request: HttpRequest, payload: web::Payload, gateway: S
 pub(crate) async fn accept(request: HttpRequest, payload: web::Payload, gateway: Shared) -> Answer {
     let owner = SessionOwner::read_if_any(&request, &gateway).await?;
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let token = fields.text("token", TICKET_MAX);
+    let token = ticket(&mut fields);
     let (tenant, standing) = match owner {
         Some(owner) => {
             fields.finish()?;
             accounts::accept(&gateway, &owner, &token).await?
         }
         None => {
-            let name = fields.line("name", NAME_MAX);
-            let password = fields.secret("password", PASSWORD_MAX);
+            let (name, password) = newcomer(&mut fields);
             fields.finish()?;
             let (_, tenant, standing) = accounts::accept_as_newcomer(&gateway, &token, name, password).await?;
             (tenant, standing)

@@ -4,13 +4,15 @@ use actix_web::{HttpResponse, web};
 use actors::account::KnownSession;
 use cluster::prelude::Uuid;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Answer, Shared, unix};
 use crate::gateway::{accounts, answer::fresh, error::Problem, session_owner::SessionOwner};
 
 /// An open session.
-#[derive(Debug, Serialize)]
-struct SessionBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionBody {
+    #[schema(value_type = String, format = "uuid", example = "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b96")]
     id: Uuid,
     /// Where the person signed in, as the browser or program said of itself.
     device: String,
@@ -35,15 +37,15 @@ impl SessionBody {
 }
 
 /// All open sessions of an account; there are few.
-#[derive(Debug, Serialize)]
-struct SessionsBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionsBody {
     /// The latest first.
     items: Vec<SessionBody>,
 }
 
 /// How many sessions were closed.
-#[derive(Debug, Serialize)]
-struct ClosedBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ClosedBody {
     closed: usize,
 }
 

@@ -1,19 +1,23 @@
 //! Signing in.
 
 use actix_web::{HttpRequest, web};
+use actors::email::Email;
 use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{Answer, Shared, TENANT_ID_MAX, WorkplaceBody, cookie_of, device, shown_session, tenant_id};
 use crate::gateway::{
     accounts::{self, Entrance, PASSWORD_MAX},
     answer::fresh,
-    body, caller,
+    body::{self, Fields},
+    caller,
     error::Problem,
 };
 
 /// A session that was opened.
-#[derive(Debug, Serialize)]
-struct SignedInBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SignedInBody {
     /// What the program shows as its bearer token; not there if a cookie was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -27,14 +31,49 @@ struct SignedInBody {
     tenant: Option<WorkplaceBody>,
 }
 
+/// What somebody signs in with.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    email: Option<Email>,
+    password: Secret,
+    tenant: Option<String>,
+    is_cookie: bool,
+}
+
+/// A password that is not shown.
+struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
+}
+
+/// Reads what somebody signs in with.
+pub(crate) fn credentials(fields: &mut Fields) -> Credentials {
+    let credentials = Credentials {
+        email: fields.email("email"),
+        password: Secret(fields.secret("password", PASSWORD_MAX)),
+        tenant: fields.optional_text("tenant", TENANT_ID_MAX),
+        is_cookie: fields.flag("cookie"),
+    };
+    fields.says("email", "Of the account", "ann@example.org");
+    fields.says("password", "Of the account", "a long sentence of mine");
+    fields.says("tenant", "To work in another one than the last time", Value::Null);
+    fields.says("cookie", "Whether the session is for the browser that asks", false);
+    credentials
+}
+
 /// `POST /api/auth/sign-in`: `email`, `password`, `tenant` to work in another one than the last time. With `cookie` the session is
 /// for the browser that asks, from a page of this server, and no script sees it.
 pub(crate) async fn sign_in(request: HttpRequest, payload: web::Payload, gateway: Shared) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let email = fields.email("email");
-    let password = fields.secret("password", PASSWORD_MAX);
-    let tenant = fields.optional_text("tenant", TENANT_ID_MAX);
-    let is_cookie = fields.flag("cookie");
+    let Credentials {
+        email,
+        password: Secret(password),
+        tenant,
+        is_cookie,
+    } = credentials(&mut fields);
     fields.finish()?;
     let email = email.ok_or_else(Problem::internal)?;
     let tenant = tenant.as_deref().map(tenant_id).transpose()?;

@@ -2,20 +2,22 @@
 
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Answer, Shared, mailed};
+use super::{Answer, Shared, mailed, ticket};
 use crate::gateway::{
-    accounts::{self, NAME_MAX, NewPerson, PASSWORD_MAX, TICKET_MAX},
+    accounts::{self, NAME_MAX, NewPerson, PASSWORD_MAX},
     answer::fresh,
     body, turnstile,
 };
 
 /// Who has confirmed an address.
-#[derive(Debug, Serialize)]
-struct ConfirmedBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConfirmedBody {
     /// Id of the user, which lasts.
     user: String,
     /// The address.
+    #[schema(example = "ann@example.org")]
     email: String,
     /// What the person is called.
     name: String,
@@ -35,12 +37,22 @@ pub(crate) async fn sign_up(request: HttpRequest, payload: web::Payload, gateway
     Ok(mailed())
 }
 
+/// Reads who wants an account, and that it is a person.
+pub(crate) fn registration(fields: &mut body::Fields) {
+    turnstile::field(fields);
+    read(fields);
+}
+
 /// Reads who wants an account. None if the address does not fit, which the fields know.
 pub(crate) fn read(fields: &mut body::Fields) -> Option<NewPerson> {
     let email = fields.email("email");
     let name = fields.line("name", NAME_MAX);
     let password = fields.secret("password", PASSWORD_MAX);
     let tenant = fields.optional_line("tenant", NAME_MAX);
+    fields.says("email", "Where the person is written to", "ann@example.org");
+    fields.says("name", "What the person is called", "Ann");
+    fields.says("password", "Of the account", "a long sentence of mine");
+    fields.says("tenant", "What the tenant is called that the person founds", "Acme");
     Some(NewPerson {
         email: email?,
         name,
@@ -52,7 +64,7 @@ pub(crate) fn read(fields: &mut body::Fields) -> Option<NewPerson> {
 /// `POST /api/auth/verify`: `token`, from the mail.
 pub(crate) async fn verify(request: HttpRequest, payload: web::Payload, gateway: Shared) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let token = fields.text("token", TICKET_MAX);
+    let token = ticket(&mut fields);
     fields.finish()?;
     let person = accounts::verify(&gateway, &token).await?;
     Ok(fresh(&ConfirmedBody {

@@ -3,25 +3,30 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::role::{Plan, Role, TenantStatus};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Answer, Shared, TENANT_ID_MAX, no_cookie, shown_session, tenant_id};
 use crate::gateway::{
     accounts::{self, PASSWORD_MAX, Place},
     answer::fresh,
-    body,
+    body::{self, Fields},
     session_owner::SessionOwner,
+    words::{PlanWord, RoleWord, TenantStatusWord},
 };
 
 /// A tenant that a person is a member of.
-#[derive(Debug, Serialize)]
-struct PlaceBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PlaceBody {
     /// Id of the tenant.
     id: String,
     /// What it is called.
     name: String,
     /// What the person may do there.
+    #[schema(value_type = RoleWord)]
     role: Role,
+    #[schema(value_type = PlanWord)]
     plan: Plan,
+    #[schema(value_type = TenantStatusWord)]
     status: TenantStatus,
     /// Whether the session that asks works there.
     current: bool,
@@ -41,8 +46,8 @@ impl PlaceBody {
 }
 
 /// All tenants of a person; there are few.
-#[derive(Debug, Serialize)]
-struct PlacesBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PlacesBody {
     items: Vec<PlaceBody>,
 }
 
@@ -56,6 +61,20 @@ pub(crate) async fn tenants(owner: SessionOwner, gateway: Shared) -> Answer {
     Ok(fresh(&PlacesBody { items: items.collect() }))
 }
 
+/// Reads in which tenant the session is to work.
+pub(crate) fn other_tenant(fields: &mut Fields) -> String {
+    let tenant = fields.text("tenant", TENANT_ID_MAX);
+    fields.says("tenant", "Id of the tenant", "acme");
+    tenant
+}
+
+/// Reads the password of an account that is to be gone.
+pub(crate) fn farewell(fields: &mut Fields) -> String {
+    let password = fields.secret("password", PASSWORD_MAX);
+    fields.says("password", "Of the account", "a long sentence of mine");
+    password
+}
+
 /// `POST /api/auth/tenant`: `tenant`, the id of another one to work in.
 pub(crate) async fn switch(
     request: HttpRequest,
@@ -64,7 +83,7 @@ pub(crate) async fn switch(
     gateway: Shared,
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let tenant = fields.text("tenant", TENANT_ID_MAX);
+    let tenant = other_tenant(&mut fields);
     fields.finish()?;
     let place = accounts::switch(&gateway, &owner, tenant_id(&tenant)?).await?;
     Ok(fresh(&PlaceBody::new(place, true)))
@@ -73,7 +92,7 @@ pub(crate) async fn switch(
 /// `POST /api/auth/account/erase`: `password`. The account, its sessions and memberships are gone then.
 pub(crate) async fn erase(request: HttpRequest, payload: web::Payload, owner: SessionOwner, gateway: Shared) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let password = fields.secret("password", PASSWORD_MAX);
+    let password = farewell(&mut fields);
     fields.finish()?;
     accounts::erase(&gateway, &owner, password).await?;
     let mut response = HttpResponse::NoContent();

@@ -12,11 +12,12 @@ use actors::{
 use cluster::prelude::{ActorError, ActorId, Handler, Message, TenantId, Uuid};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::policy::{self, Policy};
 use crate::gateway::{
     answer::fresh,
-    body,
+    body::{self, Fields},
     caller::Caller,
     error::Problem,
     state::Gateway,
@@ -30,9 +31,13 @@ type Answer = Result<HttpResponse, Problem>;
 type Place = web::Path<(String, String)>;
 
 /// How a limiter stands.
-#[derive(Debug, Serialize)]
-struct LimiterBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LimiterBody {
+    /// What it counts.
+    #[schema(example = "tenant")]
     kind: &'static str,
+    /// Of whom.
+    #[schema(example = "acme")]
     key: String,
     window_ms: u64,
     max_requests: u32,
@@ -135,6 +140,26 @@ pub(crate) async fn show(gateway: Shared, place: Place) -> Answer {
     Named::read(&gateway, place).await?.look(&gateway).await
 }
 
+/// A limit that is asked for; what is absent stays as it is.
+#[derive(Debug)]
+pub(crate) struct NewLimit {
+    window_ms: Option<u64>,
+    max_requests: Option<u32>,
+}
+
+/// Reads a limit.
+pub(crate) fn new_limit(fields: &mut Fields) -> NewLimit {
+    let window_max = u64::try_from(MAX_WINDOW.as_millis()).unwrap_or(u64::MAX);
+    let window_ms = fields.integer("window_ms", 1..=window_max);
+    let max_requests = fields.integer("max_requests", 0..=u64::from(MAX_REQUESTS));
+    fields.says("window_ms", "The time within which requests are counted", 60_000);
+    fields.says("max_requests", "Most requests of that time", 1_000);
+    NewLimit {
+        window_ms,
+        max_requests: max_requests.and_then(|max| u32::try_from(max).ok()),
+    }
+}
+
 /// `POST /api/admin/limits/{kind}/{key}`: another limit for it, for ever, instead of the one that the configuration has.
 pub(crate) async fn configure(
     request: HttpRequest,
@@ -144,11 +169,11 @@ pub(crate) async fn configure(
     place: Place,
 ) -> Answer {
     let mut fields = body::json(&request, payload, gateway.server.body_limit_bytes).await?;
-    let window_max = u64::try_from(MAX_WINDOW.as_millis()).unwrap_or(u64::MAX);
-    let window_ms = fields.integer("window_ms", 1..=window_max);
-    let max_requests = fields.integer("max_requests", 0..=u64::from(MAX_REQUESTS));
+    let NewLimit {
+        window_ms,
+        max_requests,
+    } = new_limit(&mut fields);
     fields.finish()?;
-    let max_requests = max_requests.and_then(|max| u32::try_from(max).ok());
     let named = Named::read(&gateway, place).await?;
     let about = json!({
         "kind": named.policy.as_str(),

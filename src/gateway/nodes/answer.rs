@@ -7,6 +7,7 @@ use cluster::{
     NodeOverview, Overview, Zone,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::sight;
 
@@ -15,12 +16,15 @@ pub(super) fn millis(duration: Duration) -> f64 {
 }
 
 /// The cluster as the leader of its own group sees it or, without a leader, the node that was asked.
-#[derive(Debug, Serialize)]
-pub(super) struct OverviewBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OverviewBody {
+    #[schema(value_type = String, format = "uuid", example = "01985f3e-7c1a-4b22-9d53-0f6a4c1e2b90")]
     cluster: ClusterId,
     /// The node that was asked.
+    #[schema(value_type = u64, example = 1)]
     asked: NodeId,
     /// Who leads the group of the cluster itself; empty where the node that was asked tells what it sees by itself.
+    #[schema(value_type = Option<u64>)]
     leader: Option<NodeId>,
     format: u32,
     nodes: Vec<NodeBody>,
@@ -72,9 +76,12 @@ impl OverviewBody {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct NodeBody {
+/// A node.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NodeBody {
+    #[schema(value_type = u64, example = 1)]
     id: NodeId,
+    #[schema(value_type = String, example = "one")]
     name: NodeName,
     state: String,
     alive: bool,
@@ -82,10 +89,14 @@ struct NodeBody {
     leads: usize,
     votes: usize,
     drained: bool,
+    #[schema(value_type = Option<String>)]
     zone: Option<Zone>,
     role: String,
+    #[schema(value_type = String)]
     raft: NodeAddress,
+    #[schema(value_type = String)]
     requests: NodeAddress,
+    #[schema(value_type = Option<String>)]
     http: Option<NodeAddress>,
     format: u32,
     why: Vec<String>,
@@ -152,13 +163,19 @@ impl From<LocalGroup> for GroupBody {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct GroupBody {
+/// A group of nodes that keeps copies of a shard.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GroupBody {
     shard: Option<u16>,
+    #[schema(value_type = Option<u64>)]
     leader: Option<NodeId>,
     epoch: Option<u64>,
+    #[schema(value_type = Vec<u64>)]
     voters: Vec<NodeId>,
+    #[schema(value_type = Vec<u64>)]
     learners: Vec<NodeId>,
+    /// Entries that each other member lacks.
+    #[schema(value_type = BTreeMap<String, u64>)]
     lag: BTreeMap<NodeId, u64>,
     applied: Option<u64>,
     last: Option<u64>,
@@ -190,8 +207,8 @@ impl From<GroupOverview> for GroupBody {
 }
 
 /// A step; without an outcome it is being taken.
-#[derive(Debug, Serialize)]
-struct MoveBody {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MoveBody {
     shard: Option<u16>,
     what: String,
     why: String,
@@ -216,4 +233,13 @@ impl From<Move> for MoveBody {
             error,
         }
     }
+}
+
+/// A node was sent on its way.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SentBody {
+    #[schema(value_type = u64, example = 1)]
+    pub(super) id: NodeId,
+    #[schema(example = "draining")]
+    pub(super) state: String,
 }

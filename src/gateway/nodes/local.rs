@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::{ClusterId, LocalGroup, LocalNode, LocalView, NodeId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::answer::millis;
 
 /// What one node sees of itself and of the others.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct LocalBody {
+    #[schema(value_type = String, format = "uuid", example = "01985f3e-7c1a-4b22-9d53-0f6a4c1e2b90")]
     pub(crate) cluster: ClusterId,
+    #[schema(value_type = u64, example = 1)]
     pub(crate) node: NodeId,
     pub(crate) format: u32,
     pub(crate) certificate_ends_at_ms: Option<i64>,
@@ -22,8 +25,9 @@ pub(crate) struct LocalBody {
 }
 
 /// A node; without `silent_ms` it answers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct NodeView {
+    #[schema(value_type = u64, example = 1)]
     pub(crate) id: NodeId,
     pub(crate) name: String,
     pub(crate) role: String,
@@ -38,13 +42,16 @@ pub(crate) struct NodeView {
 }
 
 /// A group, and what this node is in it: `leader`, `follower`, `learner`, or `none` once it was taken out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct GroupView {
     pub(crate) shard: Option<u16>,
     pub(crate) role: String,
     pub(crate) term: u64,
+    #[schema(value_type = Option<u64>)]
     pub(crate) leader: Option<NodeId>,
+    #[schema(value_type = Vec<u64>)]
     pub(crate) voters: BTreeSet<NodeId>,
+    #[schema(value_type = Vec<u64>)]
     pub(crate) learners: BTreeSet<NodeId>,
     pub(crate) is_changing: bool,
     /// Under which this node owns it.
@@ -52,6 +59,7 @@ pub(crate) struct GroupView {
     pub(crate) applied: Option<u64>,
     pub(crate) last: Option<u64>,
     /// Entries that each other member lacks, where this node leads.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub(crate) lag: BTreeMap<NodeId, u64>,
     /// How long ago another node was heard to lead.
     pub(crate) heard_ms: Option<f64>,

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 use uuid::Uuid;
 
 use super::{
-    shell::{page, see_other, shell},
+    shell::{bare, page, see_other, shell},
     view,
 };
 use crate::{
@@ -12,11 +12,12 @@ use crate::{
         api::STATUSES,
         body,
         caller::Caller,
+        catalogue::CATALOGUE,
         cursor::{self, PAGE_DEFAULT},
         error::Problem,
         state::Gateway,
     },
-    planes::ui::{self, Layout, NewRunView, ParkedView, RunsView, Section},
+    planes::ui::{self, Layout, NewRunView, ParkedView, ProblemView, ProblemsView, RunsView, Section},
 };
 
 type Shared = web::Data<Gateway>;
@@ -95,6 +96,31 @@ pub(crate) async fn parked(request: HttpRequest, caller: Caller, gateway: Shared
     };
     let shell = shell(&request, &gateway, &caller, Section::Parked).await?;
     Ok(page(&request, StatusCode::OK, ui::parked_page(&shell, &view)))
+}
+
+/// `GET /problems`: what the code of a problem means, and what to do.
+pub(crate) async fn problems(request: HttpRequest) -> HttpResponse {
+    let chapters: Vec<_> = CATALOGUE
+        .iter()
+        .map(|chapter| ProblemsView {
+            title: chapter.title,
+            rows: chapter
+                .codes
+                .iter()
+                .map(|code| ProblemView {
+                    code: code.name,
+                    statuses: code.statuses,
+                    meaning: code.meaning,
+                    remedy: code.remedy,
+                })
+                .collect(),
+        })
+        .collect();
+    page(
+        &request,
+        StatusCode::OK,
+        ui::problems_page(&bare(&request, Section::None), &chapters),
+    )
 }
 
 /// `GET /assets/{name}`: the name carries the hash, so the answer never changes.

@@ -42,6 +42,7 @@ use tokio::{
     time::Instant,
 };
 
+use super::contract;
 use crate::{
     config::{AuthConfig, ServerConfig},
     gateway::{
@@ -143,7 +144,7 @@ impl Answer {
         let problem = self.json();
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["status"], status);
-        assert_eq!(problem["type"], format!("urn:foundation:problem:{code}"));
+        assert_eq!(problem["type"], format!("/problems#{code}"));
         assert_eq!(problem["request_id"], self.header("x-correlation-id"));
         for member in ["title", "detail", "instance"] {
             assert!(
@@ -462,11 +463,15 @@ fn gateway(node: Node) -> Gateway {
 /// Sends a request to a gateway as it is.
 pub(super) async fn call(gateway: &Gateway, request: TestRequest) -> Answer {
     let service = init_service(app(gateway.clone())).await;
-    let response = actix_web::test::call_service(&service, request.to_request()).await;
-    let (_, response) = response.into_parts();
+    let request = request.to_request();
+    let method = request.method().clone();
+    let response = actix_web::test::call_service(&service, request).await;
+    let (request, response) = response.into_parts();
     let (status, headers) = (response.status(), response.headers().clone());
     let body = to_bytes(response.into_body())
         .await
         .unwrap_or_else(|_| panic!("the body ends well"));
-    Answer { status, headers, body }
+    let answer = Answer { status, headers, body };
+    contract::check(method.as_str(), request.match_pattern().as_deref(), &answer);
+    answer
 }

@@ -176,3 +176,57 @@ async fn an_erased_tenant_has_nothing_left_and_its_name_is_free() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_is_exported_whole_and_without_secrets() {
+    Bench::with(silent(), async |bench| {
+        let ann = bench.token("acme", "ann", Role::Admin).await;
+        bench.token("acme", "bob", Role::Operator).await;
+        let key = TestRequest::post()
+            .uri("/api/tenant/keys")
+            .set_json(json!({ "name": "ci", "role": "operator" }));
+        let key = with(bench, &ann, key).await.json()["key"].as_str().unwrap().to_owned();
+        let create = TestRequest::post()
+            .uri("/api/planning/runs")
+            .set_json(json!({ "idea": IDEA }));
+        let run = with(bench, &ann, create).await.json()["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        bench.cluster.advance(Duration::from_secs(2)).await;
+
+        let export = with(bench, &ann, TestRequest::get().uri("/api/tenant/export")).await;
+        let disposition = export.header("content-disposition");
+        assert_eq!(
+            (export.status.as_u16(), disposition),
+            (200, "attachment; filename=\"tenant-acme.jsonl\"")
+        );
+        let text = export.text();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).collect::<Vec<_>>();
+        assert_eq!(
+            (&of("tenant")[0]["id"], lines[0]["kind"].as_str()),
+            (&json!("acme"), Some("tenant"))
+        );
+        assert_eq!(of("member").len(), 2);
+        assert_eq!(of("key")[0]["name"], "ci");
+        assert_eq!(
+            (&of("run")[0]["id"], &of("run")[0]["idea"]),
+            (&json!(run), &json!(IDEA))
+        );
+        assert!(
+            of("event").iter().any(|line| line["event"]["kind"] == "run_started"),
+            "{text}"
+        );
+        let end = lines.last().unwrap();
+        assert_eq!((&end["kind"], &end["lines"]), (&json!("end"), &json!(lines.len() - 1)));
+        let secret = key.rsplit('_').next().unwrap();
+        assert!(!text.contains(secret), "a secret is in the export");
+
+        let bob = bench.token("acme", "bob", Role::Operator).await;
+        with(bench, &bob, TestRequest::get().uri("/api/tenant/export"))
+            .await
+            .problem(403, "auth.permission");
+    })
+    .await;
+}

@@ -125,6 +125,21 @@ fn drawn() -> Vec<(&'static str, String)> {
             "fault",
             fault_page(&runs, &FaultView::no_run("x", "default").with_request("r")),
         ),
+        (
+            "error codes",
+            problems_page(
+                &door,
+                &[ProblemsView {
+                    title: "Planning",
+                    rows: vec![ProblemView {
+                        code: "run.not-found",
+                        statuses: &[404],
+                        meaning: "There is no such run",
+                        remedy: "List the runs",
+                    }],
+                }],
+            ),
+        ),
         ("fault alone", fault_page(&door, &FaultView::no_page())),
     ];
     for view in [

@@ -52,7 +52,7 @@ async fn show(
     made: Option<String>,
 ) -> Answer {
     let (limit, after) = match status {
-        StatusCode::OK => tenant::page(request, tenant::KEYS)?,
+        StatusCode::OK => tenant::page(request, tenant::keys_query)?,
         _ => (PAGE_MAX, None),
     };
     let after = after

@@ -43,7 +43,7 @@ async fn show(
     invite: FormState,
 ) -> Answer {
     let (limit, after) = match status {
-        StatusCode::OK => tenant::page(request, tenant::MEMBERS)?,
+        StatusCode::OK => tenant::page(request, tenant::members_query)?,
         _ => (INVITATIONS_MAX, None),
     };
     let after = after
