@@ -74,9 +74,9 @@ where
         })
         // What it says of the server is for making addresses, which are made from the configuration here.
         .finish(map_config(app(gateway.clone()), |()| AppConfig::default()));
-    fn_service(
-        |(stream, peer): (C, Option<SocketAddr>)| async move { Ok((Watched::new(stream), Protocol::Http1, peer)) },
-    )
+    fn_service(|(stream, peer): (C, Option<SocketAddr>)| async move {
+        Ok::<_, DispatchError>((Watched::new(stream), Protocol::Http1, peer))
+    })
     .and_then(http)
 }
 

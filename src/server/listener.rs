@@ -48,7 +48,7 @@ pub(super) fn serve(
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let server = server.bind("https", address, move || {
         let (acceptor, stopping) = (acceptor.clone(), stopping.clone());
-        let accept = fn_service(move |stream| encrypted(acceptor.clone(), stream));
+        let accept = fn_service(move |stream: TcpStream| encrypted(acceptor.clone(), stream));
         accept.and_then(connections(&gateway, address, move || {
             let stopping = stopping.clone();
             async move { stopping.notified().await }
@@ -58,7 +58,7 @@ pub(super) fn serve(
 }
 
 async fn plain(stream: TcpStream) -> Result<(TcpStream, Option<SocketAddr>), DispatchError> {
-    stream.set_nodelay(true)?;
+    stream.set_nodelay(true).map_err(DispatchError::Io)?;
     let peer = stream.peer_addr().ok();
     Ok((stream, peer))
 }
@@ -69,6 +69,7 @@ async fn encrypted(
 ) -> Result<(TlsStream<TcpStream>, Option<SocketAddr>), DispatchError> {
     let (stream, peer) = plain(stream).await?;
     let accepted = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
-    let stream = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    let accepted = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let stream = accepted.map_err(DispatchError::Io)?;
     Ok((stream, peer))
 }
