@@ -25,7 +25,9 @@ pub trait Gatekeeper: fmt::Debug + Send + Sync {
     /// # Errors
     /// Why not, as the caller hears it; its kind is best [`Forbidden`](crate::ErrorKind::Forbidden). The call then had
     /// certainly no effect: it activates nothing and breaks no reference. A durable send that is refused is tried again,
-    /// and becomes a dead letter in the end unless the kind is one that may pass.
+    /// and becomes a dead letter in the end unless the kind is one that may pass. Of kind
+    /// [`Retryable`](crate::ErrorKind::Retryable) it says "not yet": a call that arrives from another node is then sent again
+    /// by that node until its deadline.
     fn admit(&self, to: &ActorId, credential: Option<&Credential>) -> Result<()>;
 
     /// The credential of calls that an actor of this tenant makes on its own account: in an activation, from its alarm,

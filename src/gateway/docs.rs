@@ -20,8 +20,12 @@ pub(crate) async fn enter() -> HttpResponse {
 /// `GET /api/docs/{file}`: the page and its files.
 pub(crate) async fn file(request: HttpRequest, file: web::Path<String>) -> Result<HttpResponse, Problem> {
     let missing = || Problem::not_found("asset.not-found", "there is no such file");
-    // The badge of a validator elsewhere is not asked for.
-    let config = Config::from(DOCUMENT).validator_url("none").doc_expansion("none");
+    // Without the bar on top, whose logo has a style of its own that the policy of pages refuses. The badge of a validator
+    // elsewhere is not asked for.
+    let config = Config::from(DOCUMENT)
+        .use_base_layout()
+        .validator_url("none")
+        .doc_expansion("none");
     let found = utoipa_swagger_ui::serve(&file, Arc::new(config)).map_err(|error| {
         tracing::error!(%error, "the page of the API could not be put together");
         Problem::internal()

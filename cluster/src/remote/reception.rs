@@ -21,7 +21,7 @@ use super::{
     restoring::{Kept, Restoring},
 };
 use crate::{
-    ActorError, RequestId,
+    ActorError, ErrorKind, RequestId,
     address::Address,
     caller::Account,
     chain::Chain,
@@ -99,6 +99,8 @@ impl Reception {
         let (account, refusal) = match account.map(|account| admit(&node, &address, &account)) {
             None => (Account::Nobody, None),
             Some(Ok(account)) => (account, None),
+            // It cannot be told yet who that is, as on a node that has only just opened: it is asked again.
+            Some(Err(refusal)) if refusal.kind() == ErrorKind::Retryable => return at_once(&Answer::Early),
             Some(Err(refusal)) => (Account::Nobody, Some(refusal)),
         };
         let place = class.messages().binary_search(&&*call.message).ok();

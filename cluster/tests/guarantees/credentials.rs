@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,8 @@ enum Rule {
     Everything,
     /// Every credential once.
     Once(Mutex<BTreeSet<String>>),
+    /// Nothing yet, so many times; then everything.
+    Later(AtomicU32),
 }
 
 /// A gatekeeper that remembers what it was shown.
@@ -58,8 +63,13 @@ impl Gatekeeper for Door {
     fn admit(&self, to: &ActorId, credential: Option<&Credential>) -> Result<()> {
         let shown = credential.map(|credential| credential.as_str().to_owned());
         self.shown.lock().unwrap().push(shown.clone());
+        if let Rule::Later(times) = &self.rule
+            && times.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+        {
+            return Err(ActorError::retryable("door.early", "nobody is known yet"));
+        }
         let is_lawful = match (&self.rule, shown) {
-            (Rule::Everything, _) => true,
+            (Rule::Everything | Rule::Later(_), _) => true,
             (Rule::Own | Rule::Once(_), None) => false,
             (Rule::Own, Some(shown)) => ["of", "vouched"]
                 .map(|word| format!("{word} {}", to.tenant()))
@@ -359,6 +369,19 @@ async fn a_call_is_admitted_where_it_arrives_whoever_let_it_enter() {
     assert!(is_closed(asked), "nobody vouches for a caller that is not known");
     assert_eq!(lenient.shown().len(), 8);
     assert_eq!(strict.shown().len(), 6);
+}
+
+/// Guarantee 18.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_cannot_be_judged_yet_where_it_arrives_is_sent_again() {
+    let (lenient, activations) = (Door::of(Rule::Everything), Activations::default());
+    let later = Door::of(Rule::Later(AtomicU32::new(3)));
+    let test = nodes(8, &activations, &[&lenient, &later, &lenient]).start().await;
+    let far = owned_by(&test, 1);
+    let shown = credential("of acme").scope(porter(&test, 0, &far).ask(Show)).await;
+    assert_eq!(shown.unwrap(), some("of acme"));
+    assert_eq!(later.shown().len(), 4);
+    assert_eq!(activations.count(), 1, "it was handled once");
 }
 
 /// Guarantee 18.

@@ -95,7 +95,9 @@ fn create(path: &Path, making: &Path) -> io::Result<()> {
         Ok(()) | Err(_) => {}
     }
     drop(Parts::open(path)?);
-    // fjall syncs what is in the directory of a keyspace, not that there is one.
+    // fjall removes what the making left behind when it opens the log again.
+    drop(Parts::open(path)?);
+    // It syncs what is in the directory of a keyspace, not that there is one, nor that something was removed.
     sync_all(path)?;
     sync_parent(path)?;
     remove(making)
