@@ -4,6 +4,7 @@ mod compose;
 mod failure;
 mod first_start;
 mod indexes;
+mod listener;
 mod lock;
 pub(crate) mod migrations;
 mod operator;

@@ -117,10 +117,10 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let writer = OneLine(writer);
     match format {
+        // JSON has escapes for whatever would end a line.
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(writer).boxed(),
-        LogFormat::Pretty => fmt::layer().with_target(false).with_writer(writer).boxed(),
+        LogFormat::Pretty => fmt::layer().with_target(false).with_writer(OneLine(writer)).boxed(),
     }
 }
 

@@ -94,19 +94,17 @@ impl Shown {
     ///
     /// Fails if nothing is, or something else than a bearer token and a cookie.
     pub(crate) fn read(request: &HttpRequest) -> Result<Self, Problem> {
-        let bearer = bearer(request)?.map(|token| Self {
-            token,
-            is_cookie: false,
-        });
-        let cookie = || {
-            request.cookie(SESSION_COOKIE).map(|cookie| Self {
-                token: cookie.value().to_owned(),
-                is_cookie: true,
-            })
+        let (token, is_cookie) = match (bearer(request)?, session_of(request)?) {
+            (Some(token), _) => (token, false),
+            (None, Some(session)) => (session, true),
+            (None, None) => {
+                return Err(Problem::unauthorized(
+                    "auth.required",
+                    "this needs a bearer token, an API key or a session",
+                ));
+            }
         };
-        bearer
-            .or_else(cookie)
-            .ok_or_else(|| Problem::unauthorized("auth.required", "this needs a bearer token, an API key or a session"))
+        Ok(Self { token, is_cookie })
     }
 
     /// Refuses what another site made a browser send.
@@ -153,10 +151,32 @@ pub(crate) fn refused(error: TokenError) -> Problem {
     }
 }
 
-fn bearer(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let Some(value) = request.headers().get(header::AUTHORIZATION) else {
+/// Of two credentials a proxy may have checked the other one.
+fn ambiguous() -> Problem {
+    Problem::unauthorized("auth.ambiguous", "the request shows more than one credential of a kind")
+}
+
+/// The session of the cookie. A site beside this one can plant a second cookie of the same name, so there must be only one.
+fn session_of(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let Ok(cookies) = request.cookies() else {
         return Ok(None);
     };
+    let mut sessions = cookies.iter().filter(|cookie| cookie.name() == SESSION_COOKIE);
+    match (sessions.next(), sessions.next()) {
+        (None, _) => Ok(None),
+        (Some(session), None) => Ok(Some(session.value().to_owned())),
+        (Some(_), Some(_)) => Err(ambiguous()),
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let mut values = request.headers().get_all(header::AUTHORIZATION);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(ambiguous());
+    }
     let text = value.to_str().map_err(|_| invalid_token())?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use actix_web::{
     FromRequest, Handler, Resource, Responder, Route,
     dev::ServiceRequest,
+    guard::{GuardContext, fn_guard},
     http::{Method, StatusCode},
     web::{self, ServiceConfig},
 };
@@ -274,12 +275,26 @@ impl Rules {
         Self(table)
     }
 
-    /// The rule for a request; none where nothing answers it but an error.
-    pub(crate) fn find(&self, request: &ServiceRequest) -> Option<Rule> {
-        let pattern = request.match_pattern()?;
-        let methods = self.0.get(pattern.as_str())?;
+    /// Where a request leads, and the rule for it; none where nothing answers it but an error. It is looked up by the address as the
+    /// router decodes it: a letter may be written as its number.
+    pub(crate) fn find(&self, request: &ServiceRequest) -> (Option<Place>, Option<Rule>) {
+        let pattern = request.resource_map().match_pattern(request.match_info().as_str());
+        let Some((path, methods)) = pattern.and_then(|pattern| self.0.get_key_value(pattern.as_str())) else {
+            return (None, None);
+        };
         let found = methods.iter().find(|(method, _)| method == request.method());
-        found.map(|(_, rule)| *rule)
+        (Some(Place(path)), found.map(|(_, rule)| *rule))
+    }
+}
+
+/// Where the gate has found that a request leads. A resource takes no request that was found to lead elsewhere: whatever the gate and the
+/// router might see differently is answered as what is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place(&'static str);
+
+impl Place {
+    fn is_found(self, context: &GuardContext<'_>) -> bool {
+        context.req_data().get::<Self>() == Some(&self)
     }
 }
 
@@ -293,6 +308,11 @@ pub(crate) fn register(endpoints: Vec<Endpoint>, config: &mut ServiceConfig) {
         }
     }
     for (path, routes) in groups {
-        config.service(routes.into_iter().fold(web::resource(path), Resource::route));
+        let found = fn_guard(move |context| Place(path).is_found(context));
+        config.service(
+            routes
+                .into_iter()
+                .fold(web::resource(path).guard(found), Resource::route),
+        );
     }
 }

@@ -44,7 +44,11 @@ pub(crate) async fn pass(
     ) else {
         return Ok(request.error_response(Problem::internal()));
     };
-    let response = match admit(&request, &gateway, rules.find(&request)).await {
+    let (place, rule) = rules.find(&request);
+    if let Some(place) = place {
+        request.extensions_mut().insert(place);
+    }
+    let response = match admit(&request, &gateway, rule).await {
         Err(problem) => request.error_response(problem),
         Ok(()) => {
             let caller = request.extensions().get::<Caller>().cloned();

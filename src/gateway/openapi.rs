@@ -249,9 +249,10 @@ fn collect(shape: Shape, schemas: &mut BTreeMap<String, RefOr<Schema>>) -> Strin
 /// The codes that the problems of an endpoint may have: its own, and those of what it goes through.
 pub(crate) fn codes(endpoint: &Endpoint) -> Vec<&'static str> {
     let contract = &endpoint.contract;
-    let mut codes = vec!["body.too-large", "internal", "request.invalid"];
+    let mut codes = vec!["body.too-large", "internal", "request.framing", "request.invalid"];
     if endpoint.access != Access::Public {
         codes.extend([
+            "auth.ambiguous",
             "auth.expired",
             "auth.invalid-key",
             "auth.invalid-token",

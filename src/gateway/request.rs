@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     net::IpAddr,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -13,7 +14,7 @@ use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method, StatusCode,
+        ConnectionType, Method, StatusCode,
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -25,8 +26,9 @@ use uuid::Uuid;
 
 use super::{
     client_address::{ClientAddress, client_address},
+    connection::{BusyBody, Pace},
     error::Problem,
-    headers,
+    framing, headers,
     limits::Counted,
     pages,
     state::Gateway,
@@ -75,9 +77,14 @@ pub(crate) async fn wrap(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    let pace = request.conn_data::<Rc<Pace>>().cloned();
+    if let Some(pace) = &pace {
+        pace.proceed().await;
+    }
+    let busy = pace.as_ref().map(Pace::begin);
     let id = correlation_id(request.headers().get(&CORRELATION_ID));
     let method = request.method().clone();
-    let is_head = method == Method::HEAD && !request.path().starts_with(SIGN_IN);
+    let is_head = method == Method::HEAD && !request.match_info().as_str().starts_with(SIGN_IN);
     if is_head {
         request.head_mut().method = Method::GET;
     }
@@ -88,8 +95,15 @@ pub(crate) async fn wrap(
     let client = client.map(tracing::field::display);
     let span = tracing::info_span!("request", request_id = id, client, %method, route = tracing::field::Empty);
     // The actors that are asked stand in the log under the same id.
-    let handled = RequestId::new(&id).scope(next.call(request));
-    let response = handled.instrument(span.clone()).await?.map_into_boxed_body();
+    let framing = framing::check(request.request());
+    let is_sound = framing.is_ok();
+    let handled = async {
+        match framing {
+            Ok(()) => Ok::<_, Error>(next.call(request).await?.map_into_boxed_body()),
+            Err(problem) => Ok(request.error_response(problem)),
+        }
+    };
+    let response = RequestId::new(&id).scope(handled).instrument(span.clone()).await?;
 
     let (request, response) = response.into_parts();
     let mut response = match problem(&response) {
@@ -110,8 +124,18 @@ pub(crate) async fn wrap(
     let route = request.match_pattern().unwrap_or_else(|| UNMATCHED.to_owned());
     span.record("route", &route);
     span.in_scope(|| observe(&method, route, response.status(), started));
+    if !is_sound {
+        // What follows on the connection may be the rest of this request.
+        response.head_mut().set_connection_type(ConnectionType::Close);
+        if let Some(pace) = &pace {
+            pace.give_up();
+        }
+    }
     if is_head {
         response = response.map_body(|_, body| BoxBody::new(Unsent(body.size())));
+    }
+    if let Some(busy) = busy {
+        response = response.map_body(|_, body| BoxBody::new(BusyBody::new(body, busy)));
     }
     Ok(ServiceResponse::new(request, response))
 }

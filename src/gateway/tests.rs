@@ -3,10 +3,12 @@
 mod accounts;
 mod admin;
 mod api;
+mod attacks;
 mod auth;
 mod backups;
 mod bench;
 mod contract;
+mod cost;
 mod hostile;
 mod input;
 mod invitations;

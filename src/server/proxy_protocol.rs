@@ -10,15 +10,15 @@ use std::{
     time::Duration,
 };
 
-use actix_http::{HttpService, Protocol};
-use actix_service::{ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::{AppConfig, Server};
+use actix_http::error::DispatchError;
+use actix_service::{ServiceFactoryExt, fn_service};
+use actix_web::dev::Server;
 use ppp::{HeaderResult, PartialResult, v1, v2};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use crate::{
     config::ServerConfig,
-    gateway::{Gateway, app},
+    gateway::{Gateway, connections},
     outbound::Network,
 };
 
@@ -45,6 +45,7 @@ pub(super) fn serve(config: &ServerConfig, gateway: &Gateway) -> io::Result<Opti
         server = server.workers(config.workers);
     }
     let (gateway, trusted) = (gateway.clone(), config.trusted_proxies.clone());
+    let stopping = server.graceful_shutdown_signal();
     let server = server.bind("proxy-protocol", address, move || {
         let trusted = trusted.clone();
         let accept = fn_service(move |mut stream: TcpStream| {
@@ -53,12 +54,17 @@ pub(super) fn serve(config: &ServerConfig, gateway: &Gateway) -> io::Result<Opti
                 let client = accept(&mut stream, &trusted).await.inspect_err(|error| {
                     tracing::debug!(%error, "a connection was refused by the listener for proxies");
                 })?;
-                Ok::<_, io::Error>((stream, Protocol::Http1, Some(client)))
+                stream.set_nodelay(true)?;
+                Ok::<_, io::Error>((stream, Some(client)))
             }
         });
+        let stopping = stopping.clone();
         accept
-            .map_err(actix_http::error::DispatchError::Io)
-            .and_then(HttpService::build().finish(map_config(app(gateway.clone()), |()| AppConfig::default())))
+            .map_err(DispatchError::Io)
+            .and_then(connections(&gateway, address, move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            }))
     })?;
     Ok(Some(server.run()))
 }

@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use actix_web::HttpServer;
 use cluster::{
     NodeAddress, OpenError, Stores,
     prelude::{Cluster, TenantId},
@@ -12,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{
     compose::{self, ComposeError, Runtimes},
     failure::{FailureNote, Fault, space_left},
-    first_start, indexes,
+    first_start, indexes, listener,
     lock::{DataLock, LockError},
     operator::TokenFile,
     proxy_protocol,
@@ -21,7 +20,7 @@ use super::{
 use crate::{
     cli::Environment,
     config::Config,
-    gateway::{ContextTokens, Gateway, app, watch_stores},
+    gateway::{ContextTokens, Gateway, watch_stores},
     planes::{events::Watchers, observability::ClusterKey},
     telemetry::{Telemetry, TelemetryError},
 };
@@ -355,19 +354,9 @@ async fn http(
     announce: &dyn Fn(&Note),
     signals: &mut Signals,
 ) -> Result<(), ServeError> {
-    let shared = gateway.clone();
-    let mut server = HttpServer::new(move || app(shared.clone()))
-        .disable_signals()
-        .shutdown_timeout(config.server.drain_seconds);
-    if config.server.workers > 0 {
-        server = server.workers(config.server.workers);
-    }
     let address = config.server.bind;
-    let bound = match certificate {
-        Some(certificate) => server.bind_rustls_0_23(address, certificate.server_config()),
-        None => server.bind(address),
-    };
-    let server = bound.map_err(|source| ServeError::Bind { address, source })?.run();
+    let server =
+        listener::serve(&config.server, certificate, gateway).map_err(|source| ServeError::Bind { address, source })?;
     let handle = server.handle();
     let mut server = actix_web::rt::spawn(server);
     let proxied = proxy_protocol::serve(&config.server, gateway).map_err(|source| ServeError::Bind {

@@ -27,22 +27,34 @@ impl<W: Write> Write for OneLine<W> {
     }
 }
 
-/// Shows whatever ends a line, but at the end. Escape sequences in text are shown by the library already; those that are left are our
-/// colours.
+/// Colours and weights that the library writes; other escape sequences come from elsewhere.
+const STYLES: [&str; 11] = ["0", "1", "2", "3", "4", "31", "32", "33", "34", "35", "36"];
+
+/// Shows whatever ends a line or rules the terminal, but the end of the event.
 fn one_line(event: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(event);
     let (body, end) = text.strip_suffix('\n').map_or((&*text, ""), |body| (body, "\n"));
     let mut line = String::with_capacity(text.len());
-    for letter in body.chars() {
-        match letter {
-            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-                line.extend(letter.escape_default())
-            }
-            _ => line.push(letter),
+    for (place, letter) in body.char_indices() {
+        let is_harmless = match letter {
+            '\u{1b}' => is_style(&body[place + 1..]),
+            '\u{2028}' | '\u{2029}' => false,
+            _ => !letter.is_control(),
+        };
+        if is_harmless {
+            line.push(letter);
+        } else {
+            line.extend(letter.escape_default());
         }
     }
     line.push_str(end);
     line.into_bytes()
+}
+
+/// Whether a text goes on as the sequence of a style does after its first byte.
+fn is_style(text: &str) -> bool {
+    let code = text.strip_prefix('[').and_then(|text| text.split_once('m'));
+    code.is_some_and(|(code, _)| STYLES.contains(&code))
 }
 
 #[cfg(test)]
@@ -55,5 +67,7 @@ mod tests {
         assert_eq!(shown("a\nb\r\nc\n"), "a\\nb\\r\\nc\n");
         assert_eq!(shown("a\u{2028}b"), "a\\u{2028}b");
         assert_eq!(shown("\u{1b}[2m20\u{1b}[0m ü\n"), "\u{1b}[2m20\u{1b}[0m ü\n");
+        assert_eq!(shown("\u{1b}[2J\u{1b}]0;x\u{7}"), "\\u{1b}[2J\\u{1b}]0;x\\u{7}");
+        assert_eq!(shown("\u{1b}[8mhidden\t\u{9b}2J"), "\\u{1b}[8mhidden\\t\\u{9b}2J");
     }
 }

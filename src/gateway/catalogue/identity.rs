@@ -63,6 +63,12 @@ const CODES: &[Code] = &[
         "Sign in",
     ),
     code(
+        "auth.ambiguous",
+        &[401],
+        "The request shows more than one credential of a kind",
+        "Send one Authorization header, or one session cookie",
+    ),
+    code(
         "auth.busy",
         &[503],
         "Too many people sign in at the moment",

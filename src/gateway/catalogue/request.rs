@@ -102,6 +102,12 @@ const CODES: &[Code] = &[
     ),
     code("query.invalid-utf8", &[400], "The query is not UTF-8", "Escape UTF-8"),
     code(
+        "request.framing",
+        &[400],
+        "The headers do not say beyond doubt where the request ends",
+        "Send a Content-Length or chunks, not both",
+    ),
+    code(
         "request.invalid",
         &[400],
         "The request could not be read",

@@ -66,6 +66,12 @@ const CODES: &[Code] = &[
         "Choose another life",
     ),
     code(
+        "key.name",
+        &[422],
+        "The name of the key is empty, too long, or has more than one line",
+        "Choose another name",
+    ),
+    code(
         "key.permission",
         &[422],
         "There is no such permission",

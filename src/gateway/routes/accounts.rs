@@ -197,6 +197,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .fails(&[
                 "account.exists",
                 "account.too-many-tenants",
+                "auth.ambiguous",
                 "auth.expired",
                 "auth.invalid-token",
                 "auth.no-member",

@@ -77,6 +77,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .answers::<NewKeyBody>(StatusCode::CREATED, "The key; no other answer has its secret")
             .fails(&[
                 "key.life",
+                "key.name",
                 "key.permission",
                 "key.scope",
                 "key.too-many",

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use actix_service::{Service, ServiceFactory};
 use actix_web::{
     body::to_bytes,
     http::{StatusCode, header::HeaderMap},
@@ -35,6 +36,7 @@ use cluster::{
 };
 use serde_json::{Value, json};
 use tokio::{
+    net::{TcpListener, TcpStream},
     sync::{Mutex, OnceCell, mpsc},
     task::LocalSet,
     time::Instant,
@@ -45,7 +47,7 @@ use crate::{
     config::{AuthConfig, ServerConfig},
     gateway::{
         Backups, Callers, ContextTokens, Gateway, Limits, LimitsConfig, ModelStatus, Parts, Planning, Readiness,
-        Signer, SigningKeys, Turnstile, app,
+        Signer, SigningKeys, Turnstile, app, connections,
     },
     planes::{
         communication::{Letter, MailQueue, fake::FakePost},
@@ -253,6 +255,21 @@ impl Bench {
     /// Sends a request as it is.
     pub(super) async fn call(&self, request: TestRequest) -> Answer {
         call(&self.gateway, request).await
+    }
+
+    /// A connection of a client to a server with this gateway.
+    pub(super) async fn connect(&self) -> TcpStream {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let service = connections(&self.gateway, address, std::future::pending);
+        let service = service.new_service(()).await.unwrap();
+        actix_web::rt::spawn(async move {
+            // How a connection ends is the client's to see.
+            service.call((stream, Some(peer))).await.ok();
+        });
+        client
     }
 
     /// A gateway that shares nothing with this one but the actors and the keys.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::bench::{Bench, IDEA, silent};
 
-async fn send(bench: &Bench, body: impl Into<Vec<u8>>, kind: &str) -> super::bench::Answer {
+pub(super) async fn send(bench: &Bench, body: impl Into<Vec<u8>>, kind: &str) -> super::bench::Answer {
     let request = TestRequest::post()
         .uri("/api/planning/runs")
         .insert_header((header::CONTENT_TYPE, kind))
@@ -69,21 +69,6 @@ async fn a_body_that_cannot_be_read_is_refused() {
             .problem(415, "body.media-type");
         let deep = "[".repeat(10_000);
         send(bench, deep, json).await.problem(400, "body.invalid-json");
-    })
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_idea_of_a_megabyte_is_too_large() {
-    Bench::with(silent(), async |bench| {
-        let body = json!({ "idea": "x".repeat(1024 * 1024) }).to_string();
-        send(bench, body, "application/json")
-            .await
-            .problem(413, "body.too-large");
-        let just_over = vec![b' '; bench.gateway.server.body_limit_bytes + 1];
-        send(bench, just_over, "application/json")
-            .await
-            .problem(413, "body.too-large");
     })
     .await;
 }

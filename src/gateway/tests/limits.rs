@@ -7,7 +7,11 @@ use actors::role::Role;
 use serde_json::json;
 
 use super::bench::{Answer, Bench, call};
-use crate::gateway::{Gateway, LimitsConfig, OnFailure};
+use crate::gateway::{
+    Gateway, LimitsConfig, OnFailure,
+    endpoint::{Access, Counting},
+    routes::endpoints,
+};
 
 const RUNS: &str = "/api/planning/runs";
 
@@ -309,4 +313,15 @@ async fn whoever_looks_after_the_server_sees_a_limiter_and_resets_it() {
         assert_eq!(tenant.status, 200, "{}", tenant.text());
     })
     .await;
+}
+
+#[test]
+fn whatever_is_open_to_everyone_and_changes_something_counts_as_an_attempt() {
+    let others: Vec<_> = endpoints()
+        .into_iter()
+        .filter(|endpoint| endpoint.access == Access::Public && endpoint.method != "GET")
+        .filter(|endpoint| endpoint.counting != Counting::Attempts)
+        .map(|endpoint| endpoint.path)
+        .collect();
+    assert_eq!(others, ["/sign-out", "/theme"], "nothing is proven at these");
 }

@@ -15,7 +15,7 @@ use crate::gateway::{
 };
 
 /// The address of an endpoint with something in each place.
-fn address(endpoint: &Endpoint) -> String {
+pub(super) fn address(endpoint: &Endpoint) -> String {
     let mut path = endpoint.path.to_owned();
     while let Some((before, rest)) = path.split_once('{') {
         let (name, after) = rest.split_once('}').unwrap();
