@@ -9,6 +9,7 @@ mod backups;
 mod bench;
 mod contract;
 mod cost;
+mod defects;
 mod hostile;
 mod input;
 mod invitations;
