@@ -97,8 +97,11 @@ impl Identity {
         Ok(person)
     }
 
-    /// Opens a session of somebody who has proven who they are.
-    async fn enter(&self, person: Person, new: NewSession) -> Result<Entered> {
+    /// Opens a session of somebody who has proven who they are, as [`check_password`](Self::check_password) finds.
+    ///
+    /// # Errors
+    /// `tenant.unknown` or `tenant.suspended` if only the wanted tenant is in the way; or an actor does not answer.
+    pub async fn enter(&self, person: Person, new: NewSession) -> Result<Entered> {
         let person = self.found_own(&person).await?;
         let tenant = self.choose(&person, new.tenant).await?;
         let chosen = tenant.as_ref().map(|(tenant, _)| tenant.clone());

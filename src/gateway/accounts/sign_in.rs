@@ -6,7 +6,7 @@ use actors::{
     account::Person,
     audit::{AuditLog, NAME, append_once, events},
     email::Email,
-    identity::{Entered, IdentityError, NewSession, SignIn},
+    identity::{Entered, IdentityError, NewSession},
     membership::Standing,
     role::system_tenant,
 };
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{STRANGER, as_late_as_any, for_stranger, identity, refused, sign_up::confirm_again};
 use crate::gateway::{
-    callers::Opened,
+    callers::{NO_PLAN, Opened},
     error::Problem,
     state::Gateway,
     token::{Purpose, Signer},
@@ -64,25 +64,28 @@ pub(crate) async fn sign_in(gateway: &Gateway, entrance: Entrance) -> Result<Sig
     let life = Duration::from_hours(gateway.auth.session_hours);
     let mut claims = Signer::claims(&system_tenant(), STRANGER, Purpose::Session, life);
     claims.jti = Uuid::now_v7();
-    let sign_in = SignIn {
-        email: email.clone(),
-        password,
-        session: NewSession {
-            session: claims.jti,
-            tenant,
-            device: actors::line::device(&device),
-            expires: Timestamp::from_millis(i64::try_from(claims.exp.saturating_mul(1000)).unwrap_or(i64::MAX)),
-        },
-    };
-    let entered = Box::pin(for_stranger(gateway, identity(gateway).sign_in(sign_in))).await;
-    let Entered { person, tenant, .. } = match entered {
-        Ok(entered) => entered,
+    let checked = for_stranger(gateway, identity(gateway).check_password(&email, password)).await;
+    let person = match checked {
+        Ok(person) => person,
         Err(error) => {
             let recorded = turned_away(gateway, &email, &error).await;
             as_late_as_any(began).await;
             return Err(recorded.err().unwrap_or_else(|| refused(error)));
         }
     };
+    let session = NewSession {
+        session: claims.jti,
+        tenant,
+        device: actors::line::device(&device),
+        expires: Timestamp::from_millis(i64::try_from(claims.exp.saturating_mul(1000)).unwrap_or(i64::MAX)),
+    };
+    // From here on it is known who acts.
+    let user = person.user.clone();
+    let entering = Box::pin(identity(gateway).enter(person, session));
+    let entered = gateway
+        .context
+        .on_behalf(&system_tenant(), user.as_str(), NO_PLAN, entering);
+    let Entered { person, tenant, .. } = entered.await?;
     if let Some((session, user)) = old {
         // It is one of this browser only, and ends by itself.
         if let Err(problem) = gateway.callers.close(session, &user).await {

@@ -143,6 +143,15 @@ async fn a_person_comes_from_signing_up_to_the_first_run() {
             .uri("/api/planning/runs")
             .set_json(json!({ "idea": IDEA }));
         assert_eq!(with(bench, token, run).await.status, 200);
+        bench.cluster.advance(Duration::from_secs(1)).await;
+        let audit = with(bench, token, TestRequest::get().uri("/api/audit")).await.json();
+        let of = |event: &str| {
+            let records = audit["items"].as_array().unwrap().iter();
+            let record = records.into_iter().find(|record| record["event_type"] == event);
+            record.unwrap_or_else(|| panic!("{event}: {audit}"))["payload"]["actor"].clone()
+        };
+        assert_eq!(of("signed_in"), who["user"]);
+        assert_eq!(of("run_created"), who["user"]);
     })
     .await;
 }
@@ -462,6 +471,17 @@ async fn who_is_in_no_tenant_can_still_do_what_concerns_the_account() {
         assert_eq!(with(bench, &ann, remove).await.status, 200);
         a_moment(bench).await;
         me(bench, &bob).await.problem(403, "auth.no-member");
+        let browse = async |path: &str| {
+            let cookie = ("cookie", format!("session_id={bob}"));
+            bench.call(TestRequest::get().uri(path).insert_header(cookie)).await
+        };
+        let runs = browse("/runs").await;
+        assert_eq!(
+            (runs.status.as_u16(), runs.header("location")),
+            (303, "/settings/account")
+        );
+        let account = browse("/settings/account").await;
+        assert!(account.text().contains("in no workspace"), "{}", account.text());
         bench.cluster.advance(Duration::from_mins(2)).await;
         let tenants = with(bench, &bob, TestRequest::get().uri("/api/auth/tenants"))
             .await
@@ -516,6 +536,18 @@ async fn where_sign_up_is_closed_nobody_signs_up() {
         let request = TestRequest::post().uri("/api/auth/sign-up").set_json(form("ann"));
         call(&closed, request).await.problem(403, "auth.sign-up-closed");
         assert!(bench.has_no_letter().await);
+        let page = call(&closed, TestRequest::get().uri("/sign-up")).await;
+        assert!(page.text().contains("By invitation only"), "{}", page.text());
+        settle(bench, "ann").await;
+        let ann = enter(bench, "ann").await;
+        let token = super::invitations::invited(bench, &ann, "bob", "operator").await;
+        let body = json!({ "token": token, "name": "Bob", "password": PASSWORD });
+        let accept = TestRequest::post().uri("/api/auth/invitations/accept").set_json(body);
+        assert_eq!(
+            call(&closed, accept).await.status,
+            200,
+            "who was invited has an account"
+        );
     })
     .await;
 }

@@ -17,7 +17,7 @@ async fn invite(bench: &Bench, token: &str, who: &str, role: &str) -> Answer {
 }
 
 /// Invites somebody, and answers the token of the mail.
-async fn invited(bench: &Bench, token: &str, who: &str, role: &str) -> String {
+pub(super) async fn invited(bench: &Bench, token: &str, who: &str, role: &str) -> String {
     let answer = invite(bench, token, who, role).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
     let letter = bench.letter().await;

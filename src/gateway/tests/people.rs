@@ -198,6 +198,7 @@ async fn a_person_looks_after_the_account_and_the_tenant_on_the_settings_pages()
         }
         let checked = browse(bench, &ann, "/settings/audit?check=1").await.text();
         assert!(checked.contains("Nothing was touched"), "{checked}");
+        assert!(checked.contains("signed in"), "{checked}");
 
         let wrong = [("password", "a-wrong-password"), ("new_password", "another-good-one")];
         let refused = submit(bench, Some(&ann), "/settings/account/password", &wrong).await;

@@ -243,7 +243,7 @@ pub fn invitation_page(shell: &Shell, view: &InvitationView, state: &FormState) 
     let door = Door {
         title: format!("Work in {}", view.tenant),
         why: vec![format!(
-            "You are invited as {}, by the address {}.",
+            "You are invited as {}, with the address {}.",
             view.role, view.email
         )],
         form: Some(form),
