@@ -88,8 +88,8 @@ impl Host {
         self.start(bridge);
     }
 
-    /// Makes of the disk what is left of it. The process has ended.
-    pub(crate) fn settle(&mut self, loss: Loss, seed: u64) {
+    /// Makes of the disk what is left of it. The process has ended. Returns the files of which a sync failed.
+    pub(crate) fn settle(&mut self, loss: Loss, seed: u64) -> Vec<PathBuf> {
         assert!(self.process.is_none(), "host {} has a process", self.number);
         let plan = self.plan.take().unwrap();
         let settled = settle(&plan, loss, seed).unwrap();
@@ -100,24 +100,20 @@ impl Host {
             settled.unsynced_writes,
             settled.lost_sectors
         );
+        settled.failed_syncs
     }
 
-    /// Waits until the process ends by itself.
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let mut process = self.process.take().unwrap();
+    /// Waits until the process ends by itself; none if it does not.
+    pub(crate) async fn ended(&mut self) -> Option<ExitStatus> {
         let deadline = Instant::now() + STOPS;
-        loop {
-            if let Some(status) = process.try_wait().unwrap() {
-                return status;
+        while Instant::now() < deadline {
+            if let Some(status) = self.process.as_mut().unwrap().try_wait().unwrap() {
+                self.process = None;
+                return Some(status);
             }
-            assert!(
-                Instant::now() < deadline,
-                "host {} does not end:\n{}",
-                self.number,
-                self.log()
-            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        None
     }
 
     /// Starts the process, and does not wait for it.
