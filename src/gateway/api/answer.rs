@@ -89,6 +89,7 @@ pub(crate) struct PromotedBody {
 
 /// What a run was asked to do.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ConfigBody {
     /// Review each artifact and revise it up to three times.
     require_review: bool,
