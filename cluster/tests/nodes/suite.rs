@@ -91,6 +91,12 @@ async fn run(faults: &[Fault], strikes: usize, seed: u64) {
         times(|violation| matches!(violation, Violation::Doubled { .. } | Violation::Effect { .. })),
         times(|violation| matches!(violation, Violation::Invented { .. } | Violation::Torn { .. })),
     );
+    // No seed brings back when everything happened: whoever looks for the fault needs the calls themselves.
+    let concerns = |call: &&Call| {
+        let is_of = |violation: &Violation| matches!(violation, Violation::Stale { actor, .. } if *actor == call.actor);
+        wrong.iter().any(is_of)
+    };
+    calls.iter().filter(concerns).for_each(|call| println!("{call:?}"));
     assert!(wrong.is_empty(), "seed {seed}: {wrong:?}");
     assert!(
         answers.acknowledged > 0 && answers.reads > 0,
