@@ -11,10 +11,7 @@ mod tenants;
 
 use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::header, web};
 use actors::role::Role;
-use cluster::{
-    Timestamp,
-    prelude::{TenantId, Uuid},
-};
+use cluster::prelude::{TenantId, Uuid};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,10 +64,6 @@ fn mailed() -> HttpResponse {
     HttpResponse::Accepted()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(MailedBody { mailed: true })
-}
-
-fn unix(at: Timestamp) -> i64 {
-    at.as_millis().div_euclid(1000)
 }
 
 /// Where a request says it comes from, as sessions show it.

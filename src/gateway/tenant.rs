@@ -73,7 +73,7 @@ impl From<TenantProfile> for TenantBody {
             name: profile.name,
             plan: profile.plan,
             status: profile.status,
-            created_at: seconds(profile.founded),
+            created_at: profile.founded.as_secs(),
         }
     }
 }
@@ -99,7 +99,7 @@ impl From<Member> for MemberBody {
             email: member.email.as_str().to_owned(),
             name: member.name,
             role: member.role,
-            since: seconds(member.since),
+            since: member.since.as_secs(),
         }
     }
 }
@@ -154,8 +154,8 @@ impl From<KeyEntry> for KeyBody {
                 },
             },
             created_by: entry.by.as_str().to_owned(),
-            created_at: seconds(entry.created),
-            expires_at: entry.expires.map(seconds),
+            created_at: entry.created.as_secs(),
+            expires_at: entry.expires.map(Timestamp::as_secs),
         }
     }
 }
@@ -388,8 +388,4 @@ pub(super) fn page(
 
 fn now() -> Timestamp {
     Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
-}
-
-fn seconds(at: Timestamp) -> i64 {
-    at.as_secs()
 }

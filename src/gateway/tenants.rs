@@ -200,10 +200,8 @@ pub(crate) async fn erase(
         about: json!({ "job": id, "tenant": tenant.as_str() }),
     };
     job.begin(async move {
-        match erased(&gateway, &caller, &tenant).await {
-            Ok(state) => state,
-            Err(error) => backups::failed(&error),
-        }
+        let erased = erased(&gateway, &caller, &tenant).await;
+        erased.unwrap_or_else(|error| backups::failed(&error))
     });
     Ok(backups::accepted(&id))
 }

@@ -1,6 +1,6 @@
 //! What a mailed link carries: whose code it is, and the code. The account that could tell is found by the address only.
 
-use actors::{email::Email, secret::Hashed};
+use actors::{audit::Hex, email::Email, secret::Hashed};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::gateway::error::Problem;
@@ -14,7 +14,7 @@ const CODE_BYTES: usize = 32;
 /// Makes a code for an address: the text for the mail, and what is kept.
 pub(super) fn issue(email: &Email) -> (String, Hashed) {
     let code: [u8; CODE_BYTES] = rand::random();
-    let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
+    let code = Hex(code).to_string();
     let hashed = Hashed::of(code.as_bytes());
     (format!("{}.{code}", URL_SAFE_NO_PAD.encode(email.as_str())), hashed)
 }

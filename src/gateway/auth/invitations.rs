@@ -10,7 +10,7 @@ use cluster::prelude::{ActorRef, Uuid};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Answer, Shared, WorkplaceBody, unix};
+use super::{Answer, Shared, WorkplaceBody};
 use crate::gateway::{
     accounts::{self, Invitee, NAME_MAX, PASSWORD_MAX, TICKET_MAX},
     answer::{fresh, made},
@@ -54,8 +54,8 @@ impl From<Invitation> for InvitationBody {
             email: invitation.email.as_str().to_owned(),
             role: invitation.role,
             invited_by: invitation.by.as_str().to_owned(),
-            created_at: unix(invitation.created),
-            expires_at: unix(invitation.expires),
+            created_at: invitation.created.as_secs(),
+            expires_at: invitation.expires.as_secs(),
         }
     }
 }
@@ -185,7 +185,7 @@ pub(crate) async fn look(request: HttpRequest, payload: web::Payload, gateway: S
         tenant: offer.tenant_name,
         role: offer.invitation.role,
         email: offer.invitation.email.as_str().to_owned(),
-        expires_at: unix(offer.invitation.expires),
+        expires_at: offer.invitation.expires.as_secs(),
     }))
 }
 

@@ -6,7 +6,7 @@ use cluster::prelude::Uuid;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Answer, Shared, unix};
+use super::{Answer, Shared};
 use crate::gateway::{accounts, answer::fresh, error::Problem, session_owner::SessionOwner};
 
 /// An open session.
@@ -29,8 +29,8 @@ impl SessionBody {
         Self {
             id: known.session,
             device: known.device,
-            opened_at: unix(known.opened),
-            expires_at: unix(known.expires),
+            opened_at: known.opened.as_secs(),
+            expires_at: known.expires.as_secs(),
             current: known.session == owner.session,
         }
     }

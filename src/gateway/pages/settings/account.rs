@@ -78,7 +78,7 @@ async fn show(
             .map(|known| OpenSessionView {
                 id: known.session.to_string(),
                 device: known.device,
-                opened_at: known.opened.as_millis().div_euclid(1000),
+                opened_at: known.opened.as_secs(),
                 is_current: known.session == owner.session,
             })
             .collect(),

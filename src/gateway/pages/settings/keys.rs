@@ -38,8 +38,8 @@ fn row(key: KeyEntry) -> KeyView {
             Scope::Role(role) => role.to_string(),
             Scope::Permissions(names) => names.into_iter().collect::<Vec<_>>().join(", "),
         },
-        created_at: key.created.as_millis().div_euclid(1000),
-        expires_at: key.expires.map(|at| at.as_millis().div_euclid(1000)),
+        created_at: key.created.as_secs(),
+        expires_at: key.expires.map(|at| at.as_secs()),
     }
 }
 

@@ -69,7 +69,7 @@ async fn show(
                 name: member.name,
                 email: Some(member.email).filter(|email| !is_nobodys(email)).map(String::from),
                 role: member.role.to_string(),
-                since: member.since.as_millis().div_euclid(1000),
+                since: member.since.as_secs(),
             })
             .collect(),
         next: members.next.map(|user| cursor::encode(tenant::MEMBERS, user.as_str())),
@@ -80,7 +80,7 @@ async fn show(
                 id: invitation.invitation.to_string(),
                 email: invitation.email.as_str().to_owned(),
                 role: invitation.role.to_string(),
-                expires_at: invitation.expires.as_millis().div_euclid(1000),
+                expires_at: invitation.expires.as_secs(),
             })
             .collect(),
         invite,
