@@ -6,6 +6,7 @@ mod capture;
 mod codec;
 mod config;
 mod confirmer;
+mod contact;
 mod copies;
 mod directory;
 mod engine;

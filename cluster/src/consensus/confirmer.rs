@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use openraft::raft::ReadPolicy;
+use openraft::ServerState;
+use openraft::async_runtime::watch::WatchReceiver;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::config::LEASE;
+use super::contact::Contact;
 use super::group::GroupRaft;
 use super::ownership::Ownership;
 use crate::lease::Lease;
@@ -18,6 +21,7 @@ pub(crate) struct Confirmer {
     pub(crate) raft: GroupRaft,
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) lease: Arc<Lease>,
+    pub(crate) contact: Arc<Contact>,
     pub(crate) queue: mpsc::UnboundedReceiver<Confirmation>,
     /// The runtime of those who wait.
     pub(crate) actors: Handle,
@@ -42,14 +46,38 @@ impl Confirmer {
         }
     }
 
-    /// The term in which this node leads, as a majority has said since it was asked.
+    /// The term in which this node leads, as a majority has said since it was asked. A majority that is not heard within the
+    /// time of a lease has not said it.
     async fn term(&self) -> Option<u64> {
-        match self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await {
-            Ok(linearizer) => Some(linearizer.read_log_id().committed_leader_id().term),
-            Err(error) => {
-                tracing::debug!(%error, "ownership was not confirmed");
-                None
+        let asked = self.contact.now();
+        let confirmed = tokio::time::timeout(LEASE, async {
+            let (mut metrics, mut contact) = (self.raft.server_metrics(), self.contact.changes());
+            self.raft.trigger().heartbeat().await.ok()?;
+            loop {
+                contact.mark_unchanged();
+                let term = {
+                    let metrics = metrics.borrow_watched();
+                    let voters = metrics.membership_config.get_joint_config();
+                    let term = metrics.vote.leader_id.term;
+                    if metrics.state != ServerState::Leader {
+                        return None;
+                    }
+                    let confirmed = self.contact.majority(metrics.id, term, voters);
+                    confirmed.is_some_and(|sent| sent > asked).then_some(term)
+                };
+                if term.is_some() {
+                    return term;
+                }
+                tokio::select! {
+                    changed = metrics.changed() => changed.ok()?,
+                    changed = contact.changed() => changed.ok()?,
+                }
             }
+        });
+        let term = confirmed.await.ok().flatten();
+        if term.is_none() {
+            tracing::debug!("ownership was not confirmed");
         }
+        term
     }
 }

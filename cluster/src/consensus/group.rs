@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::codec::{self, Head};
 use super::config::{self, LEASE};
 use super::confirmer::Confirmer;
+use super::contact::Contact;
 use super::guard::{self, Guard};
 use super::log::LogStore;
 use super::machine::{HEAD, Machine, SnapshotInfo};
@@ -123,7 +124,8 @@ impl Group {
             on_fatal,
         } = parts;
         let config = Arc::new(config::raft().validate().map_err(io::Error::other)?);
-        let network = Network::new(node, group, peers);
+        let contact = Arc::<Contact>::default();
+        let network = Network::new(node, group, peers, Arc::clone(&contact));
         let raft = GroupRaft::new(node.get(), config, network, log.clone(), machine)
             .await
             .map_err(io::Error::other)?;
@@ -155,6 +157,7 @@ impl Group {
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
             lease: Arc::clone(&lease),
+            contact: Arc::clone(&contact),
             queue: asked,
             actors,
         };
@@ -164,6 +167,7 @@ impl Group {
             raft: raft.clone(),
             ownership: Arc::clone(&ownership),
             lease: Arc::clone(&lease),
+            contact,
             guard,
             heard: Arc::clone(&heard),
             standing: tell,

@@ -22,6 +22,7 @@ use openraft::raft::{
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2, Snapshot};
 use parking_lot::Mutex;
 
+use super::contact::Contact;
 use super::rpc::{Call, Request, Response};
 use super::types::{LeaderId, Types, Vote};
 use crate::peers::{CallError, Lane, NodeId, Peers};
@@ -50,16 +51,18 @@ pub(crate) struct Network {
     node: NodeId,
     group: u32,
     peers: Arc<dyn Peers>,
+    contact: Arc<Contact>,
     /// The members whose last answer did not come in time.
     silent: Arc<Mutex<BTreeSet<NodeId>>>,
 }
 
 impl Network {
-    pub(crate) fn new(node: NodeId, group: u32, peers: Arc<dyn Peers>) -> Self {
+    pub(crate) fn new(node: NodeId, group: u32, peers: Arc<dyn Peers>, contact: Arc<Contact>) -> Self {
         Self {
             node,
             group,
             peers,
+            contact,
             silent: Arc::default(),
         }
     }
@@ -171,11 +174,23 @@ impl Client {
     ) -> impl Future<Output = Result<StreamAppendResult<Types>, Failure>> + Send + use<> {
         let prev = request.prev_log_id;
         let last = request.entries.last().map(|entry| entry.log_id).or(prev);
+        let (contact, member, term) = (
+            Arc::clone(&self.network.contact),
+            self.target.get(),
+            request.vote.leader_id.term,
+        );
+        let sent = contact.now();
         let answered = self.call(self.lane, Call::Append(request), within);
         async move {
             match answered.await? {
-                Response::Append(AppendEntriesResponse::Success) => Ok(Ok(last)),
-                Response::Append(AppendEntriesResponse::PartialSuccess(upto)) => Ok(Ok(upto)),
+                Response::Append(AppendEntriesResponse::Success) => {
+                    contact.acknowledged(member, term, sent);
+                    Ok(Ok(last))
+                }
+                Response::Append(AppendEntriesResponse::PartialSuccess(upto)) => {
+                    contact.acknowledged(member, term, sent);
+                    Ok(Ok(upto))
+                }
                 Response::Append(AppendEntriesResponse::HigherVote(vote)) => {
                     Ok(Err(StreamAppendError::HigherVote(vote)))
                 }

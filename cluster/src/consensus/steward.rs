@@ -11,6 +11,7 @@ use openraft::{RaftMetrics, ServerState};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::contact::Contact;
 use super::group::GroupRaft;
 use super::guard::Guard;
 use super::membership::Standing;
@@ -32,6 +33,7 @@ pub(crate) struct Steward {
     pub(crate) raft: GroupRaft,
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) lease: Arc<Lease>,
+    pub(crate) contact: Arc<Contact>,
     pub(crate) guard: Guard,
     pub(crate) heard: Arc<Heard>,
     pub(crate) standing: watch::Sender<Standing>,
@@ -141,6 +143,7 @@ impl Steward {
                 node: self.node,
                 raft: &self.raft,
                 lease: &self.lease,
+                contact: &self.contact,
                 term,
             };
             tenure.begin(epoch);

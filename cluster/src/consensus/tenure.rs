@@ -1,15 +1,17 @@
 //! One tenure of this node as the owner of a group: keeps the lease as long as a majority keeps up with it.
 //!
-//! A majority that has heard from a leader follows nobody else for the time of an election timeout. openraft tells when
-//! the last such message was sent, by a clock that rests while the machine sleeps; the lease ends by one that does not.
+//! A majority that has heard from a leader follows nobody else for the time of an election timeout. When the last such
+//! message was sent is known by a clock that rests while the machine sleeps; the lease ends by one that does not.
 
 use std::time::Duration;
 
+use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::{Instant as _, RaftMetrics, ServerState, TokioInstant};
+use openraft::metrics::RaftServerMetrics;
 use tokio::time::Instant;
 
 use super::config::LEASE;
+use super::contact::Contact;
 use super::group::GroupRaft;
 use super::types::{Membership, Types};
 use crate::Clock;
@@ -27,6 +29,7 @@ pub(crate) struct Tenure<'a> {
     pub(crate) node: u64,
     pub(crate) raft: &'a GroupRaft,
     pub(crate) lease: &'a Lease,
+    pub(crate) contact: &'a Contact,
     /// The term in which the epoch was installed.
     pub(crate) term: u64,
 }
@@ -45,7 +48,7 @@ impl Tenure<'_> {
     /// Begins with what is known: an only voter owns the group from the first moment.
     pub(crate) fn begin(&self, epoch: Epoch) {
         self.lease.begin(epoch, self.term);
-        self.standing(&self.raft.metrics().borrow_watched());
+        self.standing(&self.raft.server_metrics().borrow_watched());
     }
 
     /// Keeps the lease. Returns when it has run out for so long that another node may well own the group, or when this
@@ -53,15 +56,15 @@ impl Tenure<'_> {
     pub(crate) async fn keep(&self) {
         // As long again as an election may take to begin.
         let patience = LEASE + LEASE;
-        let mut metrics = self.raft.metrics();
-        let mut server = self.raft.server_metrics();
+        let mut metrics = self.raft.server_metrics();
+        let mut contact = self.contact.changes();
         let mut clocks = Clocks::new(self.lease.clock());
         let mut heard = Instant::now();
         loop {
+            contact.mark_unchanged();
             let standing = self.standing(&metrics.borrow_watched());
             let ended = match standing {
-                // Only its voters concern a sole one: the other metrics change with each entry.
-                Standing::Sole => server.changed().await.is_err(),
+                Standing::Sole => metrics.changed().await.is_err(),
                 Standing::Acknowledged(acknowledged) => {
                     if let Some(acknowledged) = acknowledged {
                         heard = heard.max(acknowledged);
@@ -72,6 +75,7 @@ impl Tenure<'_> {
                     tokio::select! {
                         biased;
                         changed = metrics.changed() => changed.is_err(),
+                        changed = contact.changed() => changed.is_err(),
                         () = tokio::time::sleep_until(heard + patience) => true,
                     }
                 }
@@ -86,8 +90,8 @@ impl Tenure<'_> {
         }
     }
 
-    fn standing(&self, metrics: &RaftMetrics<Types>) -> Standing {
-        if metrics.state != ServerState::Leader || metrics.current_term != self.term {
+    fn standing(&self, metrics: &RaftServerMetrics<Types>) -> Standing {
+        if metrics.state != ServerState::Leader || metrics.vote.leader_id.term != self.term {
             return Standing::Over;
         }
         let effective = &metrics.membership_config;
@@ -100,13 +104,9 @@ impl Tenure<'_> {
         {
             return Standing::Sole;
         }
-        // Its type of moment only tells how long ago it was. In this order: what passes between makes it earlier.
-        let now = Instant::now();
-        let age = |acknowledged| TokioInstant::now() - acknowledged;
-        let acknowledged = metrics
-            .last_quorum_acked
-            .map(|acknowledged| age(acknowledged.into_inner()));
-        Standing::Acknowledged(acknowledged.and_then(|age| now.checked_sub(age)))
+        let voters = effective.get_joint_config();
+        let acknowledged = self.contact.majority(self.node, self.term, voters);
+        Standing::Acknowledged(acknowledged.map(|sent| sent.at))
     }
 }
 

@@ -1,4 +1,5 @@
-//! A network for tests: every message is delayed, lost, doubled or overtaken as a seed decides, and links can be cut.
+//! A network for tests: every message is delayed, lost, doubled or overtaken as a seed decides, and links can be cut, or hold
+//! back what is on them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +12,10 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{oneshot, watch},
+};
 
 use crate::peers::{CallError, Lane, NodeId, Peers, Service};
 
@@ -39,7 +43,11 @@ impl Default for Weather {
 
 /// The network between the nodes of a test. Clones are the same network.
 #[derive(Clone)]
-pub(crate) struct Network(Arc<Mutex<State>>);
+pub(crate) struct Network {
+    state: Arc<Mutex<State>>,
+    /// Directions in which everything stays on its way.
+    held: watch::Sender<BTreeSet<(NodeId, NodeId)>>,
+}
 
 struct State {
     random: StdRng,
@@ -52,27 +60,31 @@ struct State {
 impl Network {
     /// A network without nodes.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             random: StdRng::seed_from_u64(seed ^ 0x2e70),
             weather: Weather::default(),
             services: BTreeMap::new(),
             cut: BTreeSet::new(),
-        })))
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            held: watch::Sender::default(),
+        }
     }
 
     /// Changes how it misbehaves.
     pub(crate) fn set_weather(&self, weather: Weather) {
-        self.0.lock().weather = weather;
+        self.state.lock().weather = weather;
     }
 
     /// Lets a node be called; what was called so before is gone.
     pub(crate) fn attach(&self, node: NodeId, service: Arc<dyn Service>) {
-        self.0.lock().services.insert(node, service);
+        self.state.lock().services.insert(node, service);
     }
 
     /// Takes a node away, as its process ends: what it would still answer is lost.
     pub(crate) fn detach(&self, node: NodeId) {
-        self.0.lock().services.remove(&node);
+        self.state.lock().services.remove(&node);
     }
 
     /// The way of one node to the others.
@@ -85,17 +97,39 @@ impl Network {
 
     /// Lets nothing through from one node to another; what travels back still arrives.
     pub(crate) fn cut(&self, from: NodeId, to: NodeId) {
-        self.0.lock().cut.insert((from, to));
+        self.state.lock().cut.insert((from, to));
+    }
+
+    /// Keeps what one node sends to another on its way, answers too, as if the other one stood still.
+    #[cfg(test)]
+    pub(crate) fn hold(&self, from: NodeId, to: NodeId) {
+        self.held.send_modify(|held| {
+            held.insert((from, to));
+        });
+    }
+
+    /// Lets what was held back arrive.
+    #[cfg(test)]
+    pub(crate) fn release(&self, from: NodeId, to: NodeId) {
+        self.held.send_modify(|held| {
+            held.remove(&(from, to));
+        });
+    }
+
+    /// Waits until nothing is held back.
+    async fn passage(&self, from: NodeId, to: NodeId) {
+        // The sender is this network.
+        let _ = self.held.subscribe().wait_for(|held| !held.contains(&(from, to))).await;
     }
 
     /// Lets everything through again.
     pub(crate) fn heal(&self) {
-        self.0.lock().cut.clear();
+        self.state.lock().cut.clear();
     }
 
     /// How often, and after which times, a message from one node to another arrives.
     fn arrivals(&self, from: NodeId, to: NodeId) -> Vec<Duration> {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.state.lock();
         if state.cut.contains(&(from, to)) || state.random.random_bool(state.weather.loss) {
             return Vec::new();
         }
@@ -107,12 +141,12 @@ impl Network {
 
     /// The node, if it can be reached at this moment.
     fn service(&self, from: NodeId, to: NodeId) -> Option<Arc<dyn Service>> {
-        let state = self.0.lock();
+        let state = self.state.lock();
         (!state.cut.contains(&(from, to))).then(|| state.services.get(&to).cloned())?
     }
 
     fn is_attached(&self, node: NodeId, service: &Arc<dyn Service>) -> bool {
-        let state = self.0.lock();
+        let state = self.state.lock();
         state.services.get(&node).is_some_and(|now| Arc::ptr_eq(now, service))
     }
 
@@ -121,11 +155,13 @@ impl Network {
     async fn deliver(self, from: NodeId, to: NodeId, lane: Lane, request: Bytes, after: Duration) -> Option<Bytes> {
         let receiver = self.service(from, to);
         tokio::time::sleep(after).await;
+        self.passage(from, to).await;
         let service = receiver?;
         self.service(from, to).filter(|now| Arc::ptr_eq(now, &service))?;
         let answer = service.serve(from, lane, request).await;
         let back = *self.arrivals(to, from).first()?;
         tokio::time::sleep(back).await;
+        self.passage(to, from).await;
         // A process that ended meanwhile has sent nothing.
         self.is_attached(to, &service).then_some(answer)
     }
@@ -207,6 +243,20 @@ mod tests {
             network.heal();
         }
         assert!(call(&network).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_back_arrives_when_it_is_released() {
+        let network = Network::new(1);
+        network.attach(B, Arc::new(Echo));
+        for (from, to) in [(A, B), (B, A)] {
+            network.hold(from, to);
+            let mut called = call(&network);
+            let early = tokio::time::timeout(Duration::from_millis(500), &mut called).await;
+            assert!(early.is_err(), "{early:?}");
+            network.release(from, to);
+            assert_eq!(called.await.unwrap(), "hello");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -120,16 +120,16 @@ async fn client(traffic: Arc<Traffic>, mut random: StdRng) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut connection = None;
     while !traffic.is_over.load(Ordering::Relaxed) {
-        let mut open = match connection.take() {
+        let (node, mut open) = match connection.take() {
             // Now and then another node: any takes any call.
             Some(open) if random.random_bool(0.98) => open,
             _ => {
-                let node = traffic.nodes[random.random_range(0..traffic.nodes.len())];
-                let Ok(open) = Connection::open(node).await else {
+                let node = random.random_range(0..traffic.nodes.len());
+                let Ok(open) = Connection::open(traffic.nodes[node]).await else {
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 };
-                open
+                (node, open)
             }
         };
         let actor = random.random_range(0..LISTS);
@@ -152,12 +152,13 @@ async fn client(traffic: Arc<Traffic>, mut random: StdRng) -> Vec<Call> {
         }
         calls.extend(what.map(|what| Call {
             actor,
+            node,
             what,
             called,
             answered,
         }));
         if answer.is_ok() {
-            connection = Some(open);
+            connection = Some((node, open));
         }
     }
     calls

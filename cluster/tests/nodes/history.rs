@@ -16,6 +16,8 @@ pub(crate) type Element = u64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) actor: u32,
+    /// The node that was called, of those that the clients know.
+    pub(crate) node: usize,
     pub(crate) what: What,
     /// Since the beginning of the history.
     pub(crate) called: Duration,
@@ -206,6 +208,7 @@ mod tests {
     fn at(actor: u32, called: u64, answered: u64, what: What) -> Call {
         Call {
             actor,
+            node: 0,
             what,
             called: Duration::from_millis(called),
             answered: Duration::from_millis(answered),

@@ -87,6 +87,48 @@ async fn an_owner_that_is_cut_off_has_no_lease_when_another_writes() {
     }
 }
 
+/// Guarantee 3: a member that has answered one message has answered none that was sent later. What an owner hears after it
+/// stood still was said before.
+#[tokio::test(start_paused = true)]
+async fn answers_that_were_held_up_extend_no_lease() {
+    for seed in 10..20 {
+        let mut nodes = Nodes::of(seed, 3, 1).await;
+        nodes.write(SHARD, "a", "1").await;
+        let former = owner(&nodes).await;
+        let rest = others(&nodes, former.node);
+        for other in &rest {
+            nodes.network.hold(*other, former.node);
+        }
+        let group = Arc::clone(nodes.group(former.node, SHARD));
+        let written = propose(&*group, former.epoch, vec![put("b", "1".to_owned())]);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        for other in &rest {
+            nodes.network.cut(former.node, *other);
+        }
+        // Not for so long that nobody waits for the answers any more.
+        tokio::time::sleep(LEASE + Duration::from_millis(80)).await;
+        assert!(!holds(&nodes, former));
+        let asked = {
+            let group = Arc::clone(&group);
+            tokio::spawn(async move { is_confirmed(&*group, former.epoch).await })
+        };
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        // The first answer commits the entry, which the other members are then told; then the second arrives.
+        for other in &rest {
+            nodes.network.release(*other, former.node);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert!(!holds(&nodes, former), "seed {seed}: for {:?}", group.lease().left());
+            nodes.network.cut(*other, former.node);
+        }
+        assert!(matches!(written.await, Ok(Outcome::Committed { .. })), "seed {seed}");
+        assert!(!asked.await.unwrap(), "seed {seed}: nobody was asked since");
+        watch(&nodes, former, nodes.leader_of(SHARD, &rest)).await;
+        nodes.network.heal();
+        nodes.agree(SHARD).await;
+        nodes.shutdown().await;
+    }
+}
+
 /// Guarantee 3: a voter that restarts has forgotten what it promised.
 #[tokio::test(start_paused = true)]
 async fn a_voter_that_restarts_helps_nobody_to_own_while_a_lease_holds() {
