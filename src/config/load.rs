@@ -211,7 +211,7 @@ impl Merge {
             Some(Value::Float(_)) => Value::Float(text.parse().map_err(|_| bad(format!("{text:?} is not a number")))?),
             Some(Value::Array(default)) => {
                 let are_numbers = default.iter().any(Value::is_integer);
-                Value::Array(
+                let listed = || {
                     text.split(',')
                         .map(str::trim)
                         .filter(|item| !item.is_empty())
@@ -219,8 +219,9 @@ impl Merge {
                             Ok(number) if are_numbers => Value::Integer(number),
                             Ok(_) | Err(_) => Value::String(item.to_owned()),
                         })
-                        .collect(),
-                )
+                        .collect()
+                };
+                Value::Array(written(text).unwrap_or_else(listed))
             }
             Some(Value::String(_) | Value::Datetime(_)) => Value::String(text.to_owned()),
         };
@@ -298,6 +299,22 @@ impl Config {
     }
 }
 
+/// An array that is written as in a file, which lists of tables need.
+fn written(text: &str) -> Option<Vec<Value>> {
+    if !text.trim_start().starts_with('[') {
+        return None;
+    }
+    match format!("array = {text}").parse::<Table>().ok()?.remove("array")? {
+        Value::Array(array) => Some(array),
+        Value::String(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_)
+        | Value::Table(_) => None,
+    }
+}
+
 fn find<'a>(tree: &'a Table, key: &str) -> Option<&'a Value> {
     let mut parts = key.split('.');
     let mut value = tree.get(parts.next()?)?;
@@ -354,132 +371,4 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::DEFAULT_FILE;
-
-    fn with_file(text: &str) -> (tempfile::TempDir, Layers) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("foundation.toml");
-        std::fs::write(&path, text).unwrap();
-        (
-            directory,
-            Layers {
-                file: Some(path),
-                ..Layers::default()
-            },
-        )
-    }
-
-    #[test]
-    fn the_file_in_the_repository_equals_the_defaults() {
-        let file: Table = DEFAULT_FILE.parse().unwrap();
-        let code = Table::try_from(Config::default()).unwrap();
-        assert_eq!(
-            leaves(&file),
-            leaves(&code),
-            "every key stands in config/foundation.toml"
-        );
-        assert_eq!(file, code, "every value in config/foundation.toml is the default");
-    }
-
-    #[test]
-    fn every_key_of_the_file_has_a_comment_above_it() {
-        let lines: Vec<&str> = DEFAULT_FILE.lines().collect();
-        for (index, line) in lines.iter().enumerate() {
-            let is_key = line.starts_with(|first: char| first.is_ascii_lowercase()) && line.contains('=');
-            if is_key {
-                assert!(
-                    index > 0 && lines[index - 1].starts_with('#'),
-                    "no comment above {line:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn an_unknown_key_is_named_with_its_file() {
-        let (_directory, layers) = with_file("[server]\nbnd = \"127.0.0.1:1\"\n");
-        let error = load(&layers).unwrap_err();
-        assert_eq!(error.key(), Some("server.bnd"));
-        let text = error.to_string();
-        assert!(
-            text.contains("foundation.toml") && text.contains("server.bind"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn an_unknown_section_is_named() {
-        let (_directory, layers) = with_file("[sever]\nbind = \"127.0.0.1:1\"\n");
-        assert_eq!(load(&layers).unwrap_err().key(), Some("sever"));
-    }
-
-    #[test]
-    fn a_bad_value_is_named_with_its_file() {
-        for text in [
-            "[server]\nbind = 7\n",
-            "[server]\nbind = \"nowhere\"\n",
-            "[server]\nworkers = \"two\"\n",
-        ] {
-            let (_directory, layers) = with_file(text);
-            let error = load(&layers).unwrap_err();
-            assert!(matches!(error, ConfigError::BadValue { .. }), "{error}");
-            assert!(error.to_string().contains("foundation.toml"), "{error}");
-            assert!(error.key().unwrap().starts_with("server."), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_value_out_of_range_is_named_with_its_layer() {
-        let (_directory, mut layers) = with_file("[db]\nshards = 12\n");
-        let text = load(&layers).unwrap_err().to_string();
-        assert!(text.contains("db.shards") && text.contains("foundation.toml"), "{text}");
-        layers.environment = vec![("FOUNDATION__DB__SHARDS".to_owned(), "7".to_owned())];
-        let text = load(&layers).unwrap_err().to_string();
-        assert!(text.contains("FOUNDATION__DB__SHARDS"), "{text}");
-    }
-
-    #[test]
-    fn broken_toml_names_the_file_and_the_line() {
-        let (_directory, layers) = with_file("[server]\nbind = \n");
-        let text = load(&layers).unwrap_err().to_string();
-        assert!(text.contains("foundation.toml") && text.contains("line 2"), "{text}");
-    }
-
-    #[test]
-    fn a_named_file_must_exist() {
-        let layers = Layers {
-            file: Some(PathBuf::from("/nowhere/foundation.toml")),
-            ..Layers::default()
-        };
-        assert!(matches!(load(&layers), Err(ConfigError::Unreadable { .. })));
-    }
-
-    #[test]
-    fn environment_overrides_the_file_and_flags_override_both() {
-        let (_directory, mut layers) = with_file("[server]\nworkers = 1\nbody-limit-bytes = 2048\ndrain-seconds = 5\n");
-        layers.environment = vec![
-            ("FOUNDATION__SERVER__WORKERS".to_owned(), "2".to_owned()),
-            ("FOUNDATION__SERVER__BODY_LIMIT_BYTES".to_owned(), "4096".to_owned()),
-            ("FOUNDATION_TOKEN".to_owned(), "not a key".to_owned()),
-        ];
-        layers.flags = vec![("server.workers".to_owned(), "3".to_owned())];
-        let server = load(&layers).unwrap().server;
-        assert_eq!(
-            (server.workers, server.body_limit_bytes, server.drain_seconds),
-            (3, 4096, 5)
-        );
-    }
-
-    #[test]
-    fn an_unknown_environment_key_is_an_error() {
-        let environment = vec![("FOUNDATION__SERVER__COLOUR".to_owned(), "blue".to_owned())];
-        let (_directory, layers) = with_file("");
-        let text = load(&Layers { environment, ..layers }).unwrap_err().to_string();
-        assert!(
-            text.contains("FOUNDATION__SERVER__COLOUR") && text.contains("server.colour"),
-            "{text}"
-        );
-    }
-}
+mod tests;

@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{gateway::ForwardedHeader, outbound::Network};
+use crate::{
+    gateway::{ForwardedHeader, IssuerConfig, check_issuers},
+    outbound::Network,
+};
 
 /// Section `[server]`: the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +234,8 @@ pub struct AuthConfig {
     pub token_hours_max: u64,
     /// Who may sign up.
     pub sign_up: SignUpRule,
+    /// Identity providers whose access tokens let people in.
+    pub issuers: Vec<IssuerConfig>,
 }
 
 /// Who may sign up.
@@ -251,6 +256,7 @@ impl Default for AuthConfig {
             sign_in_link_hours: 24,
             token_hours_max: 8760,
             sign_up: SignUpRule::default(),
+            issuers: Vec::new(),
         }
     }
 }
@@ -274,7 +280,7 @@ impl AuthConfig {
                 return Err((key, format!("must be between 1 and {SIGN_IN_HOURS_MAX}")));
             }
         }
-        Ok(())
+        check_issuers(&self.issuers).map_err(|message| ("auth.issuers", message))
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) enum Proof {
     Session(Uuid),
     /// An API key, without its prefix.
     Key { token: String },
+    /// A token of an issuer outside.
+    Issuer { token: String },
     /// The file of the local operator.
     Local,
 }
@@ -51,6 +53,7 @@ impl std::fmt::Debug for Proof {
         formatter.write_str(match self {
             Self::Session(_) => "Session(..)",
             Self::Key { .. } => "Key(..)",
+            Self::Issuer { .. } => "Issuer(..)",
             Self::Local => "Local",
         })
     }

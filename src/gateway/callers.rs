@@ -4,6 +4,8 @@
 //! for the role. Both answers are kept for a moment (`recent`), so signing out, removing a member or suspending a tenant is
 //! felt on every node within a second, and within five on one that is cut off.
 
+mod outsiders;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use actors::{
@@ -24,10 +26,12 @@ use cluster::{
 };
 use sha2::{Digest, Sha256};
 
+use self::outsiders::{Outsider, TokenDigest};
 use super::{
     caller::{Caller, Proof},
     context_token::ContextTokens,
     error::Problem,
+    issuers::Issuers,
     recent::Recent,
     session_owner::{NOBODYS_DOMAIN, SessionOwner},
     token::{Claims, Purpose, Signer, TokenError},
@@ -57,6 +61,8 @@ pub struct Callers {
     signer: Signer,
     sessions: Recent<Uuid, Admitted>,
     keys: Recent<(TenantId, Uuid, [u8; 32]), (KeyState, TenantProfile)>,
+    issuers: Issuers,
+    outsiders: Recent<TokenDigest, Outsider>,
 }
 
 /// A session that was opened for someone.
@@ -68,9 +74,15 @@ pub(crate) struct Opened {
 }
 
 impl Callers {
-    /// Asks the actors of a cluster.
+    /// Asks the actors of a cluster, and takes tokens of `issuers` beside those of `signer`.
     #[must_use]
-    pub fn new(cluster: Cluster, passwords: Arc<dyn Passwords>, context: ContextTokens, signer: Signer) -> Self {
+    pub fn new(
+        cluster: Cluster,
+        passwords: Arc<dyn Passwords>,
+        context: ContextTokens,
+        signer: Signer,
+        issuers: Issuers,
+    ) -> Self {
         Self {
             identity: Identity::new(cluster.clone(), passwords),
             cluster,
@@ -78,7 +90,14 @@ impl Callers {
             signer,
             sessions: Recent::default(),
             keys: Recent::default(),
+            issuers,
+            outsiders: Recent::default(),
         }
+    }
+
+    /// Those outside whose tokens are taken.
+    pub(crate) fn issuers(&self) -> &Issuers {
+        &self.issuers
     }
 
     /// The steps by which people come and go.
@@ -91,7 +110,7 @@ impl Callers {
         self.context.as_system(&system_tenant(), work)
     }
 
-    /// Finds out who shows a token: of a session, of the local operator, or an API key.
+    /// Finds out who shows a token: of a session, of the local operator, of an issuer outside, or an API key.
     ///
     /// # Errors
     ///
@@ -99,6 +118,9 @@ impl Callers {
     pub(crate) async fn who(&self, token: &str) -> Result<Caller, Problem> {
         if let Some(key) = token.strip_prefix(KEY_PREFIX) {
             return self.by_key(key).await;
+        }
+        if let Some(issuer) = self.issuers.named_by(token) {
+            return self.by_issuer(issuer, token).await;
         }
         let claims = self.signer.verify(token, &[Purpose::Session, Purpose::Local]);
         let claims = claims.map_err(super::caller::refused)?;
@@ -115,7 +137,7 @@ impl Callers {
     ///
     /// Fails when it is not accepted or names none, or when that cannot be found out.
     pub(crate) async fn owner(&self, token: &str) -> Result<SessionOwner, Problem> {
-        if token.starts_with(KEY_PREFIX) {
+        if token.starts_with(KEY_PREFIX) || self.issuers.named_by(token).is_some() {
             return Err(no_session());
         }
         let claims = self.signer.verify(token, &[Purpose::Session, Purpose::Local]);
@@ -133,7 +155,7 @@ impl Callers {
                 let admitted = self.admitted(*id).await.ok()?;
                 Some(SessionOwner::new(*id, admitted))
             }
-            Proof::Key { .. } | Proof::Local => None,
+            Proof::Key { .. } | Proof::Issuer { .. } | Proof::Local => None,
         }
     }
 
@@ -155,6 +177,7 @@ impl Callers {
                 .await
                 .is_ok_and(|now| now.tenant == caller.tenant),
             Proof::Key { token } => self.by_key(token).await.is_ok(),
+            Proof::Issuer { token } => self.who(token).await.is_ok_and(|now| now.tenant == caller.tenant),
             Proof::Local => true,
         }
     }

@@ -81,7 +81,12 @@ pub(crate) async fn health(gateway: web::Data<Gateway>) -> HttpResponse {
         }),
     );
     let model = check("model", async { model(&gateway) }).await;
-    let checks = vec![node, shards, settings, objects, vectors, model];
+    let mut checks = vec![node, shards, settings, objects, vectors, model];
+    let issuers = gateway.callers.issuers();
+    if !issuers.is_empty() {
+        // Who has a session, or a token that was verified with keys which still count, does not notice: so this node stays ready.
+        checks.push(check("issuers", issuers.check()).await);
+    }
     let is_ok = checks.iter().all(|check| check.status == Status::Ok);
     fresh(&Health {
         status: if is_ok { Status::Ok } else { Status::Failing },

@@ -98,7 +98,7 @@ impl Limits {
     pub(crate) async fn caller(&self, request: &HttpRequest, caller: &Caller) -> Result<(), Problem> {
         let is_key = match &caller.proof {
             Proof::Local => return Ok(()),
-            Proof::Session(_) => false,
+            Proof::Session(_) | Proof::Issuer { .. } => false,
             Proof::Key { .. } => true,
         };
         if is_key {

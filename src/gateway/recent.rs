@@ -11,6 +11,8 @@ use cluster::prelude::{ActorError, ErrorKind};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::error::Problem;
+
 /// How long an answer is used without asking again.
 pub(crate) const FRESH: Duration = Duration::from_millis(1000);
 
@@ -42,10 +44,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
     ///
     /// # Errors
     ///
-    /// The actor's refusal, or that it cannot be reached.
-    pub(crate) async fn get<F>(&self, key: &K, ask: impl FnOnce() -> F) -> Result<V, ActorError>
+    /// The refusal of whoever is asked, or that they cannot be reached.
+    pub(crate) async fn get<F, E: Refusal>(&self, key: &K, ask: impl FnOnce() -> F) -> Result<V, E>
     where
-        F: Future<Output = Result<V, ActorError>>,
+        F: Future<Output = Result<V, E>>,
     {
         let asked = Instant::now();
         let known = self.entries.lock().get(key).cloned();
@@ -54,18 +56,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
         {
             return Ok(value.clone());
         }
-        let answer = tokio::time::timeout(PATIENCE, ask()).await.unwrap_or_else(|_| {
-            Err(ActorError::retryable(
-                "auth.slow",
-                "who asks could not be checked in time",
-            ))
-        });
+        let answer = tokio::time::timeout(PATIENCE, ask()).await;
+        let answer = answer.unwrap_or_else(|_| Err(E::slow()));
         match answer {
             Ok(value) => {
                 self.keep(key, asked, value.clone());
                 Ok(value)
             }
-            Err(error) if is_silence(&error) => match known {
+            Err(error) if error.is_silence() => match known {
                 Some((at, value)) if at.elapsed() < STALE => Ok(value),
                 Some(_) | None => Err(error),
             },
@@ -101,20 +99,47 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
     }
 }
 
-/// Whether nothing was said about the matter.
-fn is_silence(error: &ActorError) -> bool {
-    match error.kind() {
-        ErrorKind::Overloaded
-        | ErrorKind::Retryable
-        | ErrorKind::Deadline
-        | ErrorKind::Unknown
-        | ErrorKind::Internal => true,
-        ErrorKind::Invalid
-        | ErrorKind::Unsupported
-        | ErrorKind::NotFound
-        | ErrorKind::Conflict
-        | ErrorKind::Forbidden
-        | ErrorKind::TooLarge => false,
+/// What may come instead of an answer.
+pub(crate) trait Refusal {
+    /// Whether nothing was said about the matter.
+    fn is_silence(&self) -> bool;
+
+    /// Nothing was said in time.
+    fn slow() -> Self;
+}
+
+/// What is said of an answer that does not come in time.
+const SLOW: &str = "who asks could not be checked in time";
+
+impl Refusal for ActorError {
+    fn is_silence(&self) -> bool {
+        match self.kind() {
+            ErrorKind::Overloaded
+            | ErrorKind::Retryable
+            | ErrorKind::Deadline
+            | ErrorKind::Unknown
+            | ErrorKind::Internal => true,
+            ErrorKind::Invalid
+            | ErrorKind::Unsupported
+            | ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::Forbidden
+            | ErrorKind::TooLarge => false,
+        }
+    }
+
+    fn slow() -> Self {
+        Self::retryable("auth.slow", SLOW)
+    }
+}
+
+impl Refusal for Problem {
+    fn is_silence(&self) -> bool {
+        self.status().is_server_error()
+    }
+
+    fn slow() -> Self {
+        Self::unavailable("auth.slow", SLOW)
     }
 }
 
@@ -204,7 +229,7 @@ mod tests {
     async fn answers_have_a_bound() {
         let recent = Recent::<usize, ()>::default();
         for key in 0..ENTRIES_MAX + 10 {
-            recent.get(&key, || async { Ok(()) }).await.unwrap();
+            recent.get(&key, || async { Ok::<_, ActorError>(()) }).await.unwrap();
         }
         assert!(recent.entries.lock().len() <= ENTRIES_MAX);
     }

@@ -13,6 +13,7 @@ mod defects;
 mod hostile;
 mod input;
 mod invitations;
+mod issuers;
 mod joined;
 mod limits;
 mod nodes;

@@ -78,7 +78,7 @@ pub(crate) async fn record(
     tracing::error!(tenant = %caller.tenant, event, %error, "an event was not recorded");
     match caller.proof {
         Proof::Local => Ok(()),
-        Proof::Session(_) | Proof::Key { .. } => Err(Problem::unavailable(
+        Proof::Session(_) | Proof::Key { .. } | Proof::Issuer { .. } => Err(Problem::unavailable(
             "audit.unavailable",
             "this cannot be recorded at the moment, so it was not done",
         )),

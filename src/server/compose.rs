@@ -29,9 +29,10 @@ use crate::{
     cli::Environment,
     config::{Config, NotShared},
     gateway::{
-        Backups, Callers, ContextTokens, Gateway, Limits, ModelStatus, Parts, Planning, Readiness, Signer, SigningKeys,
-        Turnstile, TurnstileError,
+        Backups, Callers, ContextTokens, Gateway, Issuers, Limits, ModelStatus, Parts, Planning, Readiness, Signer,
+        SigningKeys, Turnstile, TurnstileError,
     },
+    outbound::OutboundError,
     planes::{
         ai::{self, ConnectError},
         communication::{Mail, MailError, MailQueue, Transport},
@@ -91,6 +92,9 @@ pub enum ComposeError {
     /// It cannot be asked whether somebody is a person.
     #[error("failed to prepare Turnstile: {0}")]
     Turnstile(#[from] TurnstileError),
+    /// Issuers of tokens cannot be asked for their keys.
+    #[error("failed to prepare auth.issuers: {0}")]
+    Issuers(#[from] OutboundError),
     /// The cluster did not answer.
     #[error("failed to read the settings of the cluster: {0}")]
     Settings(#[from] ActorError),
@@ -154,6 +158,7 @@ pub(super) struct Adapters {
     mail: MailQueue,
     contact: Option<Email>,
     turnstile: Turnstile,
+    issuers: Issuers,
 }
 
 /// Opens the adapters of the configuration.
@@ -199,6 +204,7 @@ pub(super) async fn adapters(
         mail: mail(config, environment)?,
         contact: config.mail.contact().map_err(MailError::from)?,
         turnstile: Turnstile::open(&config.turnstile, &config.server, &config.outbound, variable)?,
+        issuers: Issuers::open(&config.auth.issuers, &config.outbound)?,
     })
 }
 
@@ -265,13 +271,14 @@ pub(super) async fn gateway(
         mail,
         contact,
         turnstile,
+        issuers,
     } = adapters;
     let keys = SigningKeys::open(&cluster, config.auth.longest_token()).await?;
     context.set_keys(keys.clone());
     let signer = Signer::new(keys);
     let planning = Planning::new(cluster.clone(), env);
     let passwords = Arc::new(Argon2id::default());
-    let callers = Callers::new(cluster.clone(), passwords, context.clone(), signer.clone());
+    let callers = Callers::new(cluster.clone(), passwords, context.clone(), signer.clone(), issuers);
     let limits = Limits::new(cluster.clone(), context.clone(), config.limits.clone());
     Ok(Gateway::new(Parts {
         cluster,

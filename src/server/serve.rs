@@ -158,6 +158,7 @@ impl ServeError {
                 | ComposeError::Search(_)
                 | ComposeError::Mail(_)
                 | ComposeError::Turnstile(_)
+                | ComposeError::Issuers(_)
                 | ComposeError::Store(_)
                 | ComposeError::NotShared(_),
             ) => 2,

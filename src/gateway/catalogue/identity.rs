@@ -74,7 +74,12 @@ const CODES: &[Code] = &[
         "Too many people sign in at the moment",
         "Send the request again after Retry-After",
     ),
-    code("auth.expired", &[401], "The session has expired", "Sign in again"),
+    code(
+        "auth.expired",
+        &[401],
+        "The session or the token has expired",
+        "Sign in again",
+    ),
     code(
         "auth.invalid-key",
         &[401],
@@ -84,8 +89,8 @@ const CODES: &[Code] = &[
     code(
         "auth.invalid-token",
         &[401],
-        "The token is not one of this server",
-        "Sign in again",
+        "The token is not one of this server, nor one of an issuer that it takes tokens of with all that it has to say",
+        "Sign in again; who configures `auth.issuers` finds what a token has to say in SECURITY.md",
     ),
     code(
         "auth.locked",

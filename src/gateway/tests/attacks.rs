@@ -2,6 +2,7 @@
 
 mod body;
 mod header;
+mod issuer;
 mod log;
 mod origin;
 mod path;
@@ -12,9 +13,10 @@ mod wire;
 use std::collections::BTreeSet;
 
 /// Where the tests are that the list names.
-const TRIALS: [&str; 8] = [
+const TRIALS: [&str; 9] = [
     include_str!("attacks/body.rs"),
     include_str!("attacks/header.rs"),
+    include_str!("attacks/issuer.rs"),
     include_str!("attacks/log.rs"),
     include_str!("attacks/origin.rs"),
     include_str!("attacks/path.rs"),

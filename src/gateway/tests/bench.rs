@@ -46,9 +46,10 @@ use super::contract;
 use crate::{
     config::{AuthConfig, ServerConfig},
     gateway::{
-        Backups, Callers, ContextTokens, Gateway, Limits, LimitsConfig, ModelStatus, Parts, Planning, Readiness,
-        Signer, SigningKeys, Turnstile, app, connections,
+        Backups, Callers, ContextTokens, Gateway, Issuers, Limits, LimitsConfig, ModelStatus, Parts, Planning,
+        Readiness, Signer, SigningKeys, Turnstile, app, connections,
     },
+    outbound::OutboundConfig,
     planes::{
         communication::{Letter, MailQueue, fake::FakePost},
         events::Watchers,
@@ -435,6 +436,7 @@ fn gateway(node: Node) -> Gateway {
             Arc::new(node.passwords),
             context.clone(),
             signer.clone(),
+            Issuers::open(&node.auth.issuers, &OutboundConfig::default()).unwrap(),
         ),
         planning: Planning::new(cluster.clone(), node.env),
         limits: Limits::new(cluster.clone(), context.clone(), node.limits),
