@@ -88,19 +88,27 @@ pub(crate) async fn form(request: &HttpRequest, payload: web::Payload, limit: us
 ///
 /// Fails for invalid UTF-8.
 pub(crate) fn query(request: &HttpRequest) -> Result<Fields, Problem> {
-    pairs(request.query_string().as_bytes(), "query.invalid-utf8")
+    Ok(pairs(request.query_string().as_bytes(), "query.invalid-utf8")?.of_query())
 }
 
 fn pairs(bytes: &[u8], code: &'static str) -> Result<Fields, Problem> {
-    let mut values = Map::new();
+    let (mut values, mut repeated) = (Map::new(), Vec::new());
     for (name, value) in url::form_urlencoded::parse(bytes) {
         // The parser writes U+FFFD where escapes do not form UTF-8.
         if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
             return Err(Problem::bad_request(code, "the text is not valid UTF-8"));
         }
-        values.insert(name.into_owned(), Value::String(value.into_owned()));
+        let former = values.insert(name.clone().into_owned(), Value::String(value.into_owned()));
+        if former.is_some() {
+            repeated.push(name);
+        }
     }
-    Ok(Fields::new(values, true))
+    let mut fields = Fields::new(values, true);
+    // Which of them counts would be a guess, and others may guess otherwise.
+    for name in repeated {
+        fields.fail(&name, "is there more than once");
+    }
+    Ok(fields)
 }
 
 fn utf8(body: &[u8]) -> Result<&str, Problem> {

@@ -13,6 +13,9 @@ use super::body::{Fields, description};
 /// Media type of JSON.
 pub(crate) const JSON: &str = "application/json";
 
+/// Media type of a stream of events.
+pub(crate) const EVENTS: &str = "text/event-stream";
+
 /// A schema, with the ones that it refers to.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
@@ -40,6 +43,8 @@ pub(crate) enum Content {
     Json(Shape),
     /// Text of this media type.
     Text(&'static str),
+    /// A stream of events.
+    Events,
 }
 
 /// An answer that is no problem.

@@ -217,6 +217,12 @@ impl Endpoint {
         self
     }
 
+    /// Answers 200 with a stream of events.
+    pub(crate) fn gives_events(mut self, about: &'static str) -> Self {
+        self.contract.tells(StatusCode::OK, about, Content::Events);
+        self
+    }
+
     /// Answers 204.
     pub(crate) fn gives_nothing(mut self, about: &'static str) -> Self {
         self.contract.tells(StatusCode::NO_CONTENT, about, Content::Empty);

@@ -26,7 +26,7 @@ use super::{
     body::FORM,
     caller::SESSION_COOKIE,
     catalogue,
-    contract::{Content, Contract, JSON, Shape, ToldHeader},
+    contract::{Content, Contract, EVENTS, JSON, Shape, ToldHeader},
     endpoint::{Access, Counting, Endpoint},
     error::{self, PROBLEM_JSON},
     etag::Kept,
@@ -210,6 +210,7 @@ fn answers(contract: &Contract, schemas: &mut BTreeMap<String, RefOr<Schema>>) -
                 Content::Text(media_type) => {
                     answer.content(media_type, Media::new(Some(Object::with_type(Type::String))))
                 }
+                Content::Events => answer.content(EVENTS, Media::new(Some(event()))),
             };
         }
         for &header in &told.headers {
@@ -227,6 +228,16 @@ fn answers(contract: &Contract, schemas: &mut BTreeMap<String, RefOr<Schema>>) -
         answers.push((told.status, answer.build()));
     }
     answers
+}
+
+/// One event of a stream.
+fn event() -> Object {
+    let text = |about: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+    ObjectBuilder::new()
+        .property("id", text("Its number; live updates have none"))
+        .property("event", text("What happened"))
+        .property("data", text("A JSON object"))
+        .build()
 }
 
 fn text_header(about: &str) -> utoipa::openapi::Header {

@@ -116,6 +116,7 @@ fn last_event_id(request: &HttpRequest) -> Result<u64, Problem> {
         .to_str()
         .ok()
         .and_then(|text| text.trim().parse().ok())
+        .filter(|number| *number <= EVENT_NUMBER_MAX)
         .ok_or_else(|| {
             Problem::bad_request(
                 "events.last-event-id",

@@ -175,7 +175,7 @@ pub(crate) struct NewKey {
 /// Reads what a key is to be.
 pub(crate) fn new_key(fields: &mut Fields) -> NewKey {
     let key = NewKey {
-        name: fields.text("name", NAME_MAX),
+        name: fields.line("name", NAME_MAX),
         days: fields.integer("expires_in_days", 1..=DAYS_MAX),
         wanted: Wanted::read(fields),
     };
@@ -258,7 +258,7 @@ pub(crate) async fn show(caller: Caller, gateway: Shared) -> Answer {
 
 /// Reads what the tenant is to be called.
 pub(crate) fn new_name(fields: &mut Fields) -> String {
-    let name = fields.text("name", NAME_CHARS_MAX);
+    let name = fields.line("name", NAME_CHARS_MAX);
     fields.says("name", "What the tenant is called from now on", "Acme");
     name
 }

@@ -24,6 +24,8 @@ pub(crate) struct Fields {
     prefix: String,
     /// Forms and queries know text only.
     is_text: bool,
+    /// A form sends the fields that nobody filled in, too; a query has what somebody wrote.
+    is_query: bool,
     /// Where nothing is read: what would be taken.
     pub(super) description: Option<Description>,
 }
@@ -35,8 +37,14 @@ impl Fields {
             errors: Vec::new(),
             prefix: String::new(),
             is_text,
+            is_query: false,
             description: None,
         }
+    }
+
+    pub(super) fn of_query(mut self) -> Self {
+        self.is_query = true;
+        self
     }
 
     /// Notes a field where nothing is read; says whether it is so.
@@ -49,7 +57,7 @@ impl Fields {
         self.describes(|description| description.says(name, about, example.into()));
     }
 
-    fn fail(&mut self, name: &str, detail: impl Into<String>) {
+    pub(super) fn fail(&mut self, name: &str, detail: impl Into<String>) {
         if self.errors.len() < ERRORS_MAX {
             let escaped = name.replace('~', "~0").replace('/', "~1");
             self.errors.push(FieldError {
@@ -232,7 +240,7 @@ impl Fields {
             return None;
         }
         let value = self.take(name)?;
-        if self.is_text && value.as_str() == Some("") {
+        if self.is_text && !self.is_query && value.as_str() == Some("") {
             return None;
         }
         let number = match &value {
@@ -290,6 +298,7 @@ impl Fields {
                     errors: Vec::new(),
                     prefix: format!("{}/{name}", self.prefix),
                     is_text: self.is_text,
+                    is_query: self.is_query,
                     description: None,
                 };
                 let value = read(&mut inner);

@@ -21,6 +21,12 @@ const CODES: &[Code] = &[
         "Sign in, or have the password reset",
     ),
     code(
+        "account.name",
+        &[422],
+        "The name of the person is too long, or not one line",
+        "Choose another name",
+    ),
+    code(
         "account.password",
         &[422],
         "The password does not fit",

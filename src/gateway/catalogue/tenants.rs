@@ -141,6 +141,12 @@ const CODES: &[Code] = &[
         "Check the id",
     ),
     code(
+        "tenant.name",
+        &[422],
+        "The name of the tenant is too long, or not one line",
+        "Choose another name",
+    ),
+    code(
         "tenant.not-found",
         &[404],
         "There is no such tenant, or you may not see it",

@@ -40,7 +40,7 @@ pub(super) fn place(name: &str) -> Option<Object> {
     Some(match name {
         "run" => uuid("The run", "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b90"),
         "idea" => uuid("The parked idea", "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b91"),
-        "key" => uuid("The API key", "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b93"),
+        "key_id" => uuid("The API key", "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b93"),
         "session" => uuid("The session", "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b96"),
         "invitation" => uuid("The invitation", "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b96"),
         "job" => uuid("The backup or restore", "01985f3e-7c1a-7b22-9d53-0f6a4c1e2b94"),

@@ -172,7 +172,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .named("streamEvents")
             .resumable()
             .query(sse::events_query)
-            .gives_text("text/event-stream", "Events, each with its number as id")
+            .gives_events("Events, each with its number as id")
             .gives_nothing("The run is at its end, and the client has seen everything")
             .fails(&["events.last-event-id", "events.too-many-watchers"])
             .fails(OF_RUN),

@@ -29,7 +29,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .named("renameTenant")
             .body(tenant::new_name)
             .gives::<TenantBody>("The tenant")
-            .fails(&["membership.name"])
+            .fails(&["membership.name", "tenant.name"])
             .fails(OF_TENANT),
         get("/api/tenant/export", tenant_export::export)
             .needs(TenantConfigure)
@@ -84,7 +84,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 "membership.name",
             ])
             .fails(OF_TENANT),
-        delete("/api/tenant/keys/{key}", tenant::revoke_key)
+        delete("/api/tenant/keys/{key_id}", tenant::revoke_key)
             .needs(KeyRevoke)
             .says("Revokes an API key")
             .named("revokeKey")

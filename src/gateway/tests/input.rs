@@ -81,6 +81,8 @@ async fn a_query_that_does_not_fit_is_refused() {
             ("/api/planning/runs?limit=0".to_owned(), "query.invalid"),
             ("/api/planning/runs?limit=101".to_owned(), "query.invalid"),
             ("/api/planning/runs?limit=many".to_owned(), "query.invalid"),
+            ("/api/planning/runs?limit=".to_owned(), "query.invalid"),
+            ("/api/planning/runs?limit=5&limit=5".to_owned(), "query.invalid"),
             ("/api/planning/runs?status=sleeping".to_owned(), "query.invalid"),
             ("/api/planning/runs?offset=3".to_owned(), "query.invalid"),
             (

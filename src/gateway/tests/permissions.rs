@@ -170,7 +170,7 @@ impl Owned {
     fn address(&self, path: &str) -> String {
         path.replace("{run}", &self.run)
             .replace("{idea}", &self.idea)
-            .replace("{key}", &self.key)
+            .replace("{key_id}", &self.key)
             .replace("{invitation}", &self.invitation)
             // Nobody has this one: sessions are of people, not of tenants.
             .replace("{session}", "01980000-0000-7000-8000-000000000000")
