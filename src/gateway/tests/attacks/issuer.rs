@@ -49,20 +49,24 @@ async fn the_public_key_of_an_issuer_is_never_taken_for_a_secret_or_for_a_key_of
                 Some(Vec::new()),
             ];
             for secret in secrets.into_iter().flatten() {
-                for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+                let secret = EncodingKey::from_secret(&secret);
+                let hmac = |algorithm: Algorithm| {
                     let header = Header {
                         kid: Some(key.kid().to_owned()),
                         ..Header::new(algorithm)
                     };
-                    let forged = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap();
-                    assert_refused(&team, &forged).await;
-                    // The same signature under a header that promises what the issuer signs with.
-                    let signature = forged.rsplit_once('.').unwrap().1;
-                    for algorithm in ["RS256", "ES256", "EdDSA"] {
-                        let header = json!({ "alg": algorithm, "typ": "JWT", "kid": key.kid() });
-                        assert_refused(&team, &format!("{}.{}.{signature}", part(&header), part(&claims))).await;
-                    }
-                }
+                    jsonwebtoken::encode(&header, &claims, &secret).unwrap()
+                };
+                let forged = hmac(Algorithm::HS256);
+                team.me(&hmac(Algorithm::HS512))
+                    .await
+                    .problem(401, "auth.invalid-token");
+                team.me(&forged).await.problem(401, "auth.invalid-token");
+                // The same signature under a header that promises what the key signs with.
+                let signature = forged.rsplit_once('.').unwrap().1;
+                let header = json!({ "alg": key.algorithm(), "typ": "JWT", "kid": key.kid() });
+                let promising = format!("{}.{}.{signature}", part(&header), part(&claims));
+                team.me(&promising).await.problem(401, "auth.invalid-token");
             }
             // A good signature under the id of another key, or with another algorithm in the header.
             for (kid, algorithm) in [
