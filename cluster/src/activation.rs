@@ -365,6 +365,7 @@ impl Slot {
         };
         let pipes = std::mem::take(turn.pipes.get_mut());
         let passivate = std::mem::take(&mut turn.passivate);
+        let departing = turn.departing();
         let started = (!pipes.is_empty()).then(|| Started {
             pipes,
             mailbox: Arc::clone(&self.mailbox),
@@ -372,13 +373,16 @@ impl Slot {
             token: turn.token.clone(),
             incarnation: self.incarnation,
         });
-        let number = if proposed || !(reply.is_expected() || started.is_some()) {
+        let number = if proposed || !(reply.is_expected() || started.is_some() || departing.is_some()) {
             number
         } else {
             self.host.read(&self.mailbox)
         };
         self.mailbox.gate.hold(number, move |verdict| match verdict {
             Ok(()) => {
+                if let Some(departing) = departing {
+                    departing.leave();
+                }
                 reply.send(outcome);
                 if let Some(started) = started {
                     started.spawn();

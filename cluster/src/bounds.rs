@@ -34,6 +34,8 @@ pub struct Bounds {
     /// Bytes of a stored reply; of a larger one only the fact is kept, and a repetition hears
     /// `idempotency.reply-too-large`.
     pub idempotency_reply_bytes: usize,
+    /// Sockets of one actor; beyond it: `socket.too-many`.
+    pub sockets: usize,
     /// Idle time after which an activation is passivated.
     pub idle: Duration,
     /// Deadline of an ask that names none; beyond it: `deadline`.
@@ -61,6 +63,7 @@ impl Default for Bounds {
             idempotency_keys: 1000,
             idempotency_age: Duration::from_secs(24 * 60 * 60),
             idempotency_reply_bytes: 16 * 1024,
+            sockets: 32_768,
             idle: Duration::from_secs(30),
             ask: Duration::from_secs(10),
             slow_turn: Duration::from_millis(100),

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    ActorError, ActorId, ActorRef, Credential, ErrorKind, Handler, IdempotencyKey, Message, RequestId, Result, Storage,
-    TenantId, Timestamp, VirtualActor,
+    ActorError, ActorId, ActorRef, Credential, ErrorKind, Handler, IdempotencyKey, Message, RequestId, Result, Sockets,
+    Storage, TenantId, Timestamp, VirtualActor,
     caller::Running,
     gate::Broken,
     interface::Payload,
@@ -78,6 +78,12 @@ impl<A: VirtualActor> Ctx<A> {
         &mut self.turn.storage
     }
 
+    /// The sockets of this actor: the clients that are connected to it.
+    pub fn sockets(&mut self) -> Sockets<'_> {
+        self.turn.touch();
+        Sockets::new(&mut self.turn)
+    }
+
     /// Sets the one alarm, instead of the present one. A moment that has passed means now.
     pub fn set_alarm(&mut self, at: Timestamp) {
         let now = self.turn.now();
@@ -139,11 +145,15 @@ impl<A: VirtualActor> Ctx<A> {
             proposed,
         } = self.turn.commit();
         let number = if proposed { number } else { self.turn.read() };
+        let departing = self.turn.departing();
         if let Err(broken) = self.turn.gate().wait(number).await {
             if broken == Broken::NotProposed {
                 self.turn.split = before;
             }
             return Err(lost(broken));
+        }
+        if let Some(departing) = departing {
+            departing.leave();
         }
         let outcome = ask.await;
         if outcome

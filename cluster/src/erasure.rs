@@ -101,6 +101,9 @@ impl Erasure<'_> {
         rows += self
             .addressed(keyspace::all_due(), |value| Stored::class_in(value))
             .await?;
+        rows += self
+            .addressed(keyspace::all_socket_index(), |value| Stored::class_in(value))
+            .await?;
         rows += self.addressed(keyspace::outbox_after(None), class_of).await?;
         rows += self
             .addressed(keyspace::dead_after(None), |head| dead_letter::class_of(head))
@@ -160,6 +163,9 @@ impl Erasure<'_> {
                 && let Ok(alarm) = AlarmRow::decode(&value)
             {
                 keys.insert(keyspace::due(alarm.due.as_millis(), hash));
+            }
+            if let Some(socket) = keyspace::ActorRow::parse(&key).and_then(|row| row.open_socket()) {
+                keys.insert(keyspace::socket_index(socket, hash));
             }
             keys.insert(key);
         }

@@ -35,14 +35,21 @@ mod tests {
         alarm::AlarmRow,
         directory::{Presence, Record},
         id::{ActorHash, ClassUid},
-        keyspace::{self, SendId},
+        keyspace::{self, SendId, SocketRow},
         outbox::Envelope,
+        peers::NodeId,
+        socket::SocketId,
         storage, wire,
     };
 
     const CLASS: ClassUid = ClassUid([0xC1; 8]);
     const HASH: ActorHash = ActorHash([0xA5; 16]);
     const SEND: SendId = SendId { index: 258, ordinal: 3 };
+    const SOCKET: SocketId = SocketId {
+        node: NodeId::new(258),
+        instance: 513,
+        number: 7,
+    };
 
     fn tenant() -> TenantId {
         TenantId::new("acme").unwrap()
@@ -82,11 +89,21 @@ mod tests {
             ("erased", keyspace::erased(CLASS)),
             ("member", keyspace::member(crate::NodeId::new(258))),
             ("format", keyspace::format()),
+            ("socket", keyspace::socket(HASH, SocketRow::Record, SOCKET)),
+            ("socket-cursor", keyspace::socket(HASH, SocketRow::Cursor, SOCKET)),
+            (
+                "socket-attachment",
+                keyspace::socket(HASH, SocketRow::Attachment, SOCKET),
+            ),
+            ("auto-response", keyspace::auto_response(HASH)),
+            ("socket-index", keyspace::socket_index(SOCKET, HASH)),
         ];
         let golden = check(include_str!("../tests/golden/keys.txt"), &written);
         assert_eq!(keyspace::parse_due(&golden["due"]), Some((1_700_000_000_123, HASH)));
         assert_eq!(keyspace::parse_outbox(&golden["outbox"]), Some(SEND));
         assert_eq!(keyspace::parse_garbage(&golden["garbage"]), Some((HASH, 1)));
+        assert_eq!(keyspace::parse_socket(&golden["socket"]), Some(SOCKET));
+        assert_eq!(keyspace::parse_socket_index(&golden["socket-index"]), Some(SOCKET));
         assert_eq!(
             keyspace::parse_directory(&golden["directory"]),
             Some((CLASS, "acme", "general"))

@@ -35,6 +35,7 @@ use crate::{
     remote::{Intake, Passage, Standing},
     router::Node,
     shard::{Confirmation, Epoch, Op, Outcome, Proposal, Shard, WriteSet},
+    socket::sweep,
     timer::{self, Firings},
 };
 
@@ -53,6 +54,7 @@ pub(crate) struct Effects {
     /// Durable sends of the batch.
     pub(crate) sends: usize,
     pub(crate) garbage: bool,
+    pub(crate) sockets: bool,
 }
 
 /// The host of one shard.
@@ -71,6 +73,8 @@ pub(crate) struct Host {
     pub(crate) sends: Notify,
     /// Wakes the collector.
     pub(crate) garbage: Notify,
+    /// Wakes the sweep: there may be sockets again.
+    pub(crate) sockets: Notify,
     /// Wakes calls from other nodes that came before others they must not overtake.
     pub(crate) arrivals: Notify,
     /// How many durable sends wait in the outbox.
@@ -136,6 +140,7 @@ impl Host {
             firings: Mutex::default(),
             sends: Notify::new(),
             garbage: Notify::new(),
+            sockets: Notify::new(),
             arrivals: Notify::new(),
             outbox: Length::default(),
             dead_letters: DeadLetterRows::default(),
@@ -188,6 +193,7 @@ impl Host {
             serve(Box::pin(outbox::run(Arc::clone(self), token.clone())));
             serve(Box::pin(garbage::run(Arc::clone(self))));
             serve(Box::pin(erasure::run(Arc::clone(self))));
+            serve(Box::pin(sweep::run(Arc::clone(self))));
         }
         drop(state);
         self.owned.send_replace(epoch);
@@ -330,6 +336,9 @@ impl Host {
         }
         if effects.garbage {
             self.garbage.notify_one();
+        }
+        if effects.sockets {
+            self.sockets.notify_one();
         }
     }
 
@@ -569,7 +578,14 @@ impl Host {
             state.mailboxes.values().for_each(|mailbox| mailbox.seal());
         }
         self.owned.send_replace(None);
-        if tokio::time::timeout(LEAVE, self.passivate_all()).await.is_err() {
+        let left = async {
+            self.passivate_all().await;
+            if let Some(node) = self.node() {
+                // What comes from the next owner must not overtake it.
+                node.lanes.flushed().await;
+            }
+        };
+        if tokio::time::timeout(LEAVE, left).await.is_err() {
             tracing::debug!(
                 shard = self.shard.number(),
                 "a shard leaves before all its turns have ended"

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 
 use crate::{
-    ActorError, Alarm, Ctx, Handler, Message, Result, VirtualActor, activation::panic_text, mailbox::Fault, turn::Turn,
-    wire,
+    ActorError, Alarm, Ctx, Handler, Message, Result, SocketActor, VirtualActor, activation::panic_text,
+    mailbox::Fault, socket, turn::Turn, wire,
 };
 
 /// Code of the error when a class does not list a message.
@@ -86,7 +86,8 @@ fn decode_reply<M: Message>(bytes: &[u8]) -> Result<Value> {
     Ok(Box::new(reply))
 }
 
-type Call<A> = for<'a> fn(&'a mut A, Payload, &'a mut Ctx<A>) -> BoxFuture<'a, Result<Value>>;
+/// How a class handles one kind of message.
+pub(crate) type Call<A> = for<'a> fn(&'a mut A, Payload, &'a mut Ctx<A>) -> BoxFuture<'a, Result<Value>>;
 
 /// The messages a class answers, listed in [`VirtualActor::interface`].
 pub struct Interface<A: VirtualActor> {
@@ -142,6 +143,20 @@ impl<A: VirtualActor> Interface<A> {
         self
     }
 
+    /// Lets clients connect to actors of this class; see [`Cluster::connect`](crate::Cluster::connect).
+    #[must_use]
+    pub fn sockets(mut self) -> Self
+    where
+        A: SocketActor,
+    {
+        for (name, call, codec) in socket::calls::<A>() {
+            if self.calls.insert(name, (call, codec)).is_some() {
+                self.duplicate.get_or_insert(name);
+            }
+        }
+        self
+    }
+
     /// Names of the messages, in order.
     pub fn messages(&self) -> impl Iterator<Item = &'static str> {
         self.calls.keys().copied()
@@ -163,14 +178,19 @@ fn call<'a, A: Handler<M>, M: Message>(
     ctx: &'a mut Ctx<A>,
 ) -> BoxFuture<'a, Result<Value>> {
     Box::pin(async move {
-        let message: M = match payload {
-            Payload::Local(value) => *value.downcast().map_err(|_| foreign_type::<M>())?,
-            Payload::Encoded(bytes) => wire::decode(&bytes)
-                .map_err(|error| ActorError::invalid(UNREADABLE, format!("failed to decode {}: {error}", M::NAME)))?,
-        };
+        let message: M = received(payload)?;
         let reply = actor.handle(message, ctx).await?;
         Ok(Box::new(reply) as Value)
     })
+}
+
+/// The message that has arrived.
+pub(crate) fn received<M: Message>(payload: Payload) -> Result<M> {
+    match payload {
+        Payload::Local(value) => Ok(*value.downcast().map_err(|_| foreign_type::<M>())?),
+        Payload::Encoded(bytes) => wire::decode(&bytes)
+            .map_err(|error| ActorError::invalid(UNREADABLE, format!("failed to decode {}: {error}", M::NAME))),
+    }
 }
 
 /// Two message types of the same name met.

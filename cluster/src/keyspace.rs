@@ -12,6 +12,7 @@ use crate::{
     id::{ActorHash, ClassUid},
     peers::NodeId,
     shard::Epoch,
+    socket::SocketId,
 };
 
 #[cfg(feature = "testing")]
@@ -46,6 +47,9 @@ const MEMBER: u8 = 0x23;
 /// The format that nodes write for each other, in the meta group.
 const FORMAT: u8 = 0x24;
 
+/// Sockets of actors, by the process that keeps the connection.
+const SOCKET: u8 = 0x25;
+
 /// Generation of the rows that outlive `delete_all`; those of storage begin at 1.
 const LASTING: u32 = 0;
 
@@ -58,7 +62,23 @@ enum Space {
     Alarm = 2,
     Inbox = 3,
     Dedup = 4,
+    Socket = 5,
 }
+
+/// What a row of the space `Socket` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum SocketRow {
+    /// That the socket is open.
+    Record = 0,
+    /// The last frame that was handled.
+    Cursor = 1,
+    /// What was attached to it.
+    Attachment = 2,
+}
+
+/// The row of the space `Socket` for what gateways answer by themselves.
+const AUTO_RESPONSE: u8 = 3;
 
 /// Rows of the space `Dedup`: by key, and by number.
 const BY_KEY: u8 = 0;
@@ -150,6 +170,17 @@ impl<'a> ActorRow<'a> {
         self.is_lasting() && self.space == Space::Inbox as u8
     }
 
+    /// Whether it is about sockets.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.is_lasting() && self.space == Space::Socket as u8
+    }
+
+    /// The socket that it says is open.
+    pub(crate) fn open_socket(&self) -> Option<SocketId> {
+        let rest = self.rest.strip_prefix(&[SocketRow::Record as u8]);
+        self.is_socket().then(|| SocketId::from_bytes(rest?))?
+    }
+
     /// The shard whose durable sends it is about.
     pub(crate) fn source(&self) -> Option<u16> {
         let source = self.is_inbox().then_some(self.rest)?;
@@ -215,6 +246,62 @@ pub(crate) fn generation(hash: ActorHash, generation: u32) -> KeyRange {
     key.put_u8(ACTOR);
     key.put_slice(&hash.0);
     key.put_u32(generation);
+    under(key.freeze())
+}
+
+/// What is known of a socket of an actor.
+pub(crate) fn socket(hash: ActorHash, kind: SocketRow, id: SocketId) -> Bytes {
+    let mut rest = [kind as u8; 1 + SocketId::BYTES];
+    rest[1..].copy_from_slice(&id.to_bytes());
+    actor_row(hash, LASTING, Space::Socket, &rest)
+}
+
+/// Rows made by [`socket`] for one actor.
+pub(crate) fn sockets(hash: ActorHash, kind: SocketRow) -> KeyRange {
+    under(actor_row(hash, LASTING, Space::Socket, &[kind as u8]))
+}
+
+/// The socket in a row made by [`socket`].
+pub(crate) fn parse_socket(row: &[u8]) -> Option<SocketId> {
+    SocketId::from_bytes(row.get(STATE_PREFIX + 1..)?)
+}
+
+/// What gateways answer by themselves to the clients of an actor.
+pub(crate) fn auto_response(hash: ActorHash) -> Bytes {
+    actor_row(hash, LASTING, Space::Socket, &[AUTO_RESPONSE])
+}
+
+/// An entry of the index of sockets, by the process that keeps the connection.
+pub(crate) fn socket_index(id: SocketId, hash: ActorHash) -> Bytes {
+    let mut key = BytesMut::with_capacity(41);
+    key.put_u8(SOCKET);
+    key.put_slice(&id.to_bytes());
+    key.put_slice(&hash.0);
+    key.freeze()
+}
+
+/// The socket of a key made by [`socket_index`].
+pub(crate) fn parse_socket_index(key: &[u8]) -> Option<SocketId> {
+    let rest = key.strip_prefix(&[SOCKET])?;
+    SocketId::from_bytes(rest.get(..SocketId::BYTES)?)
+}
+
+/// All entries of the index of sockets.
+pub(crate) fn all_socket_index() -> KeyRange {
+    under(Bytes::from_static(&[SOCKET]))
+}
+
+/// The process of a key made by [`socket_index`].
+pub(crate) fn parse_gateway(key: &[u8]) -> Option<(NodeId, u64)> {
+    parse_socket_index(key).map(|id| (id.node, id.instance))
+}
+
+/// The sockets of one process.
+pub(crate) fn sockets_of(node: NodeId, instance: u64) -> KeyRange {
+    let mut key = BytesMut::with_capacity(17);
+    key.put_u8(SOCKET);
+    key.put_u64(node.get());
+    key.put_u64(instance);
     under(key.freeze())
 }
 

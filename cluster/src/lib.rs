@@ -52,6 +52,7 @@ mod request;
 mod request_plane;
 mod router;
 mod shard;
+mod socket;
 mod storage;
 mod store;
 #[cfg(feature = "testing")]
@@ -101,6 +102,10 @@ pub use read_token::ReadToken;
 pub use recovery::{Missing, RecoveredCopy, RecoveredGroup, Recovery, RecoveryError, RecoveryReport};
 pub use reference::ActorRef;
 pub use request::RequestId;
+pub use socket::{
+    AutoResponse, Closing, Credentials, Frame, Opening, Outgoing, SocketActor, SocketId, SocketReceiver, SocketSender,
+    Sockets,
+};
 pub use storage::{Key, Keys, List, Storage};
 pub use tls::{CertificateError, CertificateFiles, Certificates, Plaintext, Security};
 pub use verification::{Finding, Severity, Verification, VerifiedGroup, verify};

@@ -4,6 +4,7 @@ pub use tokio_util::sync::CancellationToken;
 pub use uuid::Uuid;
 
 pub use crate::{
-    ActorError, ActorId, ActorRef, Alarm, Cluster, Ctx, DirectoryQuery, ErrorKind, Handler, IdempotencyKey, Interface,
-    Key, Keys, List, Message, Result, Storage, TenantId, Timestamp, VirtualActor,
+    ActorError, ActorId, ActorRef, Alarm, Closing, Cluster, Ctx, DirectoryQuery, ErrorKind, Frame, Handler,
+    IdempotencyKey, Interface, Key, Keys, List, Message, Opening, Result, SocketActor, SocketId, Storage, TenantId,
+    Timestamp, VirtualActor,
 };

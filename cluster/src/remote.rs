@@ -11,6 +11,7 @@
 
 mod call;
 mod copy;
+mod delivery;
 mod horizon;
 mod leaders;
 mod line;
@@ -141,6 +142,11 @@ impl Remote {
     /// Looks for the owner of a group, which may come to be this node.
     pub(crate) fn search(&self, group: u16, owned: watch::Receiver<Option<Epoch>>) -> Search<'_> {
         Search::new(self, group, owned)
+    }
+
+    /// The run of this node.
+    pub(crate) fn instance(&self) -> u64 {
+        self.instance
     }
 
     /// Takes note of a node that is there.

@@ -21,6 +21,7 @@ use crate::{
     metrics::Metrics,
     migration::Registry,
     remote::{Holds, Line, Remote},
+    socket::{Lanes, Ports},
     vitals::Watch,
 };
 
@@ -94,6 +95,10 @@ pub(crate) struct Node {
     pub(crate) copies: Option<Arc<Copies>>,
     /// Actors that restores keep at rest here.
     pub(crate) holds: Holds,
+    /// The sockets whose connections this node keeps.
+    pub(crate) ports: Ports,
+    /// The ways to those of other nodes.
+    pub(crate) lanes: Lanes,
 }
 
 /// A call through a reference.

@@ -212,7 +212,7 @@ impl Storage {
         // Each change hides at most one applied row, so this many applied rows always suffice.
         let applied = self
             .shard
-            .scan(range.clone(), reverse, limit + changes.len())
+            .scan(range.clone(), reverse, limit.saturating_add(changes.len()))
             .map_err(unreadable)?;
         let mut rows: BTreeMap<Bytes, Bytes> = applied.into_iter().collect();
         for (key, value) in changes {
@@ -233,6 +233,11 @@ impl Storage {
             rows.first_key_value()
         };
         Ok(edge.map(|(row, _)| row.clone()))
+    }
+
+    /// The keys of a range, but for what this turn writes.
+    pub(crate) fn keys(&self, range: &KeyRange) -> Result<Vec<Bytes>> {
+        Ok(self.rows(range, false, usize::MAX)?.into_keys().collect())
     }
 
     /// Place of the actor in the keyspace.

@@ -25,6 +25,7 @@ use crate::{
     outbox::Envelope,
     router::Node,
     shard::Op,
+    socket::{Departing, Table},
     storage,
     vitals::Cause,
 };
@@ -51,6 +52,7 @@ pub(crate) struct Turn {
     pub(crate) host: Arc<Host>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) storage: Storage,
+    pub(crate) sockets: Table,
     /// Behind a lock only so that a shared context may cross an await.
     pub(crate) pipes: Mutex<Vec<Pipe>>,
     pub(crate) passivate: bool,
@@ -92,6 +94,7 @@ impl Turn {
             host,
             mailbox,
             storage,
+            sockets: Table::default(),
             pipes: Mutex::default(),
             passivate: false,
             credential: None,
@@ -203,7 +206,7 @@ impl Turn {
     /// Takes back that a durable send was taken, if nothing else came of the turn.
     pub(crate) fn leave_send(&mut self) -> bool {
         let inbox = self.inbox.take();
-        let untouched = self.storage.is_clean() && self.sends.is_empty() && !self.split;
+        let untouched = self.storage.is_clean() && self.sockets.is_clean() && self.sends.is_empty() && !self.split;
         if !untouched {
             self.inbox = inbox;
         }
@@ -233,7 +236,17 @@ impl Turn {
 
     /// Whether anything of the turn took effect, or does when it ends: a part before an ask, a write, a send, work.
     pub(crate) fn has_effect(&mut self) -> bool {
-        self.split || !self.is_clean() || !self.pipes.get_mut().is_empty()
+        self.split || !self.is_clean() || self.sockets.sends() || !self.pipes.get_mut().is_empty()
+    }
+
+    /// What the turn sends through sockets, which leaves when it is durable.
+    pub(crate) fn departing(&mut self) -> Option<Departing> {
+        self.sockets.sends().then(|| Departing {
+            node: Arc::clone(&self.node),
+            address: Arc::clone(self.address()),
+            epoch: self.mailbox.epoch,
+            parcels: self.sockets.take_parcels(),
+        })
     }
 
     /// Stores, with this turn, what a call under an idempotency key came to.
@@ -253,6 +266,7 @@ impl Turn {
             && self.inbox.is_none()
             && self.stale.is_none()
             && self.sends.is_empty()
+            && self.sockets.is_clean()
     }
 
     /// Number in the gate that output waits for which rests on what the turn has read, and on no batch of its own.
@@ -303,6 +317,10 @@ impl Turn {
         }
         rows.extend(self.inbox.take().map(|(key, value)| (key, Some(value))));
         rows.extend(self.outcomes.take_rows());
+        let (of_sockets, index) = self.sockets.take_rows(hash);
+        rows.extend(of_sockets);
+        let sockets = !index.is_empty();
+        ops.extend(index);
         let before = self.record;
         let presence = if wrote || (before.presence == Presence::Listed && !cleared) {
             Presence::Listed
@@ -345,6 +363,7 @@ impl Turn {
             alarm: alarm.is_some(),
             sends: self.sends.len(),
             garbage: cleared,
+            sockets,
         };
         ops.extend(self.sends.drain(..).map(|envelope| Op::Send { envelope }));
         if ops.is_empty() {

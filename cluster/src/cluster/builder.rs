@@ -25,6 +25,7 @@ use crate::{
     peers::Neighbours,
     remote::{Holds, META, Reception, Remote, vouch},
     router::{Classes, Node},
+    socket::{Lanes, Ports},
     vitals::Watch,
 };
 
@@ -185,6 +186,8 @@ impl ClusterBuilder {
             gatekeeper: config.gatekeeper,
             copies: groups.copies(),
             holds: Holds::default(),
+            ports: Ports::new(remote.instance()),
+            lanes: Lanes::default(),
             hosts: shards
                 .into_iter()
                 .map(|shard| {

@@ -1,8 +1,8 @@
 //! What a stored row is, told from its key.
 
 use super::{
-    ACTOR, ActorHash, DEAD, DEAD_ENVELOPE, DIRECTORY, DUE, ERASED, FORMAT, GARBAGE, LASTING, MEMBER, MIGRATION, OUTBOX,
-    SETTING, SendId, Space, UNLISTED,
+    ACTOR, ActorHash, ActorRow, DEAD, DEAD_ENVELOPE, DIRECTORY, DUE, ERASED, FORMAT, GARBAGE, MEMBER, MIGRATION,
+    OUTBOX, SETTING, SOCKET, SendId, SocketId, Space, UNLISTED,
 };
 
 /// A stored row.
@@ -15,6 +15,12 @@ pub(crate) enum Row {
     Inbox(ActorHash),
     /// A call under an idempotency key.
     Dedup(ActorHash),
+    /// What is known of the sockets of an actor.
+    Socket(ActorHash),
+    /// An open socket of an actor.
+    OpenSocket(ActorHash, SocketId),
+    /// An entry of the index of sockets.
+    SocketIndex(ActorHash, SocketId),
     /// An entry of the alarm index, with its moment.
     Due(i64, ActorHash),
     Outbox(SendId),
@@ -35,7 +41,7 @@ impl Row {
     pub(crate) fn of(key: &[u8]) -> Option<Self> {
         let (&table, rest) = key.split_first()?;
         match table {
-            ACTOR => actor(rest),
+            ACTOR => actor(key),
             DUE => super::parse_due(key).map(|(millis, hash)| Self::Due(millis, hash)),
             OUTBOX => super::parse_outbox(key).map(Self::Outbox),
             DIRECTORY => Some(Self::Directory),
@@ -43,24 +49,29 @@ impl Row {
             DEAD_ENVELOPE => super::parse_send(DEAD_ENVELOPE, key).map(Self::DeadEnvelope),
             UNLISTED => rest.last_chunk::<16>().map(|hash| Self::Unlisted(ActorHash(*hash))),
             SETTING | MIGRATION | ERASED | MEMBER | FORMAT => Some(Self::Setting),
+            SOCKET => {
+                let hash = rest.last_chunk::<16>().map(|hash| ActorHash(*hash));
+                Some(Self::SocketIndex(hash?, super::parse_socket_index(key)?))
+            }
             GARBAGE => super::parse_garbage(key).map(|(hash, generation)| Self::Garbage(hash, generation)),
             _ => None,
         }
     }
 }
 
-fn actor(rest: &[u8]) -> Option<Row> {
-    let (hash, rest) = rest.split_first_chunk::<16>()?;
-    let (generation, rest) = rest.split_first_chunk::<4>()?;
-    let (hash, generation) = (ActorHash(*hash), u32::from_be_bytes(*generation));
-    let space = *rest.first()?;
-    let lasting = generation == LASTING;
-    match space {
+fn actor(key: &[u8]) -> Option<Row> {
+    let row = ActorRow::parse(key)?;
+    let (hash, generation, lasting) = (row.hash, row.generation, row.is_lasting());
+    match row.space {
         space if space == Space::State as u8 && !lasting => Some(Row::State(hash, generation)),
         space if space == Space::Record as u8 && lasting => Some(Row::Record(hash)),
         space if space == Space::Alarm as u8 && lasting => Some(Row::Alarm(hash)),
         space if space == Space::Inbox as u8 && lasting => Some(Row::Inbox(hash)),
         space if space == Space::Dedup as u8 && lasting => Some(Row::Dedup(hash)),
+        space if space == Space::Socket as u8 && lasting => Some(match row.open_socket() {
+            Some(socket) => Row::OpenSocket(hash, socket),
+            None => Row::Socket(hash),
+        }),
         _ => None,
     }
 }

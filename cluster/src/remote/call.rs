@@ -254,7 +254,9 @@ fn settled(answer: Result<Bytes, CallError>, codec: Option<&'static Codec>) -> O
         | Answer::Given(_)
         | Answer::Kept(_)
         | Answer::Confirmed(_)
-        | Answer::Seen(_) => Err(Fault::Unknown),
+        | Answer::Seen(_)
+        | Answer::Delivered(_)
+        | Answer::Instance(_) => Err(Fault::Unknown),
     })
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     Passage, Remote,
     copy::give,
-    looking,
+    delivery, looking,
     operation::Operation,
     request::{ACCOUNTS, Answer, Call, Meta, Request, Sender, Shown, check},
     restoring::{Kept, Restoring},
@@ -267,6 +267,15 @@ impl Reception {
         .boxed()
     }
 
+    fn deliver(&self, content: &Bytes) -> BoxFuture<'static, Bytes> {
+        match self.node.get().and_then(Weak::upgrade) {
+            // At once, so that what arrives in order reaches clients in order.
+            Some(node) => at_once(&delivery::deliver(self.remote.node, &node.ports, content)),
+            // Nobody has connected yet; what was sent is for an earlier run.
+            None => at_once(&Answer::Unreadable),
+        }
+    }
+
     fn look(&self, shard: u16, behind: u64, operation: Operation) -> BoxFuture<'static, Bytes> {
         let node = self.node.get().and_then(Weak::upgrade);
         let host = node
@@ -311,6 +320,8 @@ impl Service for Reception {
                 },
                 _,
             )) => self.look(shard, behind, operation),
+            Some((Request::Deliver, content)) => self.deliver(&content),
+            Some((Request::Instance, _)) => at_once(&Answer::Instance(self.remote.instance())),
             Some((Request::Leaders, _)) => at_once(&Answer::Leaders(self.remote.leaders.table())),
             None => at_once(&Answer::Unreadable),
         }

@@ -24,6 +24,7 @@ use crate::{
     keyspace::SendId,
     mailbox::Fault,
     shard::{Epoch, Leader},
+    socket::SocketId,
     storage, wire,
 };
 
@@ -59,6 +60,10 @@ pub(super) enum Request {
     },
     /// A message to an actor, and on whose account; the content is the encoded message.
     CallFor { call: Box<Call>, account: Shown },
+    /// What actors send through sockets of this node; the content is what.
+    Deliver,
+    /// Which run of the node this is.
+    Instance,
 }
 
 /// A message to an actor.
@@ -154,6 +159,10 @@ pub(super) enum Answer {
     Confirmed(Vec<(u16, u64)>),
     /// The content is what the owner of a shard found, which is no less than what the entry at this index has made.
     Seen(u64),
+    /// It was delivered, but to these sockets, which are not there.
+    Delivered(Vec<SocketId>),
+    /// The run of the node.
+    Instance(u64),
 }
 
 impl Shown {

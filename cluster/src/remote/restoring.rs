@@ -276,6 +276,7 @@ async fn write(node: &Node, shard: u16, epoch: Option<Epoch>, ops: Vec<Op>, wake
         alarm: wakes.0,
         sends: ops.iter().filter(is_send).count(),
         garbage: wakes.1,
+        ..Effects::default()
     };
     match host.write_under(epoch, ops, effects).await {
         Outcome::Committed { .. } => {

@@ -12,6 +12,7 @@ use crate::{
     keyspace::{Row, SendId},
     router::Node,
     shard::Shard,
+    socket::SocketId,
     wire,
 };
 
@@ -55,6 +56,8 @@ struct Rows {
     unlisted: BTreeSet<ActorHash>,
     dead: BTreeSet<SendId>,
     dead_envelopes: BTreeSet<SendId>,
+    sockets: BTreeSet<(ActorHash, SocketId)>,
+    socket_index: BTreeSet<(ActorHash, SocketId)>,
 }
 
 pub(super) fn audit(node: &Node) -> Result<Leftovers, String> {
@@ -86,6 +89,9 @@ fn shard(shard: &dyn Shard, shards: u16, leftovers: &mut Leftovers) -> Result<()
         | Row::Alarm(hash)
         | Row::Inbox(hash)
         | Row::Dedup(hash)
+        | Row::Socket(hash)
+        | Row::OpenSocket(hash, _)
+        | Row::SocketIndex(hash, _)
         | Row::Due(_, hash) = row
             && hash.shard(shards) != shard.number()
         {
@@ -119,7 +125,9 @@ impl Rows {
                 leftovers.dead += 1;
             }
             Row::DeadEnvelope(id) => drop(self.dead_envelopes.insert(id)),
-            Row::Inbox(_) | Row::Dedup(_) | Row::Setting => {}
+            Row::OpenSocket(hash, socket) => drop(self.sockets.insert((hash, socket))),
+            Row::SocketIndex(hash, socket) => drop(self.socket_index.insert((hash, socket))),
+            Row::Inbox(_) | Row::Dedup(_) | Row::Socket(_) | Row::Setting => {}
         }
         Ok(())
     }
@@ -127,6 +135,12 @@ impl Rows {
     fn check(&self) -> Result<(), String> {
         if self.alarms != self.due {
             return Err(format!("alarms {:?}, their index {:?}", self.alarms, self.due));
+        }
+        if self.sockets != self.socket_index {
+            return Err(format!(
+                "sockets {:?}, their index {:?}",
+                self.sockets, self.socket_index
+            ));
         }
         if self.dead != self.dead_envelopes {
             return Err(format!(

@@ -26,6 +26,7 @@ fn the_defaults_are_those_of_the_documentation() {
         idempotency_keys,
         idempotency_age,
         idempotency_reply_bytes,
+        sockets,
         idle,
         ask,
         slow_turn,
@@ -43,7 +44,10 @@ fn the_defaults_are_those_of_the_documentation() {
         (idempotency_keys, idempotency_age, idempotency_reply_bytes),
         (1000, Duration::from_secs(86_400), 16 << 10)
     );
-    assert_eq!((idle, ask), (Duration::from_secs(30), Duration::from_secs(10)));
+    assert_eq!(
+        (sockets, idle, ask),
+        (32_768, Duration::from_secs(30), Duration::from_secs(10))
+    );
     assert_eq!((slow_turn, slow_turns), (Duration::from_millis(100), 128));
 }
 

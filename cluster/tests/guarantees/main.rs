@@ -37,6 +37,7 @@ mod retries;
 mod scroll;
 mod scrolls;
 mod sends;
+mod sockets;
 mod splits;
 mod storage;
 mod stores;

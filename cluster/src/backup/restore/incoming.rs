@@ -92,8 +92,8 @@ impl<'a> Incoming<'a> {
             self.record = wire::decode(&value).map_err(|_| broken())?;
         } else if row.is_alarm() {
             self.alarm = Some(AlarmRow::decode(&value).map_err(|_| broken())?);
-        } else if row.is_inbox() || (!row.is_lasting() && row.generation != self.record.generation) {
-            // Cursors of another log, or rows that were deleted and not collected yet.
+        } else if row.is_inbox() || row.is_socket() || (!row.is_lasting() && row.generation != self.record.generation) {
+            // Cursors of another log, connections of another time, or rows that were deleted and not collected yet.
         } else {
             let generation = if row.is_lasting() {
                 row.generation
@@ -206,8 +206,8 @@ impl<'a> Incoming<'a> {
     async fn conclude(&self, ops: Vec<Op>) -> Result<(), Stop> {
         let effects = Effects {
             alarm: true,
-            sends: 0,
             garbage: true,
+            ..Effects::default()
         };
         self.commit(ops, effects).await
     }

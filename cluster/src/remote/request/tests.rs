@@ -15,12 +15,18 @@ use crate::{
         Count, DeadLetterPage, Inspect, IsErased, Live, Names, Nothing, Passivate, ReadDeadLetter, RemoveDeadLetter,
         Tenants, Values,
     },
+    socket::SocketId,
 };
 
 const CLASS: ClassUid = ClassUid([0xC1; 8]);
 const HASH: ActorHash = ActorHash([0xA5; 16]);
 const SEND: SendId = SendId { index: 258, ordinal: 3 };
 const EPOCH: Epoch = Epoch(300);
+const SOCKET: SocketId = SocketId {
+    node: NodeId::new(258),
+    instance: u64::MAX,
+    number: 7,
+};
 const CONTENT: &[u8] = b"content";
 
 fn tenant() -> TenantId {
@@ -190,6 +196,7 @@ fn requests() -> Vec<Request> {
         call: call(Sender::Outbox { source: 513, id: SEND }),
         account,
     }));
+    requests.extend([Request::Deliver, Request::Instance]);
     requests
 }
 
@@ -242,6 +249,7 @@ fn answers() -> Vec<Answer> {
     answers.extend(given.map(Answer::Given));
     answers.extend(kept.map(Answer::Kept));
     answers.extend([Answer::Confirmed(vec![(513, 300)]), Answer::Seen(300)]);
+    answers.extend([Answer::Delivered(vec![SOCKET]), Answer::Instance(u64::MAX)]);
     answers
 }
 
@@ -293,6 +301,8 @@ fn asked(request: &Request) -> &'static str {
             Shown::Holder(_) => "call-for-holder",
             Shown::Vouched(_) => "call-for-vouched",
         },
+        Request::Deliver => "deliver",
+        Request::Instance => "instance",
     }
 }
 
@@ -337,6 +347,8 @@ fn answered(answer: &Answer) -> &'static str {
         },
         Answer::Confirmed(_) => "confirmed",
         Answer::Seen(_) => "seen",
+        Answer::Delivered(_) => "delivered",
+        Answer::Instance(_) => "instance",
     }
 }
 

@@ -1,0 +1,68 @@
+//! What actors send through the sockets of other nodes.
+
+use std::time::Duration;
+
+use super::{
+    Remote,
+    request::{Answer, Request},
+};
+use crate::{
+    peers::{CallError, NodeId},
+    socket::{Delivery, Ports, SocketId},
+    storage, wire,
+};
+
+impl Remote {
+    /// Hands something to clients of another node. Returns the sockets that it does not have.
+    pub(crate) async fn deliver(
+        &self,
+        to: NodeId,
+        deliveries: &[Delivery],
+        within: Duration,
+    ) -> Result<Vec<SocketId>, CallError> {
+        let request = Request::Deliver.encode(&storage::encoded(&deliveries));
+        match self.exchange(to, request, within).await? {
+            (Answer::Delivered(unknown), _) => Ok(unknown),
+            // It cannot have any.
+            (Answer::Unreadable, _) => Ok(deliveries.iter().flat_map(|delivery| sockets(to, delivery)).collect()),
+            _ => Err(CallError::NoAnswer {
+                node: to,
+                reason: "the answer is to something else".to_owned(),
+            }),
+        }
+    }
+
+    /// Which run of its process a node is; `None` if it does not say.
+    pub(crate) async fn instance_of(&self, node: NodeId, within: Duration) -> Option<u64> {
+        match self.exchange(node, Request::Instance.encode(&[]), within).await {
+            Ok((Answer::Instance(instance), _)) => Some(instance),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::debug!(%error, "a gateway does not answer");
+                None
+            }
+        }
+    }
+}
+
+fn sockets(node: NodeId, delivery: &Delivery) -> impl Iterator<Item = SocketId> {
+    let instance = delivery.instance;
+    let numbers = delivery.numbers.iter();
+    numbers.map(move |&number| SocketId { node, instance, number })
+}
+
+/// Hands what another node sends to the clients of this one.
+pub(super) fn deliver(node: NodeId, ports: &Ports, content: &[u8]) -> Answer {
+    match wire::decode::<Vec<Delivery>>(content) {
+        Ok(deliveries) => {
+            let unknown = deliveries
+                .into_iter()
+                .flat_map(|delivery| ports.deliver(node, delivery));
+            Answer::Delivered(unknown.collect())
+        }
+        Err(error) => {
+            tracing::warn!(%error, "another node sent what cannot be read");
+            Answer::Unreadable
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Brings what a client sends to its actor: frame by frame, each until it is answered.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, atomic::AtomicU64, atomic::Ordering},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::{
+    Closing, Frame, Opening, SocketId, SocketReceiver, UNKNOWN,
+    letters::{Arrived, Closed, Connect, Gap},
+    ports::Port,
+};
+use crate::{
+    ActorError, ActorId, Cluster, Credential, ErrorKind, Message, Result,
+    address::Address,
+    interface::{Codec, Payload, foreign_type},
+    remote::Line,
+    router::{Ask, Node},
+};
+
+/// Frames of one client that wait for its actor; then no more is read from the client.
+const WINDOW: usize = 32;
+
+/// For how long a frame is sent again until its client is told to come again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Pause before a frame is sent again: the first one, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Close codes of the gateway.
+const POLICY: u16 = 1008;
+const INTERNAL: u16 = 1011;
+const RESTART: u16 = 1012;
+const TRY_AGAIN: u16 = 1013;
+
+/// What is shown for the calls that a client causes, anew for each.
+pub type Credentials = Arc<dyn Fn() -> Option<Credential> + Send + Sync>;
+
+impl Cluster {
+    /// Connects a client to an actor, of a class that has [sockets](crate::Interface::sockets), and returns both ends of what
+    /// the client sees: what it sends to the actor, and what the actor sends.
+    ///
+    /// # Errors
+    /// What [`SocketActor::connect`](crate::SocketActor::connect) returns; `message.unknown` if the class has no sockets;
+    /// otherwise as [`ActorRef::ask`](crate::ActorRef::ask).
+    pub async fn connect(
+        &self,
+        actor: ActorId,
+        opening: Opening,
+        credentials: Credentials,
+    ) -> Result<(SocketSender, SocketReceiver)> {
+        let node = Arc::clone(self.node());
+        actor.check()?;
+        let address = Address::new(node.class(actor.class())?, actor);
+        let (socket, port, receiver) = node.ports.open(node.remote.node);
+        let sender = SocketSender(Arc::new(Inner {
+            node,
+            address,
+            socket,
+            port,
+            credentials,
+            window: Arc::new(Semaphore::new(WINDOW)),
+            number: AtomicU64::new(0),
+            queue: Mutex::default(),
+        }));
+        // From here on whoever goes away closes the socket.
+        match sender.0.ask(Connect { socket, opening }).await {
+            Ok(auto_response) => {
+                sender.0.port.set_auto_response(auto_response);
+                Ok((sender, receiver))
+            }
+            Err(error) => {
+                if !matches!(error.kind(), ErrorKind::Unknown | ErrorKind::Deadline) {
+                    // The actor has nothing of it.
+                    sender.0.forget();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Clients that are connected to this node.
+    pub fn sockets(&self) -> usize {
+        self.node().ports.count()
+    }
+}
+
+/// What one client sends to its actor. Dropping it closes the socket, as if the connection was lost.
+pub struct SocketSender(Arc<Inner>);
+
+struct Inner {
+    node: Arc<Node>,
+    address: Arc<Address>,
+    socket: SocketId,
+    port: Arc<Port>,
+    credentials: Credentials,
+    window: Arc<Semaphore>,
+    /// Number of the last frame.
+    number: AtomicU64,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    letters: VecDeque<Letter>,
+    /// Whether somebody empties it.
+    is_running: bool,
+    /// Whether the end of the socket is in it.
+    is_closed: bool,
+}
+
+enum Letter {
+    Frame(Arrived, OwnedSemaphorePermit),
+    Close(Closing),
+}
+
+impl SocketSender {
+    /// The socket.
+    pub fn id(&self) -> SocketId {
+        self.0.socket
+    }
+
+    /// Sends a frame to the actor. It waits while too many wait for the actor, and not for the actor to handle this one. If it
+    /// is dropped before it returns, nothing was sent.
+    pub async fn send(&self, frame: Frame) {
+        if self.0.port.answers(&frame) {
+            return;
+        }
+        let permit = Arc::clone(&self.0.window).acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let arrived = Arrived {
+            socket: self.0.socket,
+            number: self.0.number.fetch_add(1, Ordering::Relaxed) + 1,
+            frame,
+        };
+        self.0.push(Letter::Frame(arrived, permit));
+    }
+
+    /// Tells the actor that the client has gone.
+    pub fn close(self, closing: Closing) {
+        self.0.end(closing);
+    }
+}
+
+impl Drop for SocketSender {
+    fn drop(&mut self) {
+        self.0.end(Closing::lost());
+    }
+}
+
+impl Inner {
+    fn push(self: &Arc<Self>, letter: Letter) {
+        let begins = {
+            let mut queue = self.queue.lock();
+            queue.letters.push_back(letter);
+            !std::mem::replace(&mut queue.is_running, true)
+        };
+        if begins {
+            let runtime = self.node.host(self.address.hash).runtime.clone();
+            runtime.spawn(run(Arc::clone(self)));
+        }
+    }
+
+    /// Closes the socket without telling anybody.
+    fn forget(&self) {
+        self.queue.lock().is_closed = true;
+        self.node.ports.remove(self.socket);
+    }
+
+    fn end(self: &Arc<Self>, closing: Closing) {
+        if !std::mem::replace(&mut self.queue.lock().is_closed, true) {
+            self.push(Letter::Close(closing));
+        }
+    }
+
+    async fn ask<M: Message>(&self, message: M) -> Result<M::Reply> {
+        let asked = ask(&self.node, &self.address, message);
+        match (self.credentials)() {
+            Some(credential) => credential.scope(asked).await,
+            None => asked.await,
+        }
+    }
+
+    /// Brings a frame to the actor. The error is why the client has to be disconnected.
+    async fn bring(&self, arrived: &Arrived) -> Result<(), Closing> {
+        let (began, mut pause) = (Instant::now(), PAUSE.0);
+        loop {
+            let Err(error) = self.ask(arrived.clone()).await else {
+                return Ok(());
+            };
+            let closing = match error.kind() {
+                ErrorKind::Retryable | ErrorKind::Overloaded | ErrorKind::Unknown | ErrorKind::Deadline => {
+                    if began.elapsed() < PATIENCE {
+                        tracing::debug!(actor = %self.address, socket = %self.socket, %error, "a frame is sent again");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(PAUSE.1);
+                        continue;
+                    }
+                    Closing::because(TRY_AGAIN, "the actor does not answer")
+                }
+                ErrorKind::Forbidden => Closing::because(POLICY, error.code()),
+                ErrorKind::NotFound if error.code() == UNKNOWN => {
+                    Closing::because(RESTART, "the connection was taken for lost")
+                }
+                // The frame was handled, and the turn dropped.
+                ErrorKind::Internal if error.code() == "panic" => return Ok(()),
+                ErrorKind::NotFound
+                | ErrorKind::Invalid
+                | ErrorKind::Conflict
+                | ErrorKind::TooLarge
+                | ErrorKind::Unsupported
+                | ErrorKind::Internal => Closing::because(INTERNAL, error.code()),
+            };
+            tracing::debug!(actor = %self.address, socket = %self.socket, %error, "a client is disconnected");
+            return Err(closing);
+        }
+    }
+}
+
+async fn run(inner: Arc<Inner>) {
+    loop {
+        let letter = {
+            let mut queue = inner.queue.lock();
+            let Some(letter) = queue.letters.pop_front() else {
+                queue.is_running = false;
+                return;
+            };
+            letter
+        };
+        match letter {
+            Letter::Frame(arrived, permit) => {
+                if let Err(closing) = inner.bring(&arrived).await {
+                    // What came behind it must not be handled without it.
+                    inner
+                        .queue
+                        .lock()
+                        .letters
+                        .retain(|letter| matches!(letter, Letter::Close(_)));
+                    inner.port.close(closing);
+                }
+                drop(permit);
+            }
+            Letter::Close(closing) => {
+                tell_closed(&inner.node, &inner.address, inner.socket, closing).await;
+                // Not before: an actor that sends something to a socket that is not there takes it for lost, with the
+                // frames that are still to come.
+                inner.node.ports.remove(inner.socket);
+            }
+        }
+    }
+}
+
+async fn ask<M: Message>(node: &Arc<Node>, address: &Arc<Address>, message: M) -> Result<M::Reply> {
+    let ask = Ask {
+        message: M::NAME,
+        payload: Payload::Local(Box::new(message)),
+        codec: Codec::of::<M>(),
+        keyed: None,
+        deadline: node.bounds.ask,
+    };
+    let value = node.ask(address, ask, &Line::default()).await?;
+    value.downcast().map(|reply| *reply).map_err(|_| foreign_type::<M>())
+}
+
+/// Tells an actor something on the cluster's own account until it has heard it, or cannot.
+async fn tell<M: Message + Clone>(node: &Arc<Node>, address: &Arc<Address>, message: M) {
+    let mut pause = PAUSE.0;
+    loop {
+        let asked = ask(node, address, message.clone());
+        let told = match &node.gatekeeper {
+            Some(gatekeeper) => gatekeeper.vouch(address.id.tenant()).scope(asked).await,
+            None => asked.await,
+        };
+        match told {
+            Err(error) if error.is_passing() && !node.host(address.hash).is_draining() => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE.1);
+            }
+            Err(error) => return refused::<M>(address, &error),
+            Ok(_) => return,
+        }
+    }
+}
+
+fn refused<M: Message>(address: &Address, error: &ActorError) {
+    tracing::debug!(actor = %address, message = M::NAME, %error, "an actor was not told of its socket");
+}
+
+/// Tells an actor that a socket is closed.
+pub(super) async fn tell_closed(node: &Arc<Node>, address: &Arc<Address>, socket: SocketId, closing: Closing) {
+    tell(node, address, Closed { socket, closing }).await;
+}
+
+/// Tells an actor that frames may be lost.
+pub(super) async fn tell_gap(node: &Arc<Node>, address: &Arc<Address>, socket: SocketId) {
+    tell(node, address, Gap { socket }).await;
+}
+
+impl fmt::Debug for SocketSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketSender")
+            .field("id", &self.0.socket)
+            .field("actor", &self.0.address.id)
+            .finish_non_exhaustive()
+    }
+}

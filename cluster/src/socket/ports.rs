@@ -1,0 +1,201 @@
+//! The sockets whose connections this node keeps.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use super::{AutoResponse, Closing, Frame, Outgoing, SocketId, table::Command};
+use crate::{peers::NodeId, shard::Epoch};
+
+/// Most bytes that wait until a client takes them. A client that is slower is disconnected.
+pub(crate) const SEND_WINDOW: usize = 4 << 20;
+
+/// Room that a frame takes beside its content.
+const OVERHEAD: usize = 64;
+
+/// The close code for a client that does not keep up: it may come again.
+const TOO_SLOW: u16 = 1013;
+
+/// Something for sockets of one process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Delivery {
+    /// The run of the process.
+    pub(crate) instance: u64,
+    /// The ownership under which it was sent: what a later one has sent makes it void.
+    pub(crate) epoch: Epoch,
+    pub(crate) numbers: Vec<u64>,
+    pub(crate) command: Command,
+}
+
+/// The sockets whose connections this node keeps.
+pub(crate) struct Ports {
+    /// The run of this process.
+    pub(crate) instance: u64,
+    next: AtomicU64,
+    open: Mutex<HashMap<u64, Arc<Port>>>,
+}
+
+/// One of them.
+pub(crate) struct Port {
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    /// Bytes that wait for the client.
+    waiting: AtomicUsize,
+    is_too_slow: AtomicBool,
+    epoch: AtomicU64,
+    auto_response: Mutex<Option<AutoResponse>>,
+}
+
+impl Ports {
+    pub(crate) fn new(instance: u64) -> Self {
+        Self {
+            instance,
+            next: AtomicU64::new(0),
+            open: Mutex::default(),
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    /// A new socket of this node, which takes what is sent to it from now on.
+    pub(super) fn open(&self, node: NodeId) -> (SocketId, Arc<Port>, SocketReceiver) {
+        let socket = SocketId {
+            node,
+            instance: self.instance,
+            number: self.next.fetch_add(1, Ordering::Relaxed) + 1,
+        };
+        let (outgoing, taken) = mpsc::unbounded_channel();
+        let port = Arc::new(Port {
+            outgoing,
+            waiting: AtomicUsize::new(0),
+            is_too_slow: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
+            auto_response: Mutex::default(),
+        });
+        self.open.lock().insert(socket.number, Arc::clone(&port));
+        let receiver = SocketReceiver {
+            port: Arc::clone(&port),
+            taken,
+        };
+        (socket, port, receiver)
+    }
+
+    /// Takes nothing for a socket any more.
+    pub(super) fn remove(&self, socket: SocketId) {
+        self.open.lock().remove(&socket.number);
+    }
+
+    /// Hands something to clients. Returns the sockets that are not there.
+    pub(crate) fn deliver(&self, node: NodeId, delivery: Delivery) -> Vec<SocketId> {
+        let Delivery {
+            instance,
+            epoch,
+            numbers,
+            command,
+        } = delivery;
+        let open = self.open.lock();
+        let open = (instance == self.instance).then_some(&*open);
+        let missing = numbers.into_iter().filter(|number| {
+            let port = open.and_then(|open| open.get(number));
+            if let Some(port) = port {
+                port.take(epoch, &command);
+            }
+            port.is_none()
+        });
+        let missing = missing.map(|number| SocketId { node, instance, number });
+        missing.collect()
+    }
+}
+
+impl Port {
+    fn take(&self, epoch: Epoch, command: &Command) {
+        if self.epoch.fetch_max(epoch.0, Ordering::AcqRel) > epoch.0 {
+            // It was on its way when another node came to own the actor.
+            return;
+        }
+        match command {
+            Command::Frame(frame) => self.push(frame.clone()),
+            Command::Close { code, reason } => self.close(Closing {
+                code: *code,
+                reason: reason.clone(),
+                is_clean: true,
+            }),
+            Command::AutoResponse(auto_response) => self.auto_response.lock().clone_from(auto_response),
+        }
+    }
+
+    /// Keeps a frame until the client takes it, unless too much waits already.
+    pub(super) fn push(&self, frame: Frame) {
+        let bytes = frame.len() + OVERHEAD;
+        if self.waiting.fetch_add(bytes, Ordering::AcqRel) + bytes > SEND_WINDOW {
+            self.is_too_slow.store(true, Ordering::Release);
+            return self.close(Closing::because(
+                TOO_SLOW,
+                "the client does not take what is sent to it",
+            ));
+        }
+        // The connection may have ended.
+        let _ = self.outgoing.send(Outgoing::Frame(frame));
+    }
+
+    /// Ends the connection behind what was sent before.
+    pub(super) fn close(&self, closing: Closing) {
+        let _ = self.outgoing.send(Outgoing::Close(closing));
+    }
+
+    pub(super) fn set_auto_response(&self, auto_response: Option<AutoResponse>) {
+        *self.auto_response.lock() = auto_response;
+    }
+
+    /// Answers a frame without the actor, if that is what it is for. Says whether it did.
+    pub(super) fn answers(&self, frame: &Frame) -> bool {
+        let response = self.auto_response.lock().as_ref().and_then(|auto| auto.to(frame));
+        response.map(|response| self.push(response)).is_some()
+    }
+}
+
+/// What an actor sends to one client.
+pub struct SocketReceiver {
+    port: Arc<Port>,
+    taken: mpsc::UnboundedReceiver<Outgoing>,
+}
+
+impl SocketReceiver {
+    /// The next frame, or the end of the connection, behind which there is nothing. It can be dropped and called again.
+    pub async fn next(&mut self) -> Option<Outgoing> {
+        loop {
+            let outgoing = self.taken.recv().await?;
+            match &outgoing {
+                // Nobody waits for the rest.
+                Outgoing::Frame(_) if self.port.is_too_slow.load(Ordering::Acquire) => {}
+                Outgoing::Frame(frame) => {
+                    self.port.waiting.fetch_sub(frame.len() + OVERHEAD, Ordering::AcqRel);
+                    return Some(outgoing);
+                }
+                Outgoing::Close(_) => {
+                    self.taken.close();
+                    return Some(outgoing);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SocketReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketReceiver")
+            .field("waiting", &self.port.waiting)
+            .finish_non_exhaustive()
+    }
+}

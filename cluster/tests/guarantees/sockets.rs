@@ -1,0 +1,651 @@
+//! Sockets: clients that actors talk to.
+
+use std::{sync::Arc, time::Duration};
+
+use cluster::{
+    AutoResponse, Bounds, Cluster, Outgoing, SocketReceiver, SocketSender,
+    prelude::*,
+    testing::{TestCluster, TestNodes, TestNodesBuilder, Weather},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::fixture::{Activations, tenant};
+
+const TOTAL: Key<u64> = Key::new("total");
+const GAPS: Key<u64> = Key::new("gaps");
+const GONE: Keys<u16> = Keys::new("gone/");
+
+/// A room of clients, which adds up what they say.
+struct Room {
+    /// Frames since the activation.
+    frames: u64,
+}
+
+/// What a socket is for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Guest {
+    name: String,
+}
+
+/// Asks how many clients there are, or those with a tag.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "room.count", reply = usize)]
+struct Count(Option<String>);
+
+/// Asks for the total.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "room.total", reply = u64)]
+struct Total;
+
+/// Asks for the codes with which sockets were closed.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "room.gone", reply = Vec<u16>)]
+struct Gone;
+
+/// Asks how often frames may have been lost.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "room.gaps", reply = u64)]
+struct Gaps;
+
+/// Says something to everybody with a tag.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "room.say")]
+struct Say(String, String);
+
+/// Changes what gateways answer to "ping".
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "room.answer")]
+struct Answer(Option<String>);
+
+impl VirtualActor for Room {
+    const CLASS: &'static str = "room";
+    type Env = Activations;
+
+    fn interface(i: Interface<Self>) -> Interface<Self> {
+        i.sockets()
+            .on::<Gaps>()
+            .on::<Count>()
+            .on::<Total>()
+            .on::<Gone>()
+            .on::<Say>()
+            .on::<Answer>()
+    }
+
+    async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
+        ctx.env().another();
+        Ok(Self { frames: 0 })
+    }
+}
+
+impl SocketActor for Room {
+    async fn connect(&mut self, socket: SocketId, opening: Opening, ctx: &mut Ctx<Self>) -> Result<Vec<String>> {
+        let tags: Vec<String> = opening.uri.split('/').map(str::to_owned).collect();
+        if tags.iter().any(|tag| tag == "stranger") {
+            ctx.sockets().send(socket, "you are not welcome")?;
+            return Err(ActorError::forbidden("room.stranger", "strangers stay outside"));
+        }
+        let name = tags[0].clone();
+        ctx.sockets().attach(socket, &Guest { name })?;
+        ctx.sockets().send(socket, "welcome")?;
+        Ok(tags)
+    }
+
+    async fn frame(&mut self, socket: SocketId, frame: Frame, ctx: &mut Ctx<Self>) -> Result<()> {
+        self.frames += 1;
+        let Frame::Text(text) = frame else {
+            return ctx.sockets().send(socket, frame);
+        };
+        match text.split_once(' ').unwrap_or((&text, "")) {
+            ("add", number) => {
+                let total = ctx.storage().get(&TOTAL).await?.unwrap_or_default() + number.parse::<u64>().unwrap();
+                ctx.storage().put(&TOTAL, &total)?;
+                ctx.sockets().send(socket, format!("total {total} by {number}"))
+            }
+            ("echo", rest) => ctx.sockets().send(socket, rest),
+            ("frames", _) => ctx.sockets().send(socket, self.frames.to_string()),
+            ("who", _) => {
+                let guest: Option<Guest> = ctx.sockets().attachment(socket)?;
+                let tags = ctx.sockets().tags(socket)?;
+                ctx.sockets()
+                    .send(socket, format!("{} {}", guest.unwrap().name, tags.join("/")))
+            }
+            ("bye", _) => ctx.sockets().close(socket, 4001, "as you like"),
+            ("much", bytes) => {
+                for _ in 0..5 {
+                    ctx.sockets()
+                        .send(socket, Frame::Binary(vec![7; bytes.parse().unwrap()]))?;
+                }
+                Ok(())
+            }
+            ("large", _) => ctx.sockets().attach(socket, &vec![1_u8; 16 * 1024]),
+            ("panic", _) => {
+                ctx.sockets().send(socket, "this never leaves")?;
+                panic!("told to");
+            }
+            _ => Err(ActorError::invalid("room.what", text)),
+        }
+    }
+
+    async fn gap(&mut self, socket: SocketId, ctx: &mut Ctx<Self>) -> Result<()> {
+        let gaps = ctx.storage().get(&GAPS).await?.unwrap_or_default() + 1;
+        ctx.storage().put(&GAPS, &gaps)?;
+        ctx.sockets().send(socket, "there may be a gap")
+    }
+
+    async fn close(&mut self, socket: SocketId, closing: Closing, ctx: &mut Ctx<Self>) -> Result<()> {
+        assert!(ctx.sockets().attachment::<Guest>(socket)?.is_some());
+        let key = format!("{socket}");
+        ctx.storage().put(&GONE.key(&key), &closing.code)
+    }
+}
+
+impl Handler<Gaps> for Room {
+    async fn handle(&mut self, _: Gaps, ctx: &mut Ctx<Self>) -> Result<u64> {
+        Ok(ctx.storage().get(&GAPS).await?.unwrap_or_default())
+    }
+}
+
+impl Handler<Count> for Room {
+    async fn handle(&mut self, Count(tag): Count, ctx: &mut Ctx<Self>) -> Result<usize> {
+        let mut sockets = ctx.sockets();
+        let found = match tag {
+            Some(tag) => sockets.tagged(&tag)?,
+            None => sockets.all()?,
+        };
+        Ok(found.len())
+    }
+}
+
+impl Handler<Total> for Room {
+    async fn handle(&mut self, _: Total, ctx: &mut Ctx<Self>) -> Result<u64> {
+        Ok(ctx.storage().get(&TOTAL).await?.unwrap_or_default())
+    }
+}
+
+impl Handler<Gone> for Room {
+    async fn handle(&mut self, _: Gone, ctx: &mut Ctx<Self>) -> Result<Vec<u16>> {
+        let gone = ctx.storage().list(&GONE, List::default()).await?;
+        Ok(gone.into_iter().map(|(_, code)| code).collect())
+    }
+}
+
+impl Handler<Say> for Room {
+    async fn handle(&mut self, Say(tag, text): Say, ctx: &mut Ctx<Self>) -> Result<()> {
+        let sockets = ctx.sockets().tagged(&tag)?;
+        ctx.sockets().broadcast(sockets, text)
+    }
+}
+
+impl Handler<Answer> for Room {
+    async fn handle(&mut self, Answer(answer): Answer, ctx: &mut Ctx<Self>) -> Result<()> {
+        let answer = answer.map(|answer| AutoResponse::new("ping", &answer)).transpose()?;
+        ctx.sockets().set_auto_response(answer)
+    }
+}
+
+fn room() -> ActorId {
+    ActorId::from_name::<Room>(&tenant(), "lobby")
+}
+
+/// A client.
+struct Client {
+    sender: SocketSender,
+    receiver: SocketReceiver,
+}
+
+impl Client {
+    async fn connect(cluster: &Cluster, uri: &str) -> Result<Self> {
+        let opening = Opening {
+            uri: uri.to_owned(),
+            ..Opening::default()
+        };
+        let (sender, receiver) = cluster.connect(room(), opening, Arc::new(|| None)).await?;
+        Ok(Self { sender, receiver })
+    }
+
+    /// One that has been welcomed.
+    async fn enter(cluster: &Cluster, uri: &str) -> Self {
+        let mut client = Self::connect(cluster, uri).await.unwrap();
+        assert_eq!(client.text().await, "welcome");
+        client
+    }
+
+    async fn send(&self, text: &str) {
+        self.sender.send(Frame::from(text)).await;
+    }
+
+    async fn next(&mut self) -> Outgoing {
+        let next = tokio::time::timeout(Duration::from_secs(120), self.receiver.next()).await;
+        next.expect("it comes").expect("the socket is open")
+    }
+
+    async fn text(&mut self) -> String {
+        match self.next().await {
+            Outgoing::Frame(Frame::Text(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn ask(&mut self, text: &str) -> String {
+        self.send(text).await;
+        self.text().await
+    }
+
+    /// The code with which it is disconnected.
+    async fn end(&mut self) -> u16 {
+        loop {
+            if let Outgoing::Close(closing) = self.next().await {
+                assert!(self.receiver.next().await.is_none(), "nothing follows");
+                return closing.code;
+            }
+        }
+    }
+}
+
+async fn alone(seed: u64, bounds: Bounds) -> (TestCluster, Activations) {
+    let activations = Activations::default();
+    let builder = TestCluster::builder(seed)
+        .actor::<Room>(activations.clone())
+        .bounds(bounds);
+    (builder.start().await, activations)
+}
+
+async fn count(cluster: &Cluster, tag: Option<&str>) -> usize {
+    let tag = tag.map(str::to_owned);
+    cluster.get::<Room>(room()).ask(Count(tag)).await.unwrap()
+}
+
+async fn gone(cluster: &Cluster) -> Vec<u16> {
+    cluster.get::<Room>(room()).ask(Gone).await.unwrap()
+}
+
+/// Waits until the room has so many clients.
+async fn until(cluster: &Cluster, clients: usize) {
+    for _ in 0..2_000 {
+        // Its owner may have to be found first.
+        if cluster.get::<Room>(room()).ask(Count(None)).await == Ok(clients) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("there are not {clients} clients");
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn a_socket_outlives_the_activations_of_its_actor() {
+    let (test, activations) = alone(1, Bounds::default()).await;
+    let cluster = test.cluster();
+    let mut ann = Client::enter(&cluster, "ann/red").await;
+    let mut bob = Client::enter(&cluster, "bob/red/blue").await;
+    assert_eq!(ann.ask("echo hello").await, "hello");
+    assert_eq!(ann.ask("frames").await, "2");
+    for _ in 0..2 {
+        test.passivate_all().await;
+        let before = activations.count();
+        assert_eq!(bob.ask("who").await, "bob bob/red/blue");
+        assert_eq!(bob.ask("frames").await, "2", "fields are lost");
+        assert_eq!(activations.count(), before + 1);
+    }
+    assert_eq!(
+        [count(&cluster, None).await, count(&cluster, Some("red")).await],
+        [2, 2]
+    );
+    assert_eq!(count(&cluster, Some("blue")).await, 1);
+    test.passivate_all().await;
+    cluster
+        .get::<Room>(room())
+        .ask(Say("blue".to_owned(), "only you".to_owned()))
+        .await
+        .unwrap();
+    assert_eq!(bob.text().await, "only you");
+    ann.sender.send(Frame::Binary(vec![1, 2])).await;
+    assert_eq!(ann.next().await, Outgoing::Frame(Frame::Binary(vec![1, 2])));
+    assert_eq!(test.fatal(), [""; 0]);
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn an_automatic_response_wakes_nobody() {
+    let (test, activations) = alone(2, Bounds::default()).await;
+    let cluster = test.cluster();
+    let mut early = Client::enter(&cluster, "early").await;
+    cluster
+        .get::<Room>(room())
+        .ask(Answer(Some("pong".to_owned())))
+        .await
+        .unwrap();
+    test.passivate_all().await;
+    let mut late = Client::enter(&cluster, "late").await;
+    test.passivate_all().await;
+    let before = activations.count();
+    for client in [&mut early, &mut late] {
+        for _ in 0..1000 {
+            assert_eq!(client.ask("ping").await, "pong");
+        }
+    }
+    assert_eq!(activations.count(), before);
+    cluster.get::<Room>(room()).ask(Answer(None)).await.unwrap();
+    late.send("ping").await;
+    assert_eq!(late.ask("frames").await, "2");
+}
+
+/// Guarantees 7 and 11.
+#[tokio::test(start_paused = true)]
+async fn a_frame_leaves_when_its_turn_is_durable_or_never() {
+    let slow = Duration::from_millis(700)..=Duration::from_millis(700);
+    let builder = TestCluster::builder(3)
+        .actor::<Room>(Activations::default())
+        .syncs(slow);
+    let test = builder.start().await;
+    let cluster = test.cluster();
+    let mut client = Client::enter(&cluster, "ann").await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(client.ask("add 3").await, "total 3 by 3");
+    assert!(began.elapsed() >= Duration::from_millis(700), "{:?}", began.elapsed());
+    client.send("panic").await;
+    assert_eq!(
+        client.ask("frames").await,
+        "1",
+        "the frame before dropped the instance, and its turn"
+    );
+    let error = cluster.get::<Room>(room()).ask(Total).await;
+    assert_eq!(error, Ok(3));
+}
+
+/// Guarantees 11 and 14.
+#[tokio::test(start_paused = true)]
+async fn sockets_tags_and_attachments_have_bounds() {
+    let bounds = Bounds {
+        sockets: 2,
+        ..Bounds::default()
+    };
+    let (test, _) = alone(4, bounds).await;
+    let cluster = test.cluster();
+    let code = async |uri: &str| {
+        Client::connect(&cluster, uri)
+            .await
+            .err()
+            .map(|error| error.code().to_owned())
+    };
+    assert_eq!(code("0/1/2/3/4/5/6/7/8/9/10").await.as_deref(), Some("socket.tags"));
+    assert_eq!(code(&"x".repeat(257)).await.as_deref(), Some("socket.tags"));
+    assert_eq!(code("ann/stranger").await.as_deref(), Some("room.stranger"));
+    assert_eq!(
+        count(&cluster, None).await,
+        0,
+        "nothing is left of those who were refused"
+    );
+    let mut one = Client::enter(&cluster, &"ä".repeat(256)).await;
+    let _two = Client::enter(&cluster, "0/1/2/3/4/5/6/7/8/9/9/9").await;
+    assert_eq!(code("three").await.as_deref(), Some("socket.too-many"));
+    one.send("large").await;
+    assert_eq!(one.ask("who").await.split(' ').next().unwrap().chars().count(), 256);
+    drop(one);
+    until(&cluster, 1).await;
+    assert_eq!(code("three").await, None);
+    let other = cluster.connect(
+        ActorId::from_name::<Room>(&tenant(), ""),
+        Opening::default(),
+        Arc::new(|| None),
+    );
+    assert_eq!(other.await.unwrap_err().code(), "actor.name");
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn an_actor_is_told_once_how_its_sockets_ended() {
+    let (test, _) = alone(5, Bounds::default()).await;
+    let cluster = test.cluster();
+    let rows = test.rows();
+    let mut ann = Client::enter(&cluster, "ann").await;
+    ann.send("bye").await;
+    assert_eq!(ann.end().await, 4001);
+    assert_eq!(count(&cluster, None).await, 1, "until the client has gone");
+    ann.sender.close(Closing {
+        code: 4001,
+        reason: String::new(),
+        is_clean: true,
+    });
+    until(&cluster, 0).await;
+    let bob = Client::enter(&cluster, "bob").await;
+    bob.send("add 1").await;
+    bob.send("add 1").await;
+    // What was sent before is handled before.
+    drop(bob);
+    until(&cluster, 0).await;
+    assert_eq!(cluster.get::<Room>(room()).ask(Total).await, Ok(2));
+    let mut gone = gone(&cluster).await;
+    gone.sort_unstable();
+    assert_eq!(gone, [1006, 4001]);
+    test.advance(Duration::from_millis(1)).await;
+    assert_eq!(cluster.sockets(), 0);
+    // Its record, an entry in the directory, the total, and two ends.
+    assert_eq!(test.rows(), rows + 5);
+}
+
+/// Guarantees 11 and 14.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_disconnected() {
+    let (test, _) = alone(6, Bounds::default()).await;
+    let cluster = test.cluster();
+    let mut slow = Client::enter(&cluster, "slow").await;
+    let mut other = Client::enter(&cluster, "other").await;
+    slow.send("much 1000000").await;
+    assert_eq!(other.ask("echo still here").await, "still here");
+    assert_eq!(slow.end().await, 1013);
+    drop(slow);
+    until(&cluster, 1).await;
+    assert_eq!(gone(&cluster).await, [1006]);
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn a_class_without_sockets_takes_no_clients() {
+    let builder = TestCluster::builder(7).actor::<crate::fixture::Account>(Activations::default());
+    let test = builder.start().await;
+    let id = ActorId::from_name::<crate::fixture::Account>(&tenant(), "a");
+    let connected = test.cluster().connect(id, Opening::default(), Arc::new(|| None)).await;
+    assert_eq!(connected.unwrap_err().code(), "message.unknown");
+    assert_eq!(test.cluster().sockets(), 0);
+}
+
+fn rooms(seed: u64) -> TestNodesBuilder {
+    TestNodes::builder(seed).actor::<Room>(Activations::default()).shards(1)
+}
+
+/// Says numbers, and returns what was answered, in order.
+async fn talk(client: &mut Client, numbers: std::ops::RangeInclusive<u64>) -> Vec<(u64, u64)> {
+    let mut heard = Vec::new();
+    for number in numbers {
+        let answer = client.ask(&format!("add {number}")).await;
+        heard.push(parsed(&answer));
+    }
+    heard
+}
+
+/// The total and the number in an answer.
+fn parsed(answer: &str) -> (u64, u64) {
+    let (total, number) = answer.strip_prefix("total ").unwrap().split_once(" by ").unwrap();
+    (total.parse().unwrap(), number.parse().unwrap())
+}
+
+/// What is answered to the numbers up to one, each added once and in order.
+fn sums(numbers: std::ops::RangeInclusive<u64>) -> Vec<(u64, u64)> {
+    numbers.map(|number| (number * (number + 1) / 2, number)).collect()
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_lost_or_doubled_while_the_actor_moves() {
+    for seed in 0..6 {
+        println!("seed {seed}");
+        let test = rooms(seed).engines().start().await;
+        test.move_shard(0, 1).await;
+        let mut client = Client::enter(&test.node(0), "ann").await;
+        let moving = async {
+            for to in [2, 0, 1, 2, 0] {
+                test.move_shard(0, to).await;
+                test.advance(Duration::from_millis(40)).await;
+            }
+        };
+        let talking = async {
+            let Client { sender, receiver } = &mut client;
+            let speak = async {
+                for number in 1..=150_u64 {
+                    sender.send(Frame::from(format!("add {number}"))).await;
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            };
+            let hear = async {
+                let mut heard = Vec::new();
+                while heard.len() < 150 {
+                    let Some(Outgoing::Frame(Frame::Text(answer))) = receiver.next().await else {
+                        panic!("disconnected after {heard:?}")
+                    };
+                    heard.push(parsed(&answer));
+                }
+                heard
+            };
+            tokio::join!(speak, hear).1
+        };
+        let (heard, ()) = tokio::join!(talking, moving);
+        assert_eq!(heard, sums(1..=150), "seed {seed}");
+        assert_eq!(test.fatal(), [""; 0]);
+    }
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn what_a_frame_did_durably_happens_once_though_owners_die() {
+    for seed in 10..16 {
+        println!("seed {seed}");
+        let test = rooms(seed).engines().start().await;
+        let client = Client::enter(&test.node(0), "ann").await;
+        let speak = async {
+            for number in 1..=60_u64 {
+                client.send(&format!("add {number}")).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let crashes = async {
+            for _ in 0..2 {
+                test.advance(Duration::from_millis(400)).await;
+                // The client stays connected to the first.
+                let victim = 1 + test.owner(0) % 2;
+                test.move_shard(0, victim).await;
+                test.advance(Duration::from_millis(130)).await;
+                test.crash(victim).await;
+                test.advance(Duration::from_secs(3)).await;
+                test.restart(victim).await;
+            }
+        };
+        tokio::join!(speak, crashes);
+        let expected = 60 * 61 / 2;
+        let room = || test.node(0).get::<Room>(room());
+        for _ in 0..400 {
+            if room().ask(Total).await == Ok(expected) {
+                break;
+            }
+            test.advance(Duration::from_millis(50)).await;
+        }
+        // And it stays so: nothing is on its way any more.
+        test.advance(Duration::from_secs(20)).await;
+        assert_eq!(room().ask(Total).await, Ok(expected), "seed {seed}");
+        assert_eq!(test.fatal(), [""; 0]);
+    }
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn a_bad_network_neither_loses_nor_doubles_what_clients_say() {
+    for seed in 20..24 {
+        println!("seed {seed}");
+        let test = rooms(seed).start().await;
+        test.move_shard(0, 1).await;
+        let client = Client::enter(&test.node(0), "ann").await;
+        test.set_weather(Weather {
+            loss: 0.1,
+            repeat: 0.2,
+            ..Weather::default()
+        });
+        for number in 1..=40_u64 {
+            client.send(&format!("add {number}")).await;
+        }
+        drop(client);
+        test.advance(Duration::from_secs(300)).await;
+        test.set_weather(Weather::default());
+        until(&test.node(1), 0).await;
+        let total = test.node(1).get::<Room>(room()).ask(Total).await;
+        assert_eq!(total, Ok(40 * 41 / 2), "seed {seed}");
+    }
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn the_sockets_of_a_gateway_that_died_are_closed() {
+    for seed in [30, 31] {
+        let test = rooms(seed).start().await;
+        test.move_shard(0, 1).await;
+        let mut stays = Client::enter(&test.node(2), "stays").await;
+        let _goes = [
+            Client::enter(&test.node(0), "a").await,
+            Client::enter(&test.node(0), "b").await,
+        ];
+        assert_eq!(count(&test.node(1), None).await, 3);
+        test.crash(0).await;
+        if seed == 30 {
+            test.restart(0).await;
+        }
+        until(&test.node(1), 1).await;
+        assert_eq!(gone(&test.node(1)).await, [1006, 1006]);
+        assert_eq!(talk(&mut stays, 1..=3).await, sums(1..=3));
+    }
+}
+
+/// Guarantee 11. A gateway that comes back after it was given up disconnects its clients, who come again.
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_connection_was_taken_for_lost_is_disconnected() {
+    let test = rooms(40).start().await;
+    test.move_shard(0, 1).await;
+    let mut client = Client::enter(&test.node(0), "ann").await;
+    test.cut(0, 1);
+    test.cut(1, 0);
+    test.advance(Duration::from_secs(45)).await;
+    assert_eq!(count(&test.node(1), None).await, 0);
+    test.heal();
+    client.send("echo are you there").await;
+    assert_eq!(client.end().await, 1012);
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn an_actor_is_told_when_what_it_sent_may_be_lost() {
+    let test = rooms(50).start().await;
+    test.move_shard(0, 1).await;
+    let mut client = Client::enter(&test.node(0), "ann").await;
+    let gaps = async || test.node(1).get::<Room>(room()).ask(Gaps).await.unwrap();
+    assert_eq!(gaps().await, 0);
+    test.cut(1, 0);
+    let say = async |text: &str| {
+        let said = Say("ann".to_owned(), text.to_owned());
+        test.node(1).get::<Room>(room()).ask(said).await.unwrap();
+    };
+    say("lost").await;
+    test.advance(Duration::from_secs(8)).await;
+    assert!(
+        (1..=8).contains(&gaps().await),
+        "it is not told of each failure in a hurry"
+    );
+    test.heal();
+    let mut heard = client.text().await;
+    assert_eq!(heard, "there may be a gap");
+    assert!(gaps().await >= 1);
+    // The socket itself is as good as before.
+    say("here again").await;
+    while heard == "there may be a gap" {
+        heard = client.text().await;
+    }
+    assert_eq!(heard, "here again");
+    assert_eq!(talk(&mut client, 1..=3).await, sums(1..=3));
+}
