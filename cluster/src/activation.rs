@@ -381,7 +381,7 @@ impl Slot {
         self.mailbox.gate.hold(number, move |verdict| match verdict {
             Ok(()) => {
                 if let Some(departing) = departing {
-                    departing.leave();
+                    departing.go();
                 }
                 reply.send(outcome);
                 if let Some(started) = started {

@@ -37,6 +37,9 @@ use crate::{
 };
 pub(crate) use groups::Groups;
 
+/// How long a node that ends waits until other nodes have what its actors sent to their clients.
+const FLUSHED_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// A node of a cluster: the way to its actors.
 #[derive(Clone)]
 pub struct Cluster(Arc<Inner>);
@@ -142,6 +145,11 @@ impl Cluster {
     /// Refuses new messages, and waits until those that arrived are handled and durable.
     pub async fn drain(&self) {
         futures_util::future::join_all(self.0.node.hosts.iter().map(|host| host.drain())).await;
+        // What actors have sent to the clients of other nodes; those that do not take it are not waited for.
+        let flushed = tokio::time::timeout(FLUSHED_WITHIN, self.0.node.lanes.flushed());
+        if flushed.await.is_err() {
+            tracing::debug!("a node ends before other nodes have all that was sent to their clients");
+        }
     }
 
     /// Drains and closes the node. Later calls are answered with `retryable`.

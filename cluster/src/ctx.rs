@@ -153,7 +153,7 @@ impl<A: VirtualActor> Ctx<A> {
             return Err(lost(broken));
         }
         if let Some(departing) = departing {
-            departing.leave();
+            departing.go();
         }
         let outcome = ask.await;
         if outcome

@@ -29,6 +29,7 @@ use crate::{
     interface::{Payload, Value},
     keyspace::SendId,
     shard::Epoch,
+    socket::Exit,
     vitals::Vitals,
 };
 
@@ -207,6 +208,8 @@ pub(crate) struct Mailbox {
     pub(crate) epoch: Epoch,
     pub(crate) address: Arc<Address>,
     actor: OnceLock<ractor::ActorRef<Begin>>,
+    /// What its turns send through sockets, in order.
+    pub(crate) exit: Exit,
 }
 
 /// Keeps an activation in use while it lives.
@@ -222,6 +225,7 @@ impl Mailbox {
             letters: Letters::new(),
             busy: AtomicUsize::new(0),
             actor: OnceLock::new(),
+            exit: Exit::default(),
         })
     }
 

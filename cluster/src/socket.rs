@@ -13,6 +13,7 @@
 mod actor;
 mod courier;
 mod departure;
+mod exit;
 mod frame;
 mod id;
 mod lanes;
@@ -32,6 +33,7 @@ pub use ports::SocketReceiver;
 pub use sockets::Sockets;
 
 pub(crate) use departure::Departing;
+pub(crate) use exit::{Exit, Leave};
 pub(crate) use lanes::Lanes;
 pub(crate) use letters::calls;
 pub(crate) use ports::{Delivery, Ports};

@@ -25,7 +25,7 @@ use crate::{
     outbox::Envelope,
     router::Node,
     shard::Op,
-    socket::{Departing, Table},
+    socket::{Departing, Exit, Leave, Table},
     storage,
     vitals::Cause,
 };
@@ -239,14 +239,18 @@ impl Turn {
         self.split || !self.is_clean() || self.sockets.sends() || !self.pipes.get_mut().is_empty()
     }
 
-    /// What the turn sends through sockets, which leaves when it is durable.
-    pub(crate) fn departing(&mut self) -> Option<Departing> {
-        self.sockets.sends().then(|| Departing {
+    /// The place of what the turn sends through sockets, which leaves when it is durable.
+    pub(crate) fn departing(&mut self) -> Option<Leave> {
+        if !self.sockets.sends() {
+            return None;
+        }
+        let departing = Departing {
             node: Arc::clone(&self.node),
             address: Arc::clone(self.address()),
             epoch: self.mailbox.epoch,
             parcels: self.sockets.take_parcels(),
-        })
+        };
+        Some(Exit::enter(&self.mailbox, departing))
     }
 
     /// Stores, with this turn, what a call under an idempotency key came to.
@@ -297,7 +301,10 @@ impl Turn {
         let cleared = std::mem::take(&mut storage.cleared);
         let bytes = std::mem::take(&mut storage.bytes);
         let alarm = storage.alarm.commit();
-        let wrote = buffer.values().any(Option::is_some) || alarm.is_some_and(|change| change.to.is_some());
+        let wrote = buffer.values().any(Option::is_some)
+            || alarm.is_some_and(|change| change.to.is_some())
+            // Whoever has clients is found, to be looked at, kept and erased with the others.
+            || self.sockets.connects();
         let mut rows: Vec<(Bytes, Option<Bytes>)> = buffer.into_iter().collect();
         let mut ops = Vec::with_capacity(rows.len() + 4);
         if let Some(change) = alarm {

@@ -13,14 +13,17 @@ use crate::{
 };
 
 impl Remote {
-    /// Hands something to clients of another node. Returns the sockets that it does not have.
+    /// Hands something to clients of another node, which takes these requests once and in the order of their numbers. Returns
+    /// the sockets that it does not have.
     pub(crate) async fn deliver(
         &self,
         to: NodeId,
+        number: u64,
         deliveries: &[Delivery],
         within: Duration,
     ) -> Result<Vec<SocketId>, CallError> {
-        let request = Request::Deliver.encode(&storage::encoded(&deliveries));
+        let instance = self.instance;
+        let request = Request::Deliver { instance, number }.encode(&storage::encoded(&deliveries));
         match self.exchange(to, request, within).await? {
             (Answer::Delivered(unknown), _) => Ok(unknown),
             // It cannot have any.
@@ -52,13 +55,16 @@ fn sockets(node: NodeId, delivery: &Delivery) -> impl Iterator<Item = SocketId> 
 }
 
 /// Hands what another node sends to the clients of this one.
-pub(super) fn deliver(node: NodeId, ports: &Ports, content: &[u8]) -> Answer {
+pub(super) fn deliver(ports: &Ports, (node, sender, number): (NodeId, u64, u64), content: &[u8]) -> Answer {
     match wire::decode::<Vec<Delivery>>(content) {
         Ok(deliveries) => {
-            let unknown = deliveries
-                .into_iter()
-                .flat_map(|delivery| ports.deliver(node, delivery));
-            Answer::Delivered(unknown.collect())
+            let all = |ports: &Ports| {
+                let unknown = deliveries
+                    .into_iter()
+                    .flat_map(|delivery| ports.deliver(node, delivery));
+                unknown.collect()
+            };
+            Answer::Delivered(ports.in_order(sender, number, all))
         }
         Err(error) => {
             tracing::warn!(%error, "another node sent what cannot be read");

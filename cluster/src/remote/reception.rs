@@ -267,10 +267,14 @@ impl Reception {
         .boxed()
     }
 
-    fn deliver(&self, content: &Bytes) -> BoxFuture<'static, Bytes> {
+    fn deliver(&self, instance: u64, number: u64, content: &Bytes) -> BoxFuture<'static, Bytes> {
         match self.node.get().and_then(Weak::upgrade) {
             // At once, so that what arrives in order reaches clients in order.
-            Some(node) => at_once(&delivery::deliver(self.remote.node, &node.ports, content)),
+            Some(node) => at_once(&delivery::deliver(
+                &node.ports,
+                (self.remote.node, instance, number),
+                content,
+            )),
             // Nobody has connected yet; what was sent is for an earlier run.
             None => at_once(&Answer::Unreadable),
         }
@@ -320,7 +324,7 @@ impl Service for Reception {
                 },
                 _,
             )) => self.look(shard, behind, operation),
-            Some((Request::Deliver, content)) => self.deliver(&content),
+            Some((Request::Deliver { instance, number }, content)) => self.deliver(instance, number, &content),
             Some((Request::Instance, _)) => at_once(&Answer::Instance(self.remote.instance())),
             Some((Request::Leaders, _)) => at_once(&Answer::Leaders(self.remote.leaders.table())),
             None => at_once(&Answer::Unreadable),

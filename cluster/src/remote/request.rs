@@ -60,8 +60,8 @@ pub(super) enum Request {
     },
     /// A message to an actor, and on whose account; the content is the encoded message.
     CallFor { call: Box<Call>, account: Shown },
-    /// What actors send through sockets of this node; the content is what.
-    Deliver,
+    /// What actors send through sockets of this node, the `number`th from this run of the sender; the content is what.
+    Deliver { instance: u64, number: u64 },
     /// Which run of the node this is.
     Instance,
 }

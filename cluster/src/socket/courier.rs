@@ -1,11 +1,6 @@
 //! Brings what a client sends to its actor: frame by frame, each until it is answered.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Arc, atomic::AtomicU64, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -68,13 +63,12 @@ impl Cluster {
             port,
             credentials,
             window: Arc::new(Semaphore::new(WINDOW)),
-            number: AtomicU64::new(0),
             queue: Mutex::default(),
         }));
         // From here on whoever goes away closes the socket.
         match sender.0.ask(Connect { socket, opening }).await {
             Ok(auto_response) => {
-                sender.0.port.set_auto_response(auto_response);
+                sender.0.port.begin_auto_response(auto_response);
                 Ok((sender, receiver))
             }
             Err(error) => {
@@ -103,22 +97,24 @@ struct Inner {
     port: Arc<Port>,
     credentials: Credentials,
     window: Arc<Semaphore>,
-    /// Number of the last frame.
-    number: AtomicU64,
     queue: Mutex<Queue>,
 }
 
 #[derive(Default)]
 struct Queue {
+    /// Number of the last frame.
+    number: u64,
     letters: VecDeque<Letter>,
     /// Whether somebody empties it.
     is_running: bool,
     /// Whether the end of the socket is in it.
     is_closed: bool,
+    /// Whether a frame was given up: what comes behind it must not be handled without it.
+    has_failed: bool,
 }
 
 enum Letter {
-    Frame(Arrived, OwnedSemaphorePermit),
+    Frame(Frame, OwnedSemaphorePermit),
     Close(Closing),
 }
 
@@ -136,12 +132,7 @@ impl SocketSender {
         }
         let permit = Arc::clone(&self.0.window).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
-        let arrived = Arrived {
-            socket: self.0.socket,
-            number: self.0.number.fetch_add(1, Ordering::Relaxed) + 1,
-            frame,
-        };
-        self.0.push(Letter::Frame(arrived, permit));
+        self.0.push(Letter::Frame(frame, permit));
     }
 
     /// Tells the actor that the client has gone.
@@ -160,6 +151,9 @@ impl Inner {
     fn push(self: &Arc<Self>, letter: Letter) {
         let begins = {
             let mut queue = self.queue.lock();
+            if queue.has_failed && matches!(letter, Letter::Frame(..)) {
+                return;
+            }
             queue.letters.push_back(letter);
             !std::mem::replace(&mut queue.is_running, true)
         };
@@ -210,8 +204,6 @@ impl Inner {
                 ErrorKind::NotFound if error.code() == UNKNOWN => {
                     Closing::because(RESTART, "the connection was taken for lost")
                 }
-                // The frame was handled, and the turn dropped.
-                ErrorKind::Internal if error.code() == "panic" => return Ok(()),
                 ErrorKind::NotFound
                 | ErrorKind::Invalid
                 | ErrorKind::Conflict
@@ -236,14 +228,22 @@ async fn run(inner: Arc<Inner>) {
             letter
         };
         match letter {
-            Letter::Frame(arrived, permit) => {
+            Letter::Frame(frame, permit) => {
+                let number = {
+                    let mut queue = inner.queue.lock();
+                    queue.number += 1;
+                    queue.number
+                };
+                let arrived = Arrived {
+                    socket: inner.socket,
+                    number,
+                    frame,
+                };
                 if let Err(closing) = inner.bring(&arrived).await {
-                    // What came behind it must not be handled without it.
-                    inner
-                        .queue
-                        .lock()
-                        .letters
-                        .retain(|letter| matches!(letter, Letter::Close(_)));
+                    let mut queue = inner.queue.lock();
+                    queue.has_failed = true;
+                    queue.letters.retain(|letter| matches!(letter, Letter::Close(_)));
+                    drop(queue);
                     inner.port.close(closing);
                 }
                 drop(permit);
@@ -270,22 +270,30 @@ async fn ask<M: Message>(node: &Arc<Node>, address: &Arc<Address>, message: M) -
     value.downcast().map(|reply| *reply).map_err(|_| foreign_type::<M>())
 }
 
-/// Tells an actor something on the cluster's own account until it has heard it, or cannot.
-async fn tell<M: Message + Clone>(node: &Arc<Node>, address: &Arc<Address>, message: M) {
+/// Tells an actor something once, on the cluster's own account.
+async fn tell_once<M: Message>(node: &Arc<Node>, address: &Arc<Address>, message: M) -> Result<M::Reply> {
+    let asked = ask(node, address, message);
+    match &node.gatekeeper {
+        Some(gatekeeper) => gatekeeper.vouch(address.id.tenant()).scope(asked).await,
+        None => asked.await,
+    }
+}
+
+/// Tells an actor something until it has heard it, or cannot.
+async fn tell<M: Message + Clone>(node: &Arc<Node>, address: &Arc<Address>, message: M) -> Result<M::Reply> {
     let mut pause = PAUSE.0;
     loop {
-        let asked = ask(node, address, message.clone());
-        let told = match &node.gatekeeper {
-            Some(gatekeeper) => gatekeeper.vouch(address.id.tenant()).scope(asked).await,
-            None => asked.await,
-        };
-        match told {
+        match tell_once(node, address, message.clone()).await {
             Err(error) if error.is_passing() && !node.host(address.hash).is_draining() => {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE.1);
             }
-            Err(error) => return refused::<M>(address, &error),
-            Ok(_) => return,
+            told => {
+                if let Err(error) = &told {
+                    refused::<M>(address, error);
+                }
+                return told;
+            }
         }
     }
 }
@@ -296,12 +304,36 @@ fn refused<M: Message>(address: &Address, error: &ActorError) {
 
 /// Tells an actor that a socket is closed.
 pub(super) async fn tell_closed(node: &Arc<Node>, address: &Arc<Address>, socket: SocketId, closing: Closing) {
-    tell(node, address, Closed { socket, closing }).await;
+    let closed = |is_final| Closed {
+        socket,
+        closing: closing.clone(),
+        is_final,
+    };
+    if tell(node, address, closed(false)).await.is_err() {
+        // An actor that fails at it has no socket any more all the same.
+        let _ = tell(node, address, closed(true)).await;
+    }
+}
+
+/// Tells an actor that a socket is lost, if it can be told at once.
+pub(super) async fn tell_lost(node: &Arc<Node>, address: &Arc<Address>, socket: SocketId) {
+    let closed = |is_final| Closed {
+        socket,
+        closing: Closing::lost(),
+        is_final,
+    };
+    if let Err(error) = tell_once(node, address, closed(false)).await
+        && !error.is_passing()
+    {
+        refused::<Closed>(address, &error);
+        let _ = tell_once(node, address, closed(true)).await;
+    }
 }
 
 /// Tells an actor that frames may be lost.
 pub(super) async fn tell_gap(node: &Arc<Node>, address: &Arc<Address>, socket: SocketId) {
-    tell(node, address, Gap { socket }).await;
+    // Who cannot hear of it cannot do anything about it either.
+    let _ = tell(node, address, Gap { socket }).await;
 }
 
 impl fmt::Debug for SocketSender {

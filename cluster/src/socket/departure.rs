@@ -73,6 +73,7 @@ fn sorted(sockets: Vec<SocketId>, epoch: Epoch, command: Command) -> Vec<(NodeId
 
 /// Tells an actor of sockets that their gateway does not have any more.
 pub(super) fn lose(node: &Arc<Node>, address: &Arc<Address>, lost: Vec<SocketId>) {
+    let lost = node.lanes.begin_telling(lost);
     if lost.is_empty() {
         return;
     }
@@ -81,6 +82,7 @@ pub(super) fn lose(node: &Arc<Node>, address: &Arc<Address>, lost: Vec<SocketId>
     runtime.spawn(async move {
         for socket in lost {
             courier::tell_closed(&node, &address, socket, Closing::lost()).await;
+            node.lanes.told(socket);
         }
     });
 }

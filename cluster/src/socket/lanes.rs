@@ -2,8 +2,11 @@
 //! gathered meanwhile.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,6 +44,10 @@ pub(crate) struct Lanes {
     lanes: Mutex<HashMap<NodeId, Lane>>,
     /// Deliveries on all lanes together that have no outcome.
     waiting: watch::Sender<usize>,
+    /// Number of the last request.
+    number: AtomicU64,
+    /// Sockets whose actors are being told something of them.
+    telling: Mutex<HashSet<SocketId>>,
 }
 
 #[derive(Default)]
@@ -122,6 +129,17 @@ impl Lanes {
         self.waiting.send_modify(|waiting| *waiting -= items);
     }
 
+    /// Of these sockets, those of which nobody tells their actors yet. Whoever asks does, and says when it is done.
+    pub(super) fn begin_telling(&self, mut sockets: Vec<SocketId>) -> Vec<SocketId> {
+        let mut telling = self.telling.lock();
+        sockets.retain(|socket| telling.insert(*socket));
+        sockets
+    }
+
+    pub(super) fn told(&self, socket: SocketId) {
+        self.telling.lock().remove(&socket);
+    }
+
     /// Waits until everything that was sent has an outcome.
     pub(crate) async fn flushed(&self) {
         // The sender lives as long as this does.
@@ -147,9 +165,7 @@ async fn run(node: Arc<Node>, to: NodeId) {
                 tracing::debug!(%error, "nobody knows whether frames have reached their gateway");
                 // Whoever hears of a gap may send more, which shall not be lost at once in the same way.
                 tokio::time::sleep(AFTER_LOSS).await;
-                for item in &items {
-                    tell_gap(&node, item, to);
-                }
+                tell_gaps(&node, &items, to);
             }
         }
         node.lanes.settled(items.len());
@@ -160,18 +176,29 @@ async fn run(node: Arc<Node>, to: NodeId) {
 async fn request(node: &Arc<Node>, to: NodeId, deliveries: &[Delivery]) -> Result<Vec<SocketId>, CallError> {
     let began = Instant::now();
     loop {
-        match node.remote.deliver(to, deliveries, WITHIN).await {
+        let number = node.lanes.number.fetch_add(1, Ordering::Relaxed) + 1;
+        match node.remote.deliver(to, number, deliveries, WITHIN).await {
             Err(CallError::NotSent { .. }) if began.elapsed() < TRIED => tokio::time::sleep(PAUSE).await,
             answered => return answered,
         }
     }
 }
 
-fn tell_gap(node: &Arc<Node>, item: &Item, to: NodeId) {
-    let (node, address, sockets) = (Arc::clone(node), Arc::clone(&item.address), item.sockets(to));
+/// Tells each actor once of each of its sockets.
+fn tell_gaps(node: &Arc<Node>, items: &[Item], to: NodeId) {
+    let mut sockets = BTreeMap::new();
+    for item in items {
+        sockets.extend(item.sockets(to).into_iter().map(|socket| (socket, &item.address)));
+    }
+    let told: Vec<_> = sockets
+        .into_iter()
+        .map(|(socket, address)| (socket, Arc::clone(address)))
+        .collect();
+    let Some((_, address)) = told.first() else { return };
     let runtime = node.host(address.hash).runtime.clone();
+    let node = Arc::clone(node);
     runtime.spawn(async move {
-        for socket in sockets {
+        for (socket, address) in told {
             courier::tell_gap(&node, &address, socket).await;
         }
     });

@@ -39,6 +39,8 @@ impl Message for Arrived {
 pub(super) struct Closed {
     pub(super) socket: SocketId,
     pub(super) closing: Closing,
+    /// Whether the actor is not asked about it any more, because it failed.
+    pub(super) is_final: bool,
 }
 
 impl Message for Closed {
@@ -76,7 +78,6 @@ fn connect<'a, A: SocketActor>(
         let Connect { socket, opening } = received(payload)?;
         let turn = ctx.turn();
         turn.touch();
-        let auto_response = turn.sockets.auto_response(&turn.storage)?;
         if !turn.sockets.has(&turn.storage, socket)? {
             let (open, bound) = (turn.sockets.count(&turn.storage)?, turn.node.bounds.sockets);
             if open >= bound {
@@ -91,11 +92,14 @@ fn connect<'a, A: SocketActor>(
             let address = std::sync::Arc::clone(turn.address());
             let connected = connected.and_then(|tags| turn.sockets.connected(&address, socket, tags));
             if let Err(error) = connected {
-                turn.sockets.refuse(address.hash, socket);
+                let split = turn.split;
+                turn.sockets.refuse(address.hash, socket, split);
                 return Err(error);
             }
         }
-        Ok(Box::new(auto_response) as Value)
+        // It may have been set just now.
+        let turn = ctx.turn();
+        Ok(Box::new(turn.sockets.auto_response(&turn.storage)?) as Value)
     })
 }
 
@@ -124,12 +128,20 @@ fn arrived<'a, A: SocketActor>(
 
 fn closed<'a, A: SocketActor>(actor: &'a mut A, payload: Payload, ctx: &'a mut Ctx<A>) -> BoxFuture<'a, Result<Value>> {
     Box::pin(async move {
-        let Closed { socket, closing } = received(payload)?;
+        let Closed {
+            socket,
+            closing,
+            is_final,
+        } = received(payload)?;
         let turn = ctx.turn();
-        if turn.sockets.has(&turn.storage, socket)? {
-            turn.touch();
-            let handled = actor.close(socket, closing, ctx).await;
-            log(ctx, socket, "the end of a socket", handled);
+        turn.touch();
+        if !turn.sockets.has(&turn.storage, socket)? {
+            turn.sockets.unlist(&turn.storage, socket)?;
+        } else {
+            if !is_final {
+                let handled = actor.close(socket, closing, ctx).await;
+                log(ctx, socket, "the end of a socket", handled);
+            }
             let turn = ctx.turn();
             let hash = turn.address().hash;
             turn.sockets.remove(hash, socket);

@@ -19,6 +19,9 @@ use crate::{peers::NodeId, shard::Epoch};
 /// Most bytes that wait until a client takes them. A client that is slower is disconnected.
 pub(crate) const SEND_WINDOW: usize = 4 << 20;
 
+/// Runs of other nodes of which is known what they sent last.
+const SENDERS: usize = 1024;
+
 /// Room that a frame takes beside its content.
 const OVERHEAD: usize = 64;
 
@@ -42,6 +45,8 @@ pub(crate) struct Ports {
     pub(crate) instance: u64,
     next: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Port>>>,
+    /// The last request of each run of another node that was taken.
+    taken: Mutex<HashMap<u64, u64>>,
 }
 
 /// One of them.
@@ -51,7 +56,8 @@ pub(crate) struct Port {
     waiting: AtomicUsize,
     is_too_slow: AtomicBool,
     epoch: AtomicU64,
-    auto_response: Mutex<Option<AutoResponse>>,
+    /// Unknown until the actor has said so.
+    auto_response: Mutex<Option<Option<AutoResponse>>>,
 }
 
 impl Ports {
@@ -60,7 +66,29 @@ impl Ports {
             instance,
             next: AtomicU64::new(0),
             open: Mutex::default(),
+            taken: Mutex::default(),
         }
+    }
+
+    /// Takes the requests of another node, each once and in order: `deliver` is called for one that comes neither twice nor
+    /// late. The way between nodes may repeat and delay anything.
+    pub(crate) fn in_order(
+        &self,
+        sender: u64,
+        number: u64,
+        deliver: impl FnOnce(&Self) -> Vec<SocketId>,
+    ) -> Vec<SocketId> {
+        let mut taken = self.taken.lock();
+        if taken.len() >= SENDERS {
+            // Runs of nodes that have ended long ago.
+            taken.clear();
+        }
+        let last = taken.entry(sender).or_default();
+        if number <= *last {
+            return Vec::new();
+        }
+        *last = number;
+        deliver(self)
     }
 
     /// How many there are.
@@ -131,15 +159,20 @@ impl Port {
                 reason: reason.clone(),
                 is_clean: true,
             }),
-            Command::AutoResponse(auto_response) => self.auto_response.lock().clone_from(auto_response),
+            Command::AutoResponse(auto_response) => *self.auto_response.lock() = Some(auto_response.clone()),
         }
     }
 
     /// Keeps a frame until the client takes it, unless too much waits already.
     pub(super) fn push(&self, frame: Frame) {
         let bytes = frame.len() + OVERHEAD;
+        if self.is_too_slow.load(Ordering::Acquire) {
+            return;
+        }
         if self.waiting.fetch_add(bytes, Ordering::AcqRel) + bytes > SEND_WINDOW {
-            self.is_too_slow.store(true, Ordering::Release);
+            if self.is_too_slow.swap(true, Ordering::AcqRel) {
+                return;
+            }
             return self.close(Closing::because(
                 TOO_SLOW,
                 "the client does not take what is sent to it",
@@ -154,13 +187,19 @@ impl Port {
         let _ = self.outgoing.send(Outgoing::Close(closing));
     }
 
-    pub(super) fn set_auto_response(&self, auto_response: Option<AutoResponse>) {
-        *self.auto_response.lock() = auto_response;
+    /// What the actor said as the client connected. What it has sent since is newer.
+    pub(super) fn begin_auto_response(&self, auto_response: Option<AutoResponse>) {
+        self.auto_response.lock().get_or_insert(auto_response);
     }
 
     /// Answers a frame without the actor, if that is what it is for. Says whether it did.
     pub(super) fn answers(&self, frame: &Frame) -> bool {
-        let response = self.auto_response.lock().as_ref().and_then(|auto| auto.to(frame));
+        let response = self
+            .auto_response
+            .lock()
+            .iter()
+            .flatten()
+            .find_map(|auto| auto.to(frame));
         response.map(|response| self.push(response)).is_some()
     }
 }

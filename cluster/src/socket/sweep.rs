@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::{Closing, courier};
+use super::courier;
 use crate::{address::Address, host::Host, keyspace, peers::NodeId, router::Node};
 
 /// Pause between the rounds.
@@ -24,6 +25,9 @@ const WITHIN: Duration = Duration::from_secs(1);
 
 /// Sockets of which actors are told before the next are read.
 const PAGE: usize = 256;
+
+/// Actors that are told at once.
+const ABREAST: usize = 16;
 
 /// Looks until it is dropped.
 pub(crate) async fn run(host: Arc<Host>) {
@@ -94,15 +98,20 @@ async fn lose(node: &Arc<Node>, host: &Arc<Host>, gateway: NodeId, instance: u64
         let rows = host.shard.scan((start, end.clone()), false, PAGE)?;
         let Some((last, _)) = rows.last() else { return Ok(()) };
         start = Bound::Excluded(last.clone());
-        for (key, value) in &rows {
-            let Some(socket) = keyspace::parse_socket_index(key) else {
-                continue;
-            };
-            let Some(address) = Address::decode(value, &node.classes) else {
+        let found = rows.iter().filter_map(|(key, value)| {
+            let socket = keyspace::parse_socket_index(key)?;
+            let address = Address::decode(value, &node.classes);
+            if address.is_none() {
                 tracing::error!(shard = host.shard.number(), %socket, "the actor of a socket is not known");
-                continue;
-            };
-            courier::tell_closed(node, &address, socket, Closing::lost()).await;
-        }
+            }
+            Some((socket, address?))
+        });
+        // One that cannot be told now is told in a later round, and keeps nobody waiting for longer than a call.
+        let found: Vec<_> = found.collect();
+        let told = found.into_iter().map(|(socket, address)| {
+            let node = Arc::clone(node);
+            async move { courier::tell_lost(&node, &address, socket).await }
+        });
+        stream::iter(told).buffer_unordered(ABREAST).collect::<()>().await;
     }
 }

@@ -185,13 +185,25 @@ impl Table {
         });
     }
 
-    /// Forgets a socket that was refused: nothing of it is stored.
-    pub(super) fn refuse(&mut self, hash: ActorHash, id: SocketId) {
+    /// Forgets a socket that was refused. Unless a part of the turn is committed already, nothing of it is stored.
+    pub(super) fn refuse(&mut self, hash: ActorHash, id: SocketId, split: bool) {
         self.remove(hash, id);
+        if split {
+            return;
+        }
         for kind in [SocketRow::Record, SocketRow::Cursor, SocketRow::Attachment] {
             self.rows.remove(&keyspace::socket(hash, kind, id));
         }
         self.index.pop();
+    }
+
+    /// Takes an entry out of the index that no socket stands behind any more.
+    pub(super) fn unlist(&mut self, storage: &Storage, id: SocketId) -> Result<()> {
+        let key = keyspace::socket_index(id, storage.hash());
+        if storage.read(&key)?.is_some() {
+            self.index.push(Op::Delete { key });
+        }
+        Ok(())
     }
 
     /// Whether a frame has not been handled yet; from now on it counts as handled. `None`: there is no such socket.
@@ -241,6 +253,11 @@ impl Table {
     /// Whether the running turn sends or writes anything.
     pub(crate) fn is_clean(&self) -> bool {
         self.rows.is_empty() && self.index.is_empty()
+    }
+
+    /// Whether the running turn connects a client.
+    pub(crate) fn connects(&self) -> bool {
+        self.index.iter().any(|op| matches!(op, Op::Put { .. }))
     }
 
     /// Whether the running turn sends anything.

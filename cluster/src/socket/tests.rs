@@ -45,6 +45,7 @@ fn sockets_keep_their_bytes() {
     let closed = Closed {
         socket: SOCKET,
         closing: Closing::lost(),
+        is_final: false,
     };
     let close = Command::Close {
         code: 4001,

@@ -85,7 +85,11 @@ impl SocketActor for Room {
             return Err(ActorError::forbidden("room.stranger", "strangers stay outside"));
         }
         let name = tags[0].clone();
-        ctx.sockets().attach(socket, &Guest { name })?;
+        ctx.sockets().attach(socket, &Guest { name: name.clone() })?;
+        if name == "answered" {
+            let answer = AutoResponse::new("ping", "at your service")?;
+            ctx.sockets().set_auto_response(Some(answer))?;
+        }
         ctx.sockets().send(socket, "welcome")?;
         Ok(tags)
     }
@@ -133,9 +137,11 @@ impl SocketActor for Room {
     }
 
     async fn close(&mut self, socket: SocketId, closing: Closing, ctx: &mut Ctx<Self>) -> Result<()> {
-        assert!(ctx.sockets().attachment::<Guest>(socket)?.is_some());
+        let guest = ctx.sockets().attachment::<Guest>(socket)?;
         let key = format!("{socket}");
-        ctx.storage().put(&GONE.key(&key), &closing.code)
+        ctx.storage().put(&GONE.key(&key), &closing.code)?;
+        assert_ne!(guest.unwrap().name, "fatal", "told to");
+        Ok(())
     }
 }
 
@@ -344,11 +350,7 @@ async fn a_frame_leaves_when_its_turn_is_durable_or_never() {
     assert_eq!(client.ask("add 3").await, "total 3 by 3");
     assert!(began.elapsed() >= Duration::from_millis(700), "{:?}", began.elapsed());
     client.send("panic").await;
-    assert_eq!(
-        client.ask("frames").await,
-        "1",
-        "the frame before dropped the instance, and its turn"
-    );
+    assert_eq!(client.end().await, 1011);
     let error = cluster.get::<Room>(room()).ask(Total).await;
     assert_eq!(error, Ok(3));
 }
@@ -648,4 +650,71 @@ async fn an_actor_is_told_when_what_it_sent_may_be_lost() {
     }
     assert_eq!(heard, "here again");
     assert_eq!(talk(&mut client, 1..=3).await, sums(1..=3));
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn what_several_turns_send_arrives_in_their_order_once() {
+    for seed in 60..64 {
+        println!("seed {seed}");
+        let test = rooms(seed).start().await;
+        test.move_shard(0, 1).await;
+        let mut client = Client::enter(&test.node(0), "ann").await;
+        test.set_weather(Weather {
+            repeat: 0.5,
+            ..Weather::default()
+        });
+        let talking = async {
+            for number in 1..=100_u64 {
+                // Every other turn writes, and has to wait for the disk before it lets anything out.
+                let text = if number % 2 == 0 {
+                    format!("add {number}")
+                } else {
+                    format!("echo {number}")
+                };
+                client.sender.send(Frame::from(text)).await;
+            }
+        };
+        let hearing = async {
+            let mut heard = Vec::new();
+            while heard.len() < 100 {
+                let Some(Outgoing::Frame(Frame::Text(text))) = client.receiver.next().await else {
+                    panic!("disconnected after {heard:?}")
+                };
+                heard.push(text.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+            }
+            heard
+        };
+        let ((), heard) = tokio::join!(talking, hearing);
+        assert!(heard.into_iter().eq(1..=100), "seed {seed}");
+        test.advance(Duration::from_secs(5)).await;
+        assert_eq!(client.ask("echo the end").await, "the end", "nothing came twice");
+    }
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn an_automatic_response_that_is_set_while_a_client_connects_holds() {
+    let (test, activations) = alone(8, Bounds::default()).await;
+    let cluster = test.cluster();
+    let mut client = Client::enter(&cluster, "answered").await;
+    test.passivate_all().await;
+    let before = activations.count();
+    assert_eq!(client.ask("ping").await, "at your service");
+    assert_eq!(activations.count(), before);
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_fails_at_the_end_of_a_socket_has_none_any_more() {
+    let (test, _) = alone(9, Bounds::default()).await;
+    let cluster = test.cluster();
+    let client = Client::enter(&cluster, "fatal").await;
+    drop(client);
+    until(&cluster, 0).await;
+    assert_eq!(
+        gone(&cluster).await,
+        [0_u16; 0],
+        "what the failed turn wrote is dropped"
+    );
 }

@@ -59,6 +59,10 @@ impl<'a> Incoming<'a> {
             } else if row.is_alarm() {
                 before_alarm = Some(AlarmRow::decode(&value).map_err(|_| unreadable())?);
             }
+            if let Some(socket) = row.open_socket() {
+                let key = keyspace::socket_index(socket, hash);
+                lasting.push(Op::Delete { key });
+            }
             // What outlives `delete_all` goes, but for what the actor has taken of durable messages.
             if !row.is_inbox() {
                 lasting.push(Op::Delete { key });

@@ -196,7 +196,11 @@ fn requests() -> Vec<Request> {
         call: call(Sender::Outbox { source: 513, id: SEND }),
         account,
     }));
-    requests.extend([Request::Deliver, Request::Instance]);
+    let deliver = Request::Deliver {
+        instance: u64::MAX,
+        number: 7,
+    };
+    requests.extend([deliver, Request::Instance]);
     requests
 }
 
@@ -301,7 +305,7 @@ fn asked(request: &Request) -> &'static str {
             Shown::Holder(_) => "call-for-holder",
             Shown::Vouched(_) => "call-for-vouched",
         },
-        Request::Deliver => "deliver",
+        Request::Deliver { .. } => "deliver",
         Request::Instance => "instance",
     }
 }
