@@ -257,6 +257,30 @@ const CODES: &[Code] = &[
         "Send the request again after Retry-After",
     ),
     code(
+        "socket.code",
+        &[422],
+        "The close code or the reason of a close frame does not fit",
+        "Use a code of RFC 6455 that may be sent, and a reason of at most 123 bytes",
+    ),
+    code(
+        "socket.tags",
+        &[413],
+        "A socket has too many tags, or one is too long",
+        "Use at most 10 tags of at most 256 characters",
+    ),
+    code(
+        "socket.too-many",
+        &[503],
+        "The actor has as many sockets as it may have",
+        "Connect again later, or spread the clients over several actors",
+    ),
+    code(
+        "socket.unknown",
+        &[404],
+        "The actor has no such socket any more",
+        "Connect again",
+    ),
+    code(
         "too-large",
         &[413],
         "A value or a message is larger than its bound",
