@@ -5,6 +5,7 @@
 
 use std::{any::Any, borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
 
+use bytes::Bytes;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Either},
@@ -20,10 +21,12 @@ use crate::{
     chain::Chain,
     host::Host,
     idempotency::Recall,
-    interface::{self, Class, Instance, Value},
+    interface::{self, Class, Instance, Payload, Value},
     mailbox::{Begin, Call, Fault, Letter, Mailbox, Origin, Reply},
+    message::Message,
     metrics::{ClassMetrics, Rejection},
     router::Node,
+    socket::{Gap, SocketId, gaps},
     storage,
     turn::{Commit, Pipe, Turn},
     vitals::{Cause, SlowTurn, TurnOutcome},
@@ -42,8 +45,26 @@ pub(crate) struct Slot {
     instance: Option<Box<dyn Instance>>,
     /// Number of the instance, to tell apart the work of earlier ones.
     incarnation: u64,
+    /// What earlier owners of the actor may not have sent.
+    untold: Untold,
     /// When a letter was last in hand.
     used: Instant,
+}
+
+/// What an actor has to hear before anything else.
+enum Untold {
+    /// Nobody has looked yet.
+    Unread,
+    Gaps(Box<Missing>),
+    Nothing,
+}
+
+/// What may not have been sent.
+struct Missing {
+    /// Sockets of which the actor has not heard yet.
+    sockets: Vec<SocketId>,
+    /// Rows that go when it has heard of all.
+    marks: Vec<Bytes>,
 }
 
 impl ractor::Actor for Activation {
@@ -77,6 +98,7 @@ impl ractor::Actor for Activation {
                 Letter::Call(call) => slot.call(call).await,
                 // In a box, like all that is rare: what calls need lies closer together.
                 Letter::Alarm(due, reply) => Box::pin(slot.alarm(due, reply)).await,
+                Letter::Wake(reply) => Box::pin(slot.wake(reply)).await,
                 Letter::Passivate(reply) => slot.passivate(reply),
             }
         }
@@ -96,6 +118,7 @@ impl Slot {
             metrics,
             instance: None,
             incarnation: 0,
+            untold: Untold::Unread,
             used: Instant::now(),
         }
     }
@@ -127,7 +150,7 @@ impl Slot {
         };
         let place = self.class.messages().binary_search(&&*call.message).ok();
         let mut began = now;
-        if self.instance.is_none() {
+        if self.instance.is_none() || !matches!(self.untold, Untold::Nothing) {
             if let Err(fault) = Box::pin(self.instance(call.chain.as_ref())).await {
                 return self.release(call.reply, Err(fault));
             }
@@ -309,8 +332,87 @@ impl Slot {
         });
     }
 
-    /// The instance, activated if need be, on behalf of those who wait.
+    /// Does nothing beyond what comes before everything else.
+    async fn wake(&mut self, reply: Reply) {
+        self.used = Instant::now();
+        let outcome = self.instance(None).await.map(|_| Box::new(()) as Value);
+        self.release(reply, outcome);
+    }
+
+    /// The instance, activated if need be, on behalf of those who wait. It knows what earlier owners may not have sent.
     async fn instance(&mut self, chain: Option<&Arc<Chain>>) -> Result<&mut Box<dyn Instance>, Fault> {
+        loop {
+            self.activated(chain).await?;
+            match &mut self.untold {
+                Untold::Unread => self.untold = self.find_gaps().map_err(Fault::Activation)?,
+                Untold::Gaps(missing) => {
+                    let socket = missing.sockets.pop();
+                    self.tell_gap(socket).await;
+                }
+                Untold::Nothing => break,
+            }
+        }
+        self.instance.as_mut().ok_or(Fault::Unavailable)
+    }
+
+    /// Looks for what earlier owners may not have sent.
+    fn find_gaps(&mut self) -> crate::Result<Untold> {
+        let (shard, hash) = (&*self.host.shard, self.mailbox.address.hash);
+        let lost = self.host.gaps.lost(shard, self.mailbox.epoch);
+        let marks = lost.and_then(|lost| gaps::marks(shard, &lost, hash));
+        let marks = marks.map_err(storage::unreadable)?;
+        let Some(instance) = self.instance.as_mut().filter(|_| !marks.is_empty()) else {
+            return Ok(Untold::Nothing);
+        };
+        let mut sockets = instance.turn().open_sockets()?;
+        sockets.retain(|socket| gaps::may_be_open(&self.node, *socket));
+        Ok(Untold::Gaps(Box::new(Missing { sockets, marks })))
+    }
+
+    /// Tells the actor that a socket may lack something. With the last one, or without one, nothing is left to tell.
+    async fn tell_gap(&mut self, socket: Option<SocketId>) {
+        let place = self.class.messages().binary_search(&Gap::NAME).ok();
+        let (Some(instance), Untold::Gaps(missing)) = (&mut self.instance, &mut self.untold) else {
+            return;
+        };
+        let is_last = missing.sockets.is_empty();
+        let turn = instance.turn();
+        turn.touch();
+        if is_last {
+            turn.sockets.acknowledge(missing.marks.clone());
+        }
+        // A class that has no sockets any more cannot be told.
+        let (Some(socket), Some(place)) = (socket, place) else {
+            if is_last {
+                self.untold = Untold::Nothing;
+            }
+            return self.finish(Reply::nobody(), Ok(Box::new(())));
+        };
+        let (began, cause) = (Instant::now(), Cause::Message(place));
+        self.node.watch.begin(&self.mailbox.vitals, cause, began);
+        turn.credential = None;
+        let running = own_turn(turn.address(), None);
+        let span = tracing::debug_span!("turn", class = self.class.name(), message = Gap::NAME);
+        let gap = Payload::Local(Box::new(Gap { socket }));
+        let result = AssertUnwindSafe(running.scope(instance.call(place, gap)))
+            .catch_unwind()
+            .instrument(span)
+            .await;
+        self.ended(cause, began, &result);
+        match result {
+            Ok(result) => {
+                if is_last {
+                    self.untold = Untold::Nothing;
+                }
+                self.finish(Reply::nobody(), result.map_err(Fault::Handler));
+            }
+            // What it had to write with the last one, another turn writes.
+            Err(panic) => self.panicked(Reply::nobody(), &*panic),
+        }
+    }
+
+    /// Activates the actor if need be.
+    async fn activated(&mut self, chain: Option<&Arc<Chain>>) -> Result<(), Fault> {
         if self.instance.is_none() {
             tracing::debug!(actor = %self.mailbox.address, "activating");
             let began = Instant::now();
@@ -343,7 +445,7 @@ impl Slot {
                 instance.turn().passivate = true;
             }
         }
-        self.instance.as_mut().ok_or(Fault::Unavailable)
+        Ok(())
     }
 
     /// Ends a turn: commits it, and lets its output out when it is durable.

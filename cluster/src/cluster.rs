@@ -146,8 +146,8 @@ impl Cluster {
     pub async fn drain(&self) {
         futures_util::future::join_all(self.0.node.hosts.iter().map(|host| host.drain())).await;
         // What actors have sent to the clients of other nodes; those that do not take it are not waited for.
-        let flushed = tokio::time::timeout(FLUSHED_WITHIN, self.0.node.lanes.flushed());
-        if flushed.await.is_err() {
+        let departed = futures_util::future::join_all(self.0.node.hosts.iter().map(|host| host.depart(host.epoch())));
+        if tokio::time::timeout(FLUSHED_WITHIN, departed).await.is_err() {
             tracing::debug!("a node ends before other nodes have all that was sent to their clients");
         }
     }

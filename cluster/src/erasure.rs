@@ -104,6 +104,9 @@ impl Erasure<'_> {
         rows += self
             .addressed(keyspace::all_socket_index(), |value| Stored::class_in(value))
             .await?;
+        rows += self
+            .addressed(keyspace::all_sent(), |value| Stored::class_in(value))
+            .await?;
         rows += self.addressed(keyspace::outbox_after(None), class_of).await?;
         rows += self
             .addressed(keyspace::dead_after(None), |head| dead_letter::class_of(head))

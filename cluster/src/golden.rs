@@ -38,6 +38,7 @@ mod tests {
         keyspace::{self, SendId, SocketRow},
         outbox::Envelope,
         peers::NodeId,
+        shard::Epoch,
         socket::SocketId,
         storage, wire,
     };
@@ -97,6 +98,8 @@ mod tests {
             ),
             ("auto-response", keyspace::auto_response(HASH)),
             ("socket-index", keyspace::socket_index(SOCKET, HASH)),
+            ("sent", keyspace::sent(Epoch(258), HASH)),
+            ("left", keyspace::left(Epoch(258))),
         ];
         let golden = check(include_str!("../tests/golden/keys.txt"), &written);
         assert_eq!(keyspace::parse_due(&golden["due"]), Some((1_700_000_000_123, HASH)));
@@ -104,6 +107,8 @@ mod tests {
         assert_eq!(keyspace::parse_garbage(&golden["garbage"]), Some((HASH, 1)));
         assert_eq!(keyspace::parse_socket(&golden["socket"]), Some(SOCKET));
         assert_eq!(keyspace::parse_socket_index(&golden["socket-index"]), Some(SOCKET));
+        assert_eq!(keyspace::parse_sent(&golden["sent"]), Some((Epoch(258), Some(HASH))));
+        assert_eq!(keyspace::parse_sent(&golden["left"]), Some((Epoch(258), None)));
         assert_eq!(
             keyspace::parse_directory(&golden["directory"]),
             Some((CLASS, "acme", "general"))

@@ -35,7 +35,7 @@ use crate::{
     remote::{Intake, Passage, Standing},
     router::Node,
     shard::{Confirmation, Epoch, Op, Outcome, Proposal, Shard, WriteSet},
-    socket::sweep,
+    socket::{Departures, Gaps, gaps, sweep},
     timer::{self, Firings},
 };
 
@@ -75,6 +75,10 @@ pub(crate) struct Host {
     pub(crate) garbage: Notify,
     /// Wakes the sweep: there may be sockets again.
     pub(crate) sockets: Notify,
+    /// What actors have sent to clients and has no outcome.
+    pub(crate) departures: Departures,
+    /// What earlier owners may not have sent.
+    pub(crate) gaps: Gaps,
     /// Wakes calls from other nodes that came before others they must not overtake.
     pub(crate) arrivals: Notify,
     /// How many durable sends wait in the outbox.
@@ -141,6 +145,8 @@ impl Host {
             sends: Notify::new(),
             garbage: Notify::new(),
             sockets: Notify::new(),
+            departures: Departures::default(),
+            gaps: Gaps::default(),
             arrivals: Notify::new(),
             outbox: Length::default(),
             dead_letters: DeadLetterRows::default(),
@@ -194,6 +200,7 @@ impl Host {
             serve(Box::pin(garbage::run(Arc::clone(self))));
             serve(Box::pin(erasure::run(Arc::clone(self))));
             serve(Box::pin(sweep::run(Arc::clone(self))));
+            serve(Box::pin(gaps::run(Arc::clone(self))));
         }
         drop(state);
         self.owned.send_replace(epoch);
@@ -571,25 +578,33 @@ impl Host {
 
     /// Leaves new letters to the node that is about to own the shard, and waits, but not for long, until those that are
     /// here are handled and durable.
-    pub(crate) async fn leave(&self) {
-        {
+    pub(crate) async fn leave(self: &Arc<Self>) {
+        let epoch = {
             let mut state = self.state.lock();
             state.leaving = true;
             state.mailboxes.values().for_each(|mailbox| mailbox.seal());
-        }
+            state.epoch
+        };
         self.owned.send_replace(None);
         let left = async {
             self.passivate_all().await;
-            if let Some(node) = self.node() {
-                // What comes from the next owner must not overtake it.
-                node.lanes.flushed().await;
-            }
+            // What comes from the next owner must not overtake it.
+            self.depart(epoch).await;
         };
         if tokio::time::timeout(LEAVE, left).await.is_err() {
             tracing::debug!(
                 shard = self.shard.number(),
                 "a shard leaves before all its turns have ended"
             );
+        }
+    }
+
+    /// Waits until everything that was sent to clients has an outcome, and leaves word of that to the next owner. Nothing
+    /// may be sent under the ownership meanwhile.
+    pub(crate) async fn depart(self: &Arc<Self>, epoch: Option<Epoch>) {
+        self.departures.ended().await;
+        if let Some(epoch) = epoch {
+            gaps::leave(self, epoch).await;
         }
     }
 

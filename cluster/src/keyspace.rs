@@ -50,6 +50,9 @@ const FORMAT: u8 = 0x24;
 /// Sockets of actors, by the process that keeps the connection.
 const SOCKET: u8 = 0x25;
 
+/// Actors that have sent something through sockets, by the ownership under which they did.
+const SENT: u8 = 0x26;
+
 /// Generation of the rows that outlive `delete_all`; those of storage begin at 1.
 const LASTING: u32 = 0;
 
@@ -303,6 +306,47 @@ pub(crate) fn sockets_of(node: NodeId, instance: u64) -> KeyRange {
     key.put_u64(node.get());
     key.put_u64(instance);
     under(key.freeze())
+}
+
+/// The sockets of one process behind one of them, up to another.
+pub(crate) fn sockets_between(after: SocketId, to: SocketId) -> KeyRange {
+    let behind = |id: SocketId| successor(&[&[SOCKET][..], &id.to_bytes()].concat());
+    let start = behind(after).map_or(Bound::Unbounded, Bound::Included);
+    (start, behind(to).map_or(Bound::Unbounded, Bound::Excluded))
+}
+
+/// Says that an actor has sent something through sockets under an ownership.
+pub(crate) fn sent(epoch: Epoch, hash: ActorHash) -> Bytes {
+    let mut key = BytesMut::with_capacity(25);
+    key.put_slice(&left(epoch));
+    key.put_slice(&hash.0);
+    key.freeze()
+}
+
+/// Says that all that was sent through sockets under an ownership has an outcome, and its actors know it. It comes before
+/// what [`sent`] makes for the same ownership.
+pub(crate) fn left(epoch: Epoch) -> Bytes {
+    let mut key = BytesMut::with_capacity(9);
+    key.put_u8(SENT);
+    key.put_u64(epoch.0);
+    key.freeze()
+}
+
+/// All rows made by [`sent`] and [`left`] for one ownership.
+pub(crate) fn sent_under(epoch: Epoch) -> KeyRange {
+    under(left(epoch))
+}
+
+/// All rows made by [`sent`] and [`left`].
+pub(crate) fn all_sent() -> KeyRange {
+    under(Bytes::from_static(&[SENT]))
+}
+
+/// The ownership in a key made by [`sent`] or [`left`], and the actor in one made by the former.
+pub(crate) fn parse_sent(key: &[u8]) -> Option<(Epoch, Option<ActorHash>)> {
+    let (epoch, rest) = key.strip_prefix(&[SENT])?.split_first_chunk()?;
+    let hash = <[u8; 16]>::try_from(rest).ok().map(ActorHash);
+    (hash.is_some() || rest.is_empty()).then_some((Epoch(u64::from_be_bytes(*epoch)), hash))
 }
 
 /// An alarm in the order of due times. Times before 1970 count as 0.
@@ -593,6 +637,41 @@ mod tests {
         assert_eq!(
             parse_garbage(&garbage(ActorHash([4; 16]), 2)),
             Some((ActorHash([4; 16]), 2))
+        );
+    }
+
+    #[test]
+    fn sockets_are_found_by_their_numbers() {
+        let id = |number| SocketId {
+            node: NodeId::new(1),
+            instance: 7,
+            number,
+        };
+        let found = [1, 2, 255, 256, 257].map(|number| {
+            let key = socket_index(id(number), ActorHash([u8::MAX; 16]));
+            std::ops::RangeBounds::contains(&sockets_between(id(1), id(256)), &key)
+        });
+        assert_eq!(found, [false, true, true, true, false]);
+    }
+
+    #[test]
+    fn what_was_sent_is_ordered_by_ownership_and_behind_its_end() {
+        let hash = ActorHash([0; 16]);
+        let keys = [
+            left(Epoch(255)),
+            sent(Epoch(255), hash),
+            left(Epoch(256)),
+            sent(Epoch(256), hash),
+        ];
+        assert!(keys.is_sorted());
+        let parsed = keys.clone().map(|key| parse_sent(&key));
+        let expected = [(255, None), (255, Some(hash)), (256, None), (256, Some(hash))];
+        assert_eq!(parsed, expected.map(|(epoch, hash)| Some((Epoch(epoch), hash))));
+        let found = keys.map(|key| std::ops::RangeBounds::contains(&sent_under(Epoch(255)), &key));
+        assert_eq!(found, [true, true, false, false]);
+        assert_eq!(
+            parse_sent(&socket_index(SocketId::from_bytes(&[0; 24]).unwrap(), hash)),
+            None
         );
     }
 

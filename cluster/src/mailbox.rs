@@ -178,6 +178,8 @@ pub(crate) enum Letter {
     Call(Box<Call>),
     /// The alarm is due.
     Alarm(Due, Reply),
+    /// Hear of what earlier owners may not have sent.
+    Wake(Reply),
     /// End the activation, and say when what it did is durable.
     Passivate(Reply),
 }
@@ -186,7 +188,7 @@ impl Letter {
     pub(crate) fn reply(self) -> Reply {
         match self {
             Self::Call(call) => call.reply,
-            Self::Alarm(_, reply) | Self::Passivate(reply) => reply,
+            Self::Alarm(_, reply) | Self::Wake(reply) | Self::Passivate(reply) => reply,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! tenant. A shard is a number below 256, or `meta`: their number is fixed when the cluster is founded.
 
 pub(crate) mod shards;
+mod sockets;
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
@@ -9,6 +10,7 @@ use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
+pub(crate) use self::sockets::SocketMetrics;
 use crate::vitals::TurnOutcome;
 
 /// Turns handled, by class and outcome (`ok`, `error`, `panic`).
@@ -83,6 +85,15 @@ pub const RAFT_REFUSED_CALLS: &str = "cluster_raft_refused_calls_total";
 pub const RAFT_CONNECTIONS: &str = "cluster_raft_connections_total";
 /// Attempts to connect to other nodes that failed, by lane.
 pub const RAFT_DIAL_FAILURES: &str = "cluster_raft_dial_failures_total";
+/// Clients that are connected to this node.
+pub const SOCKETS: &str = "cluster_sockets";
+/// Frames between clients and this node, by direction (`in`, `out`), also those that are answered automatically.
+pub const SOCKET_FRAMES: &str = "cluster_socket_frames_total";
+/// Connections of clients that ended, by the code with which this node closed them or the client did: one of those of
+/// RFC 6455, `3000-3999`, `4000-4999` or `other`.
+pub const SOCKET_DISCONNECTS: &str = "cluster_socket_disconnects_total";
+/// Times that an actor of this node was told that a socket may lack something.
+pub const SOCKET_GAPS: &str = "cluster_socket_gaps_total";
 
 /// Whether this node owns a shard, by shard: 1, or 0.
 pub const SHARD_LEADS: &str = "cluster_shard_leads";
@@ -408,6 +419,7 @@ fn describe() {
         "Attempts to connect to other nodes that failed, by lane"
     );
     shards::describe();
+    sockets::describe();
 }
 
 impl fmt::Debug for Metrics {

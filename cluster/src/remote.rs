@@ -50,8 +50,8 @@ pub(crate) use self::{
     line::Line,
     looking::Seen,
     operation::{
-        Count, DeadLetterPage, Inspect, IsErased, Live, Names, Passivate, ReadDeadLetter, RemoveDeadLetter, Tenants,
-        Values,
+        Count, DeadLetterPage, Inspect, IsErased, Live, Names, Operate, Passivate, ReadDeadLetter, RemoveDeadLetter,
+        Tenants, Values,
     },
     reception::Reception,
     request::{Meta, Passage},

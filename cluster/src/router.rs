@@ -203,7 +203,7 @@ impl Node {
                 match host.offer(address, Letter::Call(call)) {
                     None => return outcome.await.unwrap_or(Err(Fault::Unknown)),
                     Some(Letter::Call(back)) => back,
-                    Some(Letter::Alarm(..) | Letter::Passivate(_)) => return Err(Fault::Unavailable),
+                    Some(Letter::Alarm(..) | Letter::Wake(_) | Letter::Passivate(_)) => return Err(Fault::Unavailable),
                 }
             } else {
                 call

@@ -371,7 +371,7 @@ pub(crate) fn undecodable(key: &str, error: &WireError) -> ActorError {
     ActorError::internal("storage.decode", format!("failed to read {key:?}: {error}"))
 }
 
-fn unreadable(error: std::io::Error) -> ActorError {
+pub(crate) fn unreadable(error: std::io::Error) -> ActorError {
     tracing::error!(%error, "failed to read actor storage");
     ActorError::internal(UNREADABLE, "failed to read actor storage")
 }

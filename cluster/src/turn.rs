@@ -25,7 +25,7 @@ use crate::{
     outbox::Envelope,
     router::Node,
     shard::Op,
-    socket::{Departing, Exit, Leave, Table},
+    socket::{Command, Departing, Exit, Leave, SocketId, Table},
     storage,
     vitals::Cause,
 };
@@ -222,6 +222,19 @@ impl Turn {
         Ok(())
     }
 
+    /// Sends something through sockets when the turn is durable.
+    pub(crate) fn send_through(&mut self, sockets: Vec<SocketId>, command: Command) -> Result<()> {
+        self.touch();
+        let epoch = self.mailbox.epoch;
+        let has_left = self.host.gaps.has_left(epoch);
+        self.sockets.send(&self.storage, epoch, has_left, sockets, command)
+    }
+
+    /// The sockets of the actor.
+    pub(crate) fn open_sockets(&mut self) -> Result<Vec<SocketId>> {
+        self.sockets.all(&self.storage)
+    }
+
     /// Removes, with this turn, an entry of the alarm index that no alarm stands behind.
     pub(crate) fn drop_stale_alarm(&mut self, due: Timestamp) {
         self.touch();
@@ -249,6 +262,7 @@ impl Turn {
             address: Arc::clone(self.address()),
             epoch: self.mailbox.epoch,
             parcels: self.sockets.take_parcels(),
+            underway: self.host.departures.begin(),
         };
         Some(Exit::enter(&self.mailbox, departing))
     }
@@ -324,6 +338,14 @@ impl Turn {
         }
         rows.extend(self.inbox.take().map(|(key, value)| (key, Some(value))));
         rows.extend(self.outcomes.take_rows());
+        let epoch = self.mailbox.epoch;
+        if self.sockets.mark(&address, epoch) && self.host.gaps.has_left(epoch) {
+            // It has not ended after all.
+            ops.push(Op::Delete {
+                key: keyspace::left(epoch),
+            });
+            self.host.gaps.stays();
+        }
         let (of_sockets, index) = self.sockets.take_rows(hash);
         rows.extend(of_sockets);
         let sockets = !index.is_empty();

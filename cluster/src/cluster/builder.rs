@@ -25,7 +25,7 @@ use crate::{
     peers::Neighbours,
     remote::{Holds, META, Reception, Remote, vouch},
     router::{Classes, Node},
-    socket::{Lanes, Ports},
+    socket::{Lanes, Ports, roll},
     vitals::Watch,
 };
 
@@ -202,6 +202,8 @@ impl ClusterBuilder {
         }
         let vouching = vouch(Arc::downgrade(&node));
         config.actors.spawn(closing.clone().run_until_cancelled_owned(vouching));
+        let roll = roll::run(Arc::downgrade(&node));
+        config.actors.spawn(closing.clone().run_until_cancelled_owned(roll));
         let run = |host: &Arc<Host>| config.actors.spawn(Arc::clone(host).run(closing.clone()));
         let hosts = node.hosts.iter().map(run).collect();
         let led = async |host: &Arc<Host>| {

@@ -2,7 +2,7 @@
 
 use super::{
     ACTOR, ActorHash, ActorRow, DEAD, DEAD_ENVELOPE, DIRECTORY, DUE, ERASED, FORMAT, GARBAGE, MEMBER, MIGRATION,
-    OUTBOX, SETTING, SOCKET, SendId, SocketId, Space, UNLISTED,
+    OUTBOX, SENT, SETTING, SOCKET, SendId, SocketId, Space, UNLISTED,
 };
 
 /// A stored row.
@@ -21,6 +21,10 @@ pub(crate) enum Row {
     OpenSocket(ActorHash, SocketId),
     /// An entry of the index of sockets.
     SocketIndex(ActorHash, SocketId),
+    /// That an actor has sent something through sockets.
+    Sent(ActorHash),
+    /// That an ownership under which something was sent has ended in good order.
+    Left,
     /// An entry of the alarm index, with its moment.
     Due(i64, ActorHash),
     Outbox(SendId),
@@ -53,6 +57,7 @@ impl Row {
                 let hash = rest.last_chunk::<16>().map(|hash| ActorHash(*hash));
                 Some(Self::SocketIndex(hash?, super::parse_socket_index(key)?))
             }
+            SENT => super::parse_sent(key).map(|(_, hash)| hash.map_or(Self::Left, Self::Sent)),
             GARBAGE => super::parse_garbage(key).map(|(hash, generation)| Self::Garbage(hash, generation)),
             _ => None,
         }

@@ -71,7 +71,9 @@ impl Node {
                             return outcome.await.unwrap_or(Err(Fault::Unknown));
                         }
                         Some(Letter::Call(back)) => call = back,
-                        Some(Letter::Alarm(..) | Letter::Passivate(_)) => return Err(Fault::Unavailable),
+                        Some(Letter::Alarm(..) | Letter::Wake(_) | Letter::Passivate(_)) => {
+                            return Err(Fault::Unavailable);
+                        }
                     }
                     tokio::task::yield_now().await;
                     continue;
@@ -256,7 +258,8 @@ fn settled(answer: Result<Bytes, CallError>, codec: Option<&'static Codec>) -> O
         | Answer::Confirmed(_)
         | Answer::Seen(_)
         | Answer::Delivered(_)
-        | Answer::Instance(_) => Err(Fault::Unknown),
+        | Answer::Instance(_)
+        | Answer::AutoResponded(_) => Err(Fault::Unknown),
     })
 }
 

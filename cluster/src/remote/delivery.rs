@@ -7,6 +7,7 @@ use super::{
     request::{Answer, Request},
 };
 use crate::{
+    Timestamp,
     peers::{CallError, NodeId},
     socket::{Delivery, Ports, SocketId},
     storage, wire,
@@ -30,6 +31,23 @@ impl Remote {
             (Answer::Unreadable, _) => Ok(deliveries.iter().flat_map(|delivery| sockets(to, delivery)).collect()),
             _ => Err(CallError::NoAnswer {
                 node: to,
+                reason: "the answer is to something else".to_owned(),
+            }),
+        }
+    }
+
+    /// When a gateway last answered a frame of a socket by itself.
+    pub(crate) async fn auto_responded(
+        &self,
+        socket: SocketId,
+        within: Duration,
+    ) -> Result<Option<Timestamp>, CallError> {
+        let SocketId { node, instance, number } = socket;
+        let request = Request::AutoResponded { instance, number }.encode(&[]);
+        match self.exchange(node, request, within).await? {
+            (Answer::AutoResponded(answered), _) => Ok(answered),
+            _ => Err(CallError::NoAnswer {
+                node,
                 reason: "the answer is to something else".to_owned(),
             }),
         }

@@ -322,7 +322,8 @@ impl Operation {
             | Self::Inspect(_)
             | Self::Live(_)
             | Self::Values(_)
-            | Self::Passivate(_) => Some(Err(ActorError::unsupported(
+            | Self::Passivate(_)
+            | Self::Roll(_) => Some(Err(ActorError::unsupported(
                 operation::VERSION,
                 "the node that owns the shard does not only look at this",
             ))),

@@ -24,6 +24,7 @@ use crate::{
     peers::CallError,
     router::Node,
     shard::is_confirmed,
+    socket::Roll,
     wire,
 };
 
@@ -51,6 +52,7 @@ pub(crate) enum Operation {
     Values(Values),
     Passivate(Passivate),
     Nothing(Nothing),
+    Roll(Roll),
 }
 
 /// One kind of it.
@@ -337,6 +339,7 @@ operations! {
     Values(Values),
     Passivate(Passivate),
     Nothing(Nothing),
+    Roll(Roll),
 }
 
 /// Does it if this node owns the shard, before and after.

@@ -280,6 +280,12 @@ impl Reception {
         }
     }
 
+    fn auto_responded(&self, instance: u64, number: u64) -> BoxFuture<'static, Bytes> {
+        let node = self.node.get().and_then(Weak::upgrade);
+        let answered = node.and_then(|node| node.ports.answered(instance, number));
+        at_once(&Answer::AutoResponded(answered))
+    }
+
     fn look(&self, shard: u16, behind: u64, operation: Operation) -> BoxFuture<'static, Bytes> {
         let node = self.node.get().and_then(Weak::upgrade);
         let host = node
@@ -325,6 +331,7 @@ impl Service for Reception {
                 _,
             )) => self.look(shard, behind, operation),
             Some((Request::Deliver { instance, number }, content)) => self.deliver(instance, number, &content),
+            Some((Request::AutoResponded { instance, number }, _)) => self.auto_responded(instance, number),
             Some((Request::Instance, _)) => at_once(&Answer::Instance(self.remote.instance())),
             Some((Request::Leaders, _)) => at_once(&Answer::Leaders(self.remote.leaders.table())),
             None => at_once(&Answer::Unreadable),

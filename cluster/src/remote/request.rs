@@ -16,7 +16,7 @@ use super::{
     restoring::{Kept, Restoring},
 };
 use crate::{
-    ActorError, Credential, IdempotencyKey,
+    ActorError, Credential, IdempotencyKey, Timestamp,
     address::Stored,
     caller::Account,
     consensus::{Asked, Given},
@@ -64,6 +64,8 @@ pub(super) enum Request {
     Deliver { instance: u64, number: u64 },
     /// Which run of the node this is.
     Instance,
+    /// When a socket of a run of this node last was answered automatically.
+    AutoResponded { instance: u64, number: u64 },
 }
 
 /// A message to an actor.
@@ -163,6 +165,8 @@ pub(super) enum Answer {
     Delivered(Vec<SocketId>),
     /// The run of the node.
     Instance(u64),
+    /// When an automatic response was last sent.
+    AutoResponded(Option<Timestamp>),
 }
 
 impl Shown {

@@ -44,8 +44,10 @@ pub trait SocketActor: VirtualActor {
         async { Ok(()) }
     }
 
-    /// Nobody knows whether what was sent to this socket last has reached its gateway, with which the connection was lost
-    /// for a while. An actor that cannot do with a gap sends everything anew, or closes the socket.
+    /// Nobody knows whether what was sent to this socket last has reached its gateway: the connection with that was lost for
+    /// a while, or the owner of the actor was lost, perhaps before it had sent what its turns had done. In the latter case
+    /// it is called once for each open socket, before anything else. An actor that cannot do with a gap sends everything
+    /// anew, or closes the socket.
     ///
     /// # Errors
     /// An error is logged.

@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     Closing, Frame, Opening, SocketId, SocketReceiver, UNKNOWN,
     letters::{Arrived, Closed, Connect, Gap},
-    ports::Port,
+    ports::{Port, RESTART, TAKEN_FOR_LOST},
 };
 use crate::{
     ActorError, ActorId, Cluster, Credential, ErrorKind, Message, Result,
@@ -33,7 +33,6 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_s
 /// Close codes of the gateway.
 const POLICY: u16 = 1008;
 const INTERNAL: u16 = 1011;
-const RESTART: u16 = 1012;
 const TRY_AGAIN: u16 = 1013;
 
 /// What is shown for the calls that a client causes, anew for each.
@@ -55,7 +54,7 @@ impl Cluster {
         let node = Arc::clone(self.node());
         actor.check()?;
         let address = Address::new(node.class(actor.class())?, actor);
-        let (socket, port, receiver) = node.ports.open(node.remote.node);
+        let (socket, port, receiver) = node.ports.open(node.remote.node, node.shard(address.hash));
         let sender = SocketSender(Arc::new(Inner {
             node,
             address,
@@ -68,7 +67,7 @@ impl Cluster {
         // From here on whoever goes away closes the socket.
         match sender.0.ask(Connect { socket, opening }).await {
             Ok(auto_response) => {
-                sender.0.port.begin_auto_response(auto_response);
+                sender.0.port.connected(auto_response);
                 Ok((sender, receiver))
             }
             Err(error) => {
@@ -127,12 +126,35 @@ impl SocketSender {
     /// Sends a frame to the actor. It waits while too many wait for the actor, and not for the actor to handle this one. If it
     /// is dropped before it returns, nothing was sent.
     pub async fn send(&self, frame: Frame) {
-        if self.0.port.answers(&frame) {
+        if self.0.port.answers(&frame, || self.0.node.clock.now()) {
             return;
         }
         let permit = Arc::clone(&self.0.window).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         self.0.push(Letter::Frame(frame, permit));
+    }
+
+    /// Sends a frame to the actor, unless too many wait for it.
+    ///
+    /// # Errors
+    /// The frame comes back if there is no [room](Self::ready) for it.
+    pub fn try_send(&self, frame: Frame) -> std::result::Result<(), Frame> {
+        if self.0.port.answers(&frame, || self.0.node.clock.now()) {
+            return Ok(());
+        }
+        match Arc::clone(&self.0.window).try_acquire_owned() {
+            Ok(permit) => {
+                self.0.push(Letter::Frame(frame, permit));
+                Ok(())
+            }
+            Err(_) => Err(frame),
+        }
+    }
+
+    /// Waits until there is room for another frame.
+    pub async fn ready(&self) {
+        // Never closed.
+        let _ = self.0.window.acquire().await;
     }
 
     /// Tells the actor that the client has gone.
@@ -171,6 +193,7 @@ impl Inner {
 
     fn end(self: &Arc<Self>, closing: Closing) {
         if !std::mem::replace(&mut self.queue.lock().is_closed, true) {
+            self.port.ended(closing.code);
             self.push(Letter::Close(closing));
         }
     }
@@ -201,9 +224,7 @@ impl Inner {
                     Closing::because(TRY_AGAIN, "the actor does not answer")
                 }
                 ErrorKind::Forbidden => Closing::because(POLICY, error.code()),
-                ErrorKind::NotFound if error.code() == UNKNOWN => {
-                    Closing::because(RESTART, "the connection was taken for lost")
-                }
+                ErrorKind::NotFound if error.code() == UNKNOWN => Closing::because(RESTART, TAKEN_FOR_LOST),
                 ErrorKind::NotFound
                 | ErrorKind::Invalid
                 | ErrorKind::Conflict

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Closing, Delivery, SocketId, courier, table::Command};
+use super::{Closing, Delivery, SocketId, courier, departures::Underway, table::Command};
 use crate::{address::Address, peers::NodeId, router::Node, shard::Epoch};
 
 /// Something for one socket or several.
@@ -21,6 +21,7 @@ pub(crate) struct Departing {
     pub(crate) address: Arc<Address>,
     pub(crate) epoch: Epoch,
     pub(crate) parcels: Vec<Parcel>,
+    pub(crate) underway: Arc<Underway>,
 }
 
 impl Departing {
@@ -31,6 +32,7 @@ impl Departing {
             address,
             epoch,
             parcels,
+            underway,
         } = self;
         let mut lost = Vec::new();
         let mut away: BTreeMap<NodeId, Vec<Delivery>> = BTreeMap::new();
@@ -44,7 +46,7 @@ impl Departing {
             }
         }
         for (gateway, deliveries) in away {
-            node.lanes.push(&node, gateway, &address, deliveries);
+            node.lanes.push(&node, gateway, &address, &underway, deliveries);
         }
         lose(&node, &address, lost);
     }

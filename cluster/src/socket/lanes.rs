@@ -11,9 +11,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
-use super::{Delivery, SocketId, courier, departure::lose};
+use super::{Delivery, SocketId, courier, departure::lose, departures::Underway};
 use crate::{
     address::Address,
     peers::{CallError, NodeId},
@@ -42,8 +42,6 @@ const AFTER_LOSS: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Lanes {
     lanes: Mutex<HashMap<NodeId, Lane>>,
-    /// Deliveries on all lanes together that have no outcome.
-    waiting: watch::Sender<usize>,
     /// Number of the last request.
     number: AtomicU64,
     /// Sockets whose actors are being told something of them.
@@ -62,6 +60,8 @@ struct Lane {
 struct Item {
     address: Arc<Address>,
     delivery: Delivery,
+    /// Until the delivery has an outcome, and the actor knows it.
+    underway: Arc<Underway>,
 }
 
 impl Item {
@@ -78,21 +78,30 @@ impl Item {
 
 impl Lanes {
     /// Queues deliveries of an actor.
-    pub(super) fn push(&self, node: &Arc<Node>, to: NodeId, address: &Arc<Address>, deliveries: Vec<Delivery>) {
+    pub(super) fn push(
+        &self,
+        node: &Arc<Node>,
+        to: NodeId,
+        address: &Arc<Address>,
+        underway: &Arc<Underway>,
+        deliveries: Vec<Delivery>,
+    ) {
         let mut lost = Vec::new();
         let begins = {
             let mut lanes = self.lanes.lock();
             let lane = lanes.entry(to).or_default();
             for delivery in deliveries {
-                let address = Arc::clone(address);
-                let item = Item { address, delivery };
+                let item = Item {
+                    address: Arc::clone(address),
+                    delivery,
+                    underway: Arc::clone(underway),
+                };
                 if lane.bytes + item.bytes() > LANE_BYTES {
                     lost.extend(item.sockets(to));
                     continue;
                 }
                 lane.bytes += item.bytes();
                 lane.items.push_back(item);
-                self.waiting.send_modify(|waiting| *waiting += 1);
             }
             !lane.items.is_empty() && !std::mem::replace(&mut lane.is_running, true)
         };
@@ -125,10 +134,6 @@ impl Lanes {
         Some(items)
     }
 
-    fn settled(&self, items: usize) {
-        self.waiting.send_modify(|waiting| *waiting -= items);
-    }
-
     /// Of these sockets, those of which nobody tells their actors yet. Whoever asks does, and says when it is done.
     pub(super) fn begin_telling(&self, mut sockets: Vec<SocketId>) -> Vec<SocketId> {
         let mut telling = self.telling.lock();
@@ -138,12 +143,6 @@ impl Lanes {
 
     pub(super) fn told(&self, socket: SocketId) {
         self.telling.lock().remove(&socket);
-    }
-
-    /// Waits until everything that was sent has an outcome.
-    pub(crate) async fn flushed(&self) {
-        // The sender lives as long as this does.
-        let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
     }
 }
 
@@ -165,10 +164,9 @@ async fn run(node: Arc<Node>, to: NodeId) {
                 tracing::debug!(%error, "nobody knows whether frames have reached their gateway");
                 // Whoever hears of a gap may send more, which shall not be lost at once in the same way.
                 tokio::time::sleep(AFTER_LOSS).await;
-                tell_gaps(&node, &items, to);
+                tell_gaps(&node, items, to);
             }
         }
-        node.lanes.settled(items.len());
     }
 }
 
@@ -185,20 +183,21 @@ async fn request(node: &Arc<Node>, to: NodeId, deliveries: &[Delivery]) -> Resul
 }
 
 /// Tells each actor once of each of its sockets.
-fn tell_gaps(node: &Arc<Node>, items: &[Item], to: NodeId) {
-    let mut sockets = BTreeMap::new();
+fn tell_gaps(node: &Arc<Node>, items: Vec<Item>, to: NodeId) {
+    let mut told = BTreeMap::new();
     for item in items {
-        sockets.extend(item.sockets(to).into_iter().map(|socket| (socket, &item.address)));
+        for socket in item.sockets(to) {
+            // As long as one of them has not been told, its shard does not count as left in good order.
+            told.insert(socket, (Arc::clone(&item.address), Arc::clone(&item.underway)));
+        }
     }
-    let told: Vec<_> = sockets
-        .into_iter()
-        .map(|(socket, address)| (socket, Arc::clone(address)))
-        .collect();
-    let Some((_, address)) = told.first() else { return };
+    let Some((address, _)) = told.values().next() else {
+        return;
+    };
     let runtime = node.host(address.hash).runtime.clone();
     let node = Arc::clone(node);
     runtime.spawn(async move {
-        for (socket, address) in told {
+        for (socket, (address, _underway)) in told {
             courier::tell_gap(&node, &address, socket).await;
         }
     });

@@ -50,8 +50,8 @@ impl Message for Closed {
 
 /// What was sent to a socket may not have reached its gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Gap {
-    pub(super) socket: SocketId,
+pub(crate) struct Gap {
+    pub(crate) socket: SocketId,
 }
 
 impl Message for Gap {
@@ -145,6 +145,7 @@ fn closed<'a, A: SocketActor>(actor: &'a mut A, payload: Payload, ctx: &'a mut C
             let turn = ctx.turn();
             let hash = turn.address().hash;
             turn.sockets.remove(hash, socket);
+            turn.sockets.unmark(&turn.storage, turn.mailbox.epoch, socket)?;
         }
         Ok(Box::new(()) as Value)
     })
@@ -155,6 +156,7 @@ fn gap<'a, A: SocketActor>(actor: &'a mut A, payload: Payload, ctx: &'a mut Ctx<
         let Gap { socket } = received(payload)?;
         let turn = ctx.turn();
         if turn.sockets.has(&turn.storage, socket)? {
+            turn.node.ports.metrics.gap();
             let handled = actor.gap(socket, ctx).await;
             log(ctx, socket, "a gap", handled);
         }

@@ -1,7 +1,7 @@
 //! The sockets whose connections this node keeps.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::{
         Arc,
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::{AutoResponse, Closing, Frame, Outgoing, SocketId, table::Command};
-use crate::{peers::NodeId, shard::Epoch};
+use crate::{Timestamp, metrics::SocketMetrics, peers::NodeId, shard::Epoch};
 
 /// Most bytes that wait until a client takes them. A client that is slower is disconnected.
 pub(crate) const SEND_WINDOW: usize = 4 << 20;
@@ -27,6 +27,12 @@ const OVERHEAD: usize = 64;
 
 /// The close code for a client that does not keep up: it may come again.
 const TOO_SLOW: u16 = 1013;
+
+/// The close code for a client that the actor has given up: it may come again.
+pub(super) const RESTART: u16 = 1012;
+
+/// Why it is.
+pub(super) const TAKEN_FOR_LOST: &str = "the connection was taken for lost";
 
 /// Something for sockets of one process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,14 +49,31 @@ pub(crate) struct Delivery {
 pub(crate) struct Ports {
     /// The run of this process.
     pub(crate) instance: u64,
+    pub(super) metrics: Arc<SocketMetrics>,
     next: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Port>>>,
+    /// Shards to whose actors clients have connected since the last roll.
+    shards: Mutex<BTreeSet<u16>>,
     /// The last request of each run of another node that was taken.
     taken: Mutex<HashMap<u64, u64>>,
 }
 
+/// The sockets of a node at one moment.
+pub(super) struct Called {
+    /// No socket has a higher number.
+    pub(super) to: u64,
+    /// Shards to whose actors clients have connected since the last time.
+    pub(super) shards: BTreeSet<u16>,
+    /// By shard and in order, and whether they are known to be connected.
+    pub(super) open: BTreeMap<u16, Vec<(u64, bool)>>,
+}
+
 /// One of them.
 pub(crate) struct Port {
+    /// The shard of the actor.
+    shard: u16,
+    /// Whether the actor has let it in.
+    is_connected: AtomicBool,
     outgoing: mpsc::UnboundedSender<Outgoing>,
     /// Bytes that wait for the client.
     waiting: AtomicUsize,
@@ -58,14 +81,21 @@ pub(crate) struct Port {
     epoch: AtomicU64,
     /// Unknown until the actor has said so.
     auto_response: Mutex<Option<Option<AutoResponse>>>,
+    /// When a frame was last answered by itself.
+    answered: Mutex<Option<Timestamp>>,
+    /// Whether it is counted how it ended.
+    has_ended: AtomicBool,
+    metrics: Arc<SocketMetrics>,
 }
 
 impl Ports {
     pub(crate) fn new(instance: u64) -> Self {
         Self {
             instance,
+            metrics: Arc::new(SocketMetrics::new()),
             next: AtomicU64::new(0),
             open: Mutex::default(),
+            shards: Mutex::default(),
             taken: Mutex::default(),
         }
     }
@@ -97,21 +127,31 @@ impl Ports {
     }
 
     /// A new socket of this node, which takes what is sent to it from now on.
-    pub(super) fn open(&self, node: NodeId) -> (SocketId, Arc<Port>, SocketReceiver) {
-        let socket = SocketId {
-            node,
-            instance: self.instance,
-            number: self.next.fetch_add(1, Ordering::Relaxed) + 1,
-        };
+    pub(super) fn open(&self, node: NodeId, shard: u16) -> (SocketId, Arc<Port>, SocketReceiver) {
         let (outgoing, taken) = mpsc::unbounded_channel();
         let port = Arc::new(Port {
+            shard,
+            is_connected: AtomicBool::new(false),
             outgoing,
             waiting: AtomicUsize::new(0),
             is_too_slow: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
             auto_response: Mutex::default(),
+            answered: Mutex::default(),
+            has_ended: AtomicBool::new(false),
+            metrics: Arc::clone(&self.metrics),
         });
-        self.open.lock().insert(socket.number, Arc::clone(&port));
+        self.shards.lock().insert(shard);
+        let mut open = self.open.lock();
+        let socket = SocketId {
+            node,
+            instance: self.instance,
+            // Under the lock, so that no roll is called in which this number counts and is not named.
+            number: self.next.fetch_add(1, Ordering::Relaxed) + 1,
+        };
+        open.insert(socket.number, Arc::clone(&port));
+        drop(open);
+        self.metrics.opened();
         let receiver = SocketReceiver {
             port: Arc::clone(&port),
             taken,
@@ -121,7 +161,40 @@ impl Ports {
 
     /// Takes nothing for a socket any more.
     pub(super) fn remove(&self, socket: SocketId) {
-        self.open.lock().remove(&socket.number);
+        if self.open.lock().remove(&socket.number).is_some() {
+            self.metrics.removed();
+        }
+    }
+
+    /// When a frame of a client was last answered by itself, if that client is connected to this run of the node.
+    pub(crate) fn answered(&self, instance: u64, number: u64) -> Option<Timestamp> {
+        let port = self.open.lock().get(&number).cloned();
+        let answered = port.and_then(|port| *port.answered.lock());
+        answered.filter(|_| instance == self.instance)
+    }
+
+    /// Names all sockets.
+    pub(super) fn call_roll(&self) -> Called {
+        let shards = std::mem::take(&mut *self.shards.lock());
+        let mut called = BTreeMap::<u16, Vec<_>>::new();
+        let open = self.open.lock();
+        let to = self.next.load(Ordering::Relaxed);
+        for (number, port) in &*open {
+            let sockets = called.entry(port.shard).or_default();
+            sockets.push((*number, port.is_connected.load(Ordering::Acquire)));
+        }
+        drop(open);
+        called.values_mut().for_each(|sockets| sockets.sort_unstable());
+        let open = called;
+        Called { to, shards, open }
+    }
+
+    /// Disconnects a client of which no actor knows any more.
+    pub(super) fn disown(&self, number: u64) {
+        let port = self.open.lock().get(&number).cloned();
+        if let Some(port) = port {
+            port.close(Closing::because(RESTART, TAKEN_FOR_LOST));
+        }
     }
 
     /// Hands something to clients. Returns the sockets that are not there.
@@ -179,28 +252,43 @@ impl Port {
             ));
         }
         // The connection may have ended.
-        let _ = self.outgoing.send(Outgoing::Frame(frame));
+        if self.outgoing.send(Outgoing::Frame(frame)).is_ok() {
+            self.metrics.sent();
+        }
     }
 
     /// Ends the connection behind what was sent before.
     pub(super) fn close(&self, closing: Closing) {
+        self.ended(closing.code);
         let _ = self.outgoing.send(Outgoing::Close(closing));
     }
 
-    /// What the actor said as the client connected. What it has sent since is newer.
-    pub(super) fn begin_auto_response(&self, auto_response: Option<AutoResponse>) {
+    /// Counts the end, when somebody says for the first time how it came.
+    pub(super) fn ended(&self, code: u16) {
+        if !self.has_ended.swap(true, Ordering::AcqRel) {
+            SocketMetrics::ended(code);
+        }
+    }
+
+    /// The actor has let the client in, and has said what is answered by itself. What it has sent since is newer.
+    pub(super) fn connected(&self, auto_response: Option<AutoResponse>) {
+        self.is_connected.store(true, Ordering::Release);
         self.auto_response.lock().get_or_insert(auto_response);
     }
 
-    /// Answers a frame without the actor, if that is what it is for. Says whether it did.
-    pub(super) fn answers(&self, frame: &Frame) -> bool {
+    /// Takes a frame of the client, and answers it without the actor, if that is what it is for. Says whether it did.
+    pub(super) fn answers(&self, frame: &Frame, now: impl FnOnce() -> Timestamp) -> bool {
+        self.metrics.received();
         let response = self
             .auto_response
             .lock()
             .iter()
             .flatten()
             .find_map(|auto| auto.to(frame));
-        response.map(|response| self.push(response)).is_some()
+        let Some(response) = response else { return false };
+        *self.answered.lock() = Some(now());
+        self.push(response);
+        true
     }
 }
 

@@ -1,15 +1,18 @@
 //! What a handler may do with sockets.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{AutoResponse, Frame, SocketId, UNKNOWN, table::Command};
-use crate::{ActorError, Result, turn::Turn, wire};
+use crate::{ActorError, Result, Timestamp, turn::Turn, wire};
 
 /// Most bytes of an attachment.
 const ATTACHMENT_BYTES: usize = 16 * 1024;
+
+/// How long a gateway may take to say what it knows of a socket.
+const WITHIN: Duration = Duration::from_secs(2);
 
 /// The sockets of an actor, as one of its turns uses them; see [`Ctx::sockets`](crate::Ctx::sockets).
 pub struct Sockets<'a>(&'a mut Turn);
@@ -72,8 +75,7 @@ impl<'a> Sockets<'a> {
                 open.push(socket);
             }
         }
-        self.0.sockets.send(open, Command::Frame(frame));
-        Ok(())
+        self.0.send_through(open, Command::Frame(frame))
     }
 
     /// Closes a socket when the turn is durable. [`SocketActor::close`](crate::SocketActor::close) is called when it is
@@ -92,7 +94,7 @@ impl<'a> Sockets<'a> {
         }
         if self.0.sockets.has(&self.0.storage, socket)? {
             let reason = reason.to_owned();
-            self.0.sockets.send(vec![socket], Command::Close { code, reason });
+            self.0.send_through(vec![socket], Command::Close { code, reason })?;
         }
         Ok(())
     }
@@ -141,6 +143,26 @@ impl<'a> Sockets<'a> {
         self.0.sockets.auto_response(&self.0.storage)
     }
 
+    /// When a frame of the socket was last answered automatically; `None` if none ever was, or the connection is gone.
+    ///
+    /// The gateway knows, and is asked: this is true for the moment at which it was asked, and by the clock of that node. Of
+    /// an actor that wants to know it of many sockets, the mailbox waits for one after another.
+    ///
+    /// # Errors
+    /// `retryable` if the gateway does not answer within 2 seconds.
+    pub async fn auto_response_timestamp(&mut self, socket: SocketId) -> Result<Option<Timestamp>> {
+        let node = &self.0.node;
+        if socket.node == node.remote.node {
+            return Ok(node.ports.answered(socket.instance, socket.number));
+        }
+        node.remote.auto_responded(socket, WITHIN).await.map_err(|error| {
+            ActorError::retryable(
+                "retryable",
+                format!("the gateway of the socket does not answer: {error}"),
+            )
+        })
+    }
+
     /// Changes what gateways answer, for all sockets of this actor.
     ///
     /// # Errors
@@ -149,8 +171,7 @@ impl<'a> Sockets<'a> {
         let all = self.all()?;
         let hash = self.0.address().hash;
         self.0.sockets.set_auto_response(hash, auto_response.clone());
-        self.0.sockets.send(all, Command::AutoResponse(auto_response));
-        Ok(())
+        self.0.send_through(all, Command::AutoResponse(auto_response))
     }
 }
 

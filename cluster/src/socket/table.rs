@@ -11,7 +11,7 @@ use crate::{
     address::Address,
     id::ActorHash,
     keyspace::{self, SocketRow},
-    shard::Op,
+    shard::{Epoch, Op},
     storage::{self, Storage},
 };
 
@@ -79,6 +79,8 @@ pub(crate) struct Table {
     current: Option<SocketId>,
     /// What the running turn sends.
     parcels: Vec<Parcel>,
+    /// Whether it is stored that the actor has sent something under this ownership, once that was read.
+    is_marked: Option<bool>,
 }
 
 impl Table {
@@ -131,6 +133,11 @@ impl Table {
         Ok(found.map(|(id, _)| *id).collect())
     }
 
+    /// The sockets of the actor.
+    pub(crate) fn all(&mut self, storage: &Storage) -> Result<Vec<SocketId>> {
+        self.list(storage, None)
+    }
+
     /// How many sockets the actor has.
     pub(super) fn count(&mut self, storage: &Storage) -> Result<usize> {
         self.complete(storage)?;
@@ -177,6 +184,7 @@ impl Table {
         for parcel in &mut self.parcels {
             parcel.sockets.retain(|socket| *socket != id);
         }
+        self.parcels.retain(|parcel| !parcel.sockets.is_empty());
         for kind in [SocketRow::Record, SocketRow::Cursor, SocketRow::Attachment] {
             self.rows.insert(keyspace::socket(hash, kind, id), None);
         }
@@ -243,16 +251,72 @@ impl Table {
         self.auto_response = Some(auto_response);
     }
 
-    /// Sends something with the running turn.
-    pub(super) fn send(&mut self, sockets: Vec<SocketId>, command: Command) {
-        if !sockets.is_empty() {
-            self.parcels.push(Parcel { sockets, command });
+    /// Sends something with the running turn, under an ownership of which may have been written that it ends.
+    pub(crate) fn send(
+        &mut self,
+        storage: &Storage,
+        epoch: Epoch,
+        has_left: bool,
+        sockets: Vec<SocketId>,
+        command: Command,
+    ) -> Result<()> {
+        if sockets.is_empty() {
+            return Ok(());
         }
+        if self.is_marked.is_none() {
+            let mark = keyspace::sent(epoch, storage.hash());
+            self.is_marked = Some(!has_left && storage.read(&mark)?.is_some());
+        }
+        self.parcels.push(Parcel { sockets, command });
+        Ok(())
     }
 
-    /// Whether the running turn sends or writes anything.
+    /// Whether the running turn sends something, and it is not stored that any does.
+    fn has_to_mark(&self) -> bool {
+        self.sends() && self.is_marked == Some(false)
+    }
+
+    /// Stores, with the running turn, that the actor sends something under this ownership, if that has to be. Says whether
+    /// it does.
+    pub(crate) fn mark(&mut self, address: &Address, epoch: Epoch) -> bool {
+        let has_to = self.has_to_mark();
+        if has_to {
+            self.rows
+                .insert(keyspace::sent(epoch, address.hash), Some(address.encode()));
+            self.is_marked = Some(true);
+        }
+        has_to
+    }
+
+    /// Forgets, with the running turn, that the actor has sent anything, if the socket that it removes was its last.
+    pub(super) fn unmark(&mut self, storage: &Storage, epoch: Epoch, removed: SocketId) -> Result<()> {
+        let range = keyspace::sockets(storage.hash(), SocketRow::Record);
+        for reverse in [false, true] {
+            let edge = storage.edge(&range, reverse)?;
+            if edge.is_some_and(|row| keyspace::parse_socket(&row) != Some(removed)) {
+                return Ok(());
+            }
+        }
+        let mark = keyspace::sent(epoch, storage.hash());
+        let is_marked = match self.is_marked {
+            Some(is_marked) => is_marked,
+            None => storage.read(&mark)?.is_some(),
+        };
+        if is_marked {
+            self.rows.insert(mark, None);
+        }
+        self.is_marked = Some(false);
+        Ok(())
+    }
+
+    /// With the running turn the actor has heard what earlier owners may not have sent.
+    pub(crate) fn acknowledge(&mut self, marks: Vec<Bytes>) {
+        self.index.extend(marks.into_iter().map(|key| Op::Delete { key }));
+    }
+
+    /// Whether the running turn writes nothing, also not by what it sends.
     pub(crate) fn is_clean(&self) -> bool {
-        self.rows.is_empty() && self.index.is_empty()
+        self.rows.is_empty() && self.index.is_empty() && !self.has_to_mark()
     }
 
     /// Whether the running turn connects a client.

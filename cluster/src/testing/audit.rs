@@ -92,6 +92,7 @@ fn shard(shard: &dyn Shard, shards: u16, leftovers: &mut Leftovers) -> Result<()
         | Row::Socket(hash)
         | Row::OpenSocket(hash, _)
         | Row::SocketIndex(hash, _)
+        | Row::Sent(hash)
         | Row::Due(_, hash) = row
             && hash.shard(shards) != shard.number()
         {
@@ -127,7 +128,7 @@ impl Rows {
             Row::DeadEnvelope(id) => drop(self.dead_envelopes.insert(id)),
             Row::OpenSocket(hash, socket) => drop(self.sockets.insert((hash, socket))),
             Row::SocketIndex(hash, socket) => drop(self.socket_index.insert((hash, socket))),
-            Row::Inbox(_) | Row::Dedup(_) | Row::Socket(_) | Row::Setting => {}
+            Row::Inbox(_) | Row::Dedup(_) | Row::Socket(_) | Row::Sent(_) | Row::Left | Row::Setting => {}
         }
         Ok(())
     }

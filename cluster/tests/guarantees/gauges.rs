@@ -23,7 +23,7 @@ use crate::fixture::{Account, Activations, Add, AddAndFail, AddAndPanic, AddSlow
 
 /// Keeps every metric by its name and labels. A histogram is kept as the count and the sum of what it was given.
 #[derive(Clone, Default)]
-struct Readings {
+pub(crate) struct Readings {
     values: Arc<Mutex<BTreeMap<String, Arc<Cell>>>>,
     described: Arc<Mutex<BTreeMap<String, bool>>>,
 }
@@ -45,7 +45,7 @@ impl Readings {
         Arc::clone(self.values.lock().entry(name).or_default())
     }
 
-    fn value(&self, name: &str) -> f64 {
+    pub(crate) fn value(&self, name: &str) -> f64 {
         let values = self.values.lock();
         let cell = values
             .get(name)

@@ -9,7 +9,10 @@ use cluster::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::fixture::{Activations, tenant};
+use crate::{
+    fixture::{Activations, tenant},
+    gauges::Readings,
+};
 
 const TOTAL: Key<u64> = Key::new("total");
 const GAPS: Key<u64> = Key::new("gaps");
@@ -57,6 +60,11 @@ struct Say(String, String);
 #[message(name = "room.answer")]
 struct Answer(Option<String>);
 
+/// Asks when automatic responses were last sent, of each socket.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "room.answered", reply = Vec<Option<Timestamp>>)]
+struct Answered;
+
 impl VirtualActor for Room {
     const CLASS: &'static str = "room";
     type Env = Activations;
@@ -69,6 +77,7 @@ impl VirtualActor for Room {
             .on::<Gone>()
             .on::<Say>()
             .on::<Answer>()
+            .on::<Answered>()
     }
 
     async fn activate(ctx: &mut Ctx<Self>) -> Result<Self> {
@@ -189,6 +198,16 @@ impl Handler<Answer> for Room {
     }
 }
 
+impl Handler<Answered> for Room {
+    async fn handle(&mut self, _: Answered, ctx: &mut Ctx<Self>) -> Result<Vec<Option<Timestamp>>> {
+        let mut answered = Vec::new();
+        for socket in ctx.sockets().all()? {
+            answered.push(ctx.sockets().auto_response_timestamp(socket).await?);
+        }
+        Ok(answered)
+    }
+}
+
 fn room() -> ActorId {
     ActorId::from_name::<Room>(&tenant(), "lobby")
 }
@@ -201,11 +220,15 @@ struct Client {
 
 impl Client {
     async fn connect(cluster: &Cluster, uri: &str) -> Result<Self> {
+        Self::connect_to(cluster, room(), uri).await
+    }
+
+    async fn connect_to(cluster: &Cluster, room: ActorId, uri: &str) -> Result<Self> {
         let opening = Opening {
             uri: uri.to_owned(),
             ..Opening::default()
         };
-        let (sender, receiver) = cluster.connect(room(), opening, Arc::new(|| None)).await?;
+        let (sender, receiver) = cluster.connect(room, opening, Arc::new(|| None)).await?;
         Ok(Self { sender, receiver })
     }
 
@@ -456,6 +479,18 @@ fn rooms(seed: u64) -> TestNodesBuilder {
     TestNodes::builder(seed).actor::<Room>(Activations::default()).shards(1)
 }
 
+/// Has the owner of the shard give it to another node in good order.
+async fn hand_over(test: &TestNodes, to: usize) {
+    for _ in 0..200 {
+        // One that was elected a moment ago keeps it.
+        if test.hand_over(0, to).await.is_ok() {
+            return test.move_shard(0, to).await;
+        }
+        test.advance(Duration::from_millis(20)).await;
+    }
+    panic!("the shard does not go to node {to}");
+}
+
 /// Says numbers, and returns what was answered, in order.
 async fn talk(client: &mut Client, numbers: std::ops::RangeInclusive<u64>) -> Vec<(u64, u64)> {
     let mut heard = Vec::new();
@@ -487,7 +522,7 @@ async fn nothing_is_lost_or_doubled_while_the_actor_moves() {
         let mut client = Client::enter(&test.node(0), "ann").await;
         let moving = async {
             for to in [2, 0, 1, 2, 0] {
-                test.move_shard(0, to).await;
+                hand_over(&test, to).await;
                 test.advance(Duration::from_millis(40)).await;
             }
         };
@@ -555,6 +590,39 @@ async fn what_a_frame_did_durably_happens_once_though_owners_die() {
         test.advance(Duration::from_secs(20)).await;
         assert_eq!(room().ask(Total).await, Ok(expected), "seed {seed}");
         assert_eq!(test.fatal(), [""; 0]);
+    }
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_was_handled_and_not_answered_does_nothing_again_at_the_next_owner() {
+    for seed in 16..19 {
+        println!("seed {seed}");
+        let test = rooms(seed).start().await;
+        test.move_shard(0, 1).await;
+        let mut client = Client::enter(&test.node(0), "ann").await;
+        assert_eq!(talk(&mut client, 1..=2).await, sums(1..=2));
+        test.cut(1, 0);
+        client.send("add 3").await;
+        let stored = || test.probe(1).stored::<Room, u64>(&room(), &TOTAL);
+        for _ in 0..400 {
+            if stored() == Some(6) {
+                break;
+            }
+            test.advance(Duration::from_millis(10)).await;
+        }
+        assert_eq!(stored(), Some(6), "it was handled");
+        test.crash(1).await;
+        test.heal();
+        client.send("echo it came again").await;
+        let mut heard = client.text().await;
+        assert_eq!(heard, GAP);
+        // The former owner has noticed as well that nothing gets through, and tells of it before or after its end.
+        while heard == GAP {
+            heard = client.text().await;
+        }
+        assert_eq!(heard, "it came again");
+        assert_eq!(test.node(2).get::<Room>(room()).ask(Total).await, Ok(6), "seed {seed}");
     }
 }
 
@@ -717,4 +785,276 @@ async fn an_actor_that_fails_at_the_end_of_a_socket_has_none_any_more() {
         [0_u16; 0],
         "what the failed turn wrote is dropped"
     );
+}
+
+async fn gaps(cluster: &Cluster, room: ActorId) -> u64 {
+    for _ in 0..400 {
+        // Its owner may have to be found first.
+        if let Ok(gaps) = cluster.get::<Room>(room.clone()).ask(Gaps).await {
+            return gaps;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the room does not answer");
+}
+
+const GAP: &str = "there may be a gap";
+
+/// Guarantee 11. The client says nothing, and its actor is told all the same.
+#[tokio::test(start_paused = true)]
+async fn an_actor_is_told_of_a_gap_when_its_owner_was_lost() {
+    for seed in 70..74 {
+        println!("seed {seed}");
+        let test = if seed % 2 == 0 {
+            rooms(seed).engines().start().await
+        } else {
+            rooms(seed).start().await
+        };
+        test.move_shard(0, 1).await;
+        let mut clients = [
+            Client::enter(&test.node(0), "ann").await,
+            Client::enter(&test.node(0), "bob").await,
+            Client::enter(&test.node(2), "eve").await,
+        ];
+        for client in &mut clients {
+            client.ask("add 1").await;
+        }
+        test.crash(1).await;
+        for client in &mut clients {
+            assert_eq!(client.text().await, GAP);
+        }
+        assert_eq!(gaps(&test.node(0), room()).await, 3, "once for each socket");
+        for client in &mut clients {
+            assert_eq!(client.ask("echo here").await, "here", "and nothing before or behind it");
+        }
+        assert_eq!(gaps(&test.node(2), room()).await, 3);
+        assert_eq!(test.fatal(), [""; 0]);
+    }
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_told_before_anything_else() {
+    for seed in 80..84 {
+        println!("seed {seed}");
+        let test = rooms(seed).start().await;
+        test.move_shard(0, 1).await;
+        let mut client = Client::enter(&test.node(0), "ann").await;
+        assert_eq!(talk(&mut client, 1..=3).await, sums(1..=3));
+        test.crash(1).await;
+        for _ in 0..5 {
+            client.send("echo behind it").await;
+        }
+        assert_eq!(client.text().await, GAP);
+        for _ in 0..5 {
+            assert_eq!(client.text().await, "behind it");
+        }
+    }
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_sent_nothing_since_the_shard_was_in_good_order_is_left_alone() {
+    let activations = Activations::default();
+    let test = TestNodes::builder(90).actor::<Room>(activations.clone()).shards(1);
+    let test = test.engines().start().await;
+    let quiet = ActorId::from_name::<Room>(&tenant(), "quiet");
+    test.move_shard(0, 1).await;
+    let mut loud = Client::enter(&test.node(0), "ann").await;
+    let mut still = Client::connect_to(&test.node(0), quiet.clone(), "bob").await.unwrap();
+    assert_eq!(still.text().await, "welcome");
+    let before = activations.count();
+    // Twice, so that one owner has to tell what the one before its predecessor left.
+    for to in [2, 1] {
+        hand_over(&test, to).await;
+        test.advance(Duration::from_secs(5)).await;
+    }
+    assert_eq!(
+        activations.count(),
+        before,
+        "nobody is woken after an owner left in good order"
+    );
+    assert_eq!(loud.ask("echo something").await, "something");
+    test.crash(1).await;
+    assert_eq!(loud.text().await, GAP);
+    test.advance(Duration::from_secs(5)).await;
+    assert_eq!(
+        activations.count(),
+        before + 2,
+        "the loud one, before the crash and after it"
+    );
+    assert_eq!(gaps(&test.node(0), quiet).await, 0);
+    assert_eq!(still.ask("echo still here").await, "still here");
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_begins_anew_tells_of_a_gap() {
+    let (test, _) = alone(91, Bounds::default()).await;
+    let cluster = test.cluster();
+    let mut client = Client::enter(&cluster, "ann").await;
+    (0..4).for_each(|shard| test.depose(shard));
+    assert_eq!(client.text().await, GAP);
+    assert_eq!(gaps(&cluster, room()).await, 1);
+}
+
+/// Guarantee 11. What a node kept itself has ended with it, so there is nobody for whom anything could be missing.
+#[tokio::test(start_paused = true)]
+async fn a_single_node_that_was_killed_tells_of_ends_and_of_no_gaps() {
+    let (mut test, _) = alone(92, Bounds::default()).await;
+    let rows = test.rows();
+    let mut client = Client::enter(&test.cluster(), "ann").await;
+    assert_eq!(client.ask("echo hello").await, "hello");
+    test.crash_and_restart().await;
+    let cluster = test.cluster();
+    until(&cluster, 0).await;
+    assert_eq!(gone(&cluster).await, [1006]);
+    assert_eq!(gaps(&cluster, room()).await, 0);
+    test.advance(Duration::from_secs(5)).await;
+    // The record of the actor, its entry in the directory, and one end.
+    assert_eq!(test.rows(), rows + 3);
+}
+
+/// Guarantee 11. A gateway that is out of reach keeps no shard from leaving, and what it did not get is not forgotten.
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_told_when_a_shard_left_before_a_gateway_had_everything() {
+    let test = rooms(93).engines().start().await;
+    test.move_shard(0, 1).await;
+    let mut client = Client::enter(&test.node(0), "ann").await;
+    test.cut(1, 0);
+    let said = Say("ann".to_owned(), "lost".to_owned());
+    test.node(1).get::<Room>(room()).ask(said).await.unwrap();
+    hand_over(&test, 2).await;
+    // So that it cannot tell by itself that it failed.
+    test.isolate(1);
+    assert_eq!(client.text().await, GAP);
+    assert_eq!(client.ask("echo here again").await, "here again");
+}
+
+/// Guarantee 11. Nobody says anything, and the client hears all the same that its connection was taken for lost.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_client_whose_connection_was_taken_for_lost_is_disconnected() {
+    for seed in 94..97 {
+        println!("seed {seed}");
+        let test = rooms(seed).start().await;
+        test.move_shard(0, 1).await;
+        let mut client = Client::enter(&test.node(0), "ann").await;
+        let mut other = Client::enter(&test.node(2), "bob").await;
+        test.cut(0, 1);
+        test.cut(1, 0);
+        test.advance(Duration::from_secs(45)).await;
+        assert_eq!(count(&test.node(1), None).await, 1);
+        test.heal();
+        let healed = tokio::time::Instant::now();
+        assert_eq!(client.end().await, 1012);
+        assert!(healed.elapsed() < Duration::from_secs(15), "{:?}", healed.elapsed());
+        test.advance(Duration::from_secs(120)).await;
+        assert_eq!(other.ask("echo still here").await, "still here");
+        assert_eq!(gone(&test.node(1)).await, [1006]);
+    }
+}
+
+/// Guarantee 11. Its gateway goes on, and has nothing of it.
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_nobody_told_the_actor_the_end_of_is_closed() {
+    for seed in 97..100 {
+        println!("seed {seed}");
+        let test = rooms(seed).start().await;
+        test.move_shard(0, 1).await;
+        let mut stays = Client::enter(&test.node(0), "ann").await;
+        test.set_weather(Weather {
+            delay: Duration::from_millis(1)..=Duration::from_secs(2),
+            ..Weather::default()
+        });
+        // Some of them arrive behind the news that their client has gone.
+        for _ in 0..40 {
+            let opening = Opening {
+                uri: "passer-by".to_owned(),
+                ..Opening::default()
+            };
+            let node = test.node(0);
+            let connecting = node.connect(room(), opening, Arc::new(|| None));
+            let connected = tokio::time::timeout(Duration::from_millis(5), connecting).await;
+            assert!(connected.is_err(), "nothing is as fast as that");
+        }
+        test.advance(Duration::from_secs(10)).await;
+        test.set_weather(Weather::default());
+        until(&test.node(1), 1).await;
+        assert_eq!(stays.ask("echo still here").await, "still here");
+    }
+}
+
+/// Guarantee 11.
+#[tokio::test(start_paused = true)]
+async fn an_actor_can_ask_when_an_automatic_response_was_last_sent() {
+    let test = rooms(100).start().await;
+    test.move_shard(0, 1).await;
+    let mut near = Client::enter(&test.node(1), "near").await;
+    let mut far = Client::enter(&test.node(0), "far").await;
+    let room = || test.node(1).get::<Room>(room());
+    room().ask(Answer(Some("pong".to_owned()))).await.unwrap();
+    assert_eq!(room().ask(Answered).await, Ok(vec![None, None]));
+    // One after the other, so that the gateways know what they answer.
+    for client in [&mut far, &mut near] {
+        assert_eq!(client.ask("echo first").await, "first");
+        assert_eq!(client.ask("ping").await, "pong");
+        test.advance(Duration::from_secs(3)).await;
+    }
+    // In the order of the gateways.
+    let answered = room().ask(Answered).await.unwrap();
+    let [Some(of_far), Some(of_near)] = answered[..] else {
+        panic!("{answered:?}")
+    };
+    assert!(of_near.since(of_far).as_millis().abs_diff(3_000) < 100, "{answered:?}");
+    test.cut(1, 0);
+    assert_eq!(room().ask(Answered).await.unwrap_err().code(), "retryable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_through_sockets_is_counted() {
+    let readings = Readings::default();
+    let _recording = metrics::set_default_local_recorder(&readings);
+    let (test, _) = alone(101, Bounds::default()).await;
+    let cluster = test.cluster();
+    let mut ann = Client::enter(&cluster, "ann").await;
+    let mut bob = Client::enter(&cluster, "bob").await;
+    assert_eq!(readings.value("cluster_sockets[]"), 2.0);
+    assert_eq!(ann.ask("echo hello").await, "hello");
+    let frames = |direction| readings.value(&format!("cluster_socket_frames_total[direction={direction}]"));
+    assert_eq!((frames("in"), frames("out")), (1.0, 3.0));
+    assert_eq!(readings.value("cluster_socket_gaps_total[]"), 0.0);
+    (0..4).for_each(|shard| test.depose(shard));
+    assert_eq!((ann.text().await.as_str(), bob.text().await.as_str()), (GAP, GAP));
+    assert_eq!(readings.value("cluster_socket_gaps_total[]"), 2.0);
+    ann.send("bye").await;
+    assert_eq!(ann.end().await, 4001);
+    drop((ann, bob));
+    until(&cluster, 0).await;
+    test.advance(Duration::from_millis(1)).await;
+    let ended = |code| readings.value(&format!("cluster_socket_disconnects_total[code={code}]"));
+    assert_eq!((ended("4000-4999"), ended("1006")), (1.0, 1.0));
+    assert_eq!(readings.value("cluster_sockets[]"), 0.0);
+}
+
+/// Guarantee 11. What an earlier owner sent is dropped behind what a later one did, and the actor knows that it may be.
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_the_next_owner_overtakes_is_a_gap() {
+    for seed in 102..105 {
+        println!("seed {seed}");
+        let test = rooms(seed).start().await;
+        test.move_shard(0, 1).await;
+        let mut client = Client::enter(&test.node(0), "ann").await;
+        test.set_weather(Weather {
+            delay: Duration::from_secs(3)..=Duration::from_secs(3),
+            ..Weather::default()
+        });
+        let said = Say("ann".to_owned(), "too late".to_owned());
+        test.node(1).get::<Room>(room()).ask(said).await.unwrap();
+        test.advance(Duration::from_millis(10)).await;
+        test.set_weather(Weather::default());
+        test.move_shard(0, 2).await;
+        assert_eq!(client.text().await, GAP);
+        test.advance(Duration::from_secs(10)).await;
+        assert_eq!(client.ask("echo in time").await, "in time", "and nothing before it");
+    }
 }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use super::*;
 use crate::{
-    ActorId, DeadLetterQuery, DirectoryQuery, NodeId, TenantId,
+    ActorId, DeadLetterQuery, DirectoryQuery, NodeId, TenantId, Timestamp,
     address::Address,
     dead_letter::Removal,
     golden,
@@ -15,7 +15,7 @@ use crate::{
         Count, DeadLetterPage, Inspect, IsErased, Live, Names, Nothing, Passivate, ReadDeadLetter, RemoveDeadLetter,
         Tenants, Values,
     },
-    socket::SocketId,
+    socket::{Roll, SocketId},
 };
 
 const CLASS: ClassUid = ClassUid([0xC1; 8]);
@@ -126,6 +126,15 @@ fn operations() -> Vec<Operation> {
         .into(),
         Passivate(stored()).into(),
         Nothing.into(),
+        Roll {
+            gateway: NodeId::new(258),
+            instance: 513,
+            after: 7,
+            to: 300,
+            open: vec![8, 300],
+            connecting: vec![9],
+        }
+        .into(),
     ]
 }
 
@@ -201,6 +210,10 @@ fn requests() -> Vec<Request> {
         number: 7,
     };
     requests.extend([deliver, Request::Instance]);
+    requests.push(Request::AutoResponded {
+        instance: u64::MAX,
+        number: 7,
+    });
     requests
 }
 
@@ -254,6 +267,8 @@ fn answers() -> Vec<Answer> {
     answers.extend(kept.map(Answer::Kept));
     answers.extend([Answer::Confirmed(vec![(513, 300)]), Answer::Seen(300)]);
     answers.extend([Answer::Delivered(vec![SOCKET]), Answer::Instance(u64::MAX)]);
+    let moment = Timestamp::from_millis(1_700_000_000_123);
+    answers.extend([None, Some(moment)].map(Answer::AutoResponded));
     answers
 }
 
@@ -280,6 +295,7 @@ fn asked(request: &Request) -> &'static str {
             Operation::Values(_) => "values",
             Operation::Passivate(_) => "passivate",
             Operation::Nothing(_) => "nothing",
+            Operation::Roll(_) => "roll",
         },
         Request::Copy { asked, .. } => match asked {
             Asked::Rows { .. } => "copy-rows",
@@ -307,6 +323,7 @@ fn asked(request: &Request) -> &'static str {
         },
         Request::Deliver { .. } => "deliver",
         Request::Instance => "instance",
+        Request::AutoResponded { .. } => "auto-responded",
     }
 }
 
@@ -353,6 +370,8 @@ fn answered(answer: &Answer) -> &'static str {
         Answer::Seen(_) => "seen",
         Answer::Delivered(_) => "delivered",
         Answer::Instance(_) => "instance",
+        Answer::AutoResponded(None) => "never-auto-responded",
+        Answer::AutoResponded(Some(_)) => "auto-responded",
     }
 }
 
