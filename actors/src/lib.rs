@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod account;
+pub mod agents;
 pub mod api_key;
 pub mod audit;
 pub mod email;
@@ -11,6 +12,7 @@ mod golden;
 pub mod identity;
 pub mod limiter;
 pub mod line;
+pub mod mcp_session;
 pub mod membership;
 pub mod metrics;
 pub mod ports;

@@ -13,6 +13,7 @@ use crate::{
     api_key::ApiKey,
     audit::{self, AuditEnv, AuditLog, ListRecords},
     email::Email,
+    mcp_session::McpSession,
     membership::{FoundTenant, Membership, NewMember, TenantProfile},
     role::Plan,
     secret::{Hashed, PasswordHash},
@@ -37,6 +38,7 @@ impl Scene {
             .actor::<Session>(())
             .actor::<Membership>(())
             .actor::<ApiKey>(())
+            .actor::<McpSession>(())
             .actor::<AuditLog>(AuditEnv::fake())
     }
 

@@ -26,6 +26,8 @@ pub enum Reply {
     Error(ModelError),
     /// With this text after a time.
     After(Duration, String),
+    /// With these pieces, and so much time before each.
+    Slowly(Duration, Vec<String>),
     /// Never.
     Hang,
     /// The stream ends in the middle of the answer.
@@ -135,31 +137,37 @@ impl Model for FakeModel {
                 output_tokens: 10,
             };
             let reply = ModelReply {
-                text: text.clone(),
+                text,
                 usage,
                 finish: Finish::Stop,
                 model,
             };
-            vec![
-                Ok(ModelEvent::Queued { position: 0 }),
-                Ok(ModelEvent::Delta(text)),
-                Ok(ModelEvent::Done(reply)),
-            ]
+            Ok(ModelEvent::Done(reply))
         };
         let answer = async move {
-            match reply {
-                Reply::Text(text) => done(text),
+            let (pause, pieces) = match reply {
+                Reply::Text(text) => (Duration::ZERO, vec![text]),
                 Reply::After(delay, text) => {
                     tokio::time::sleep(delay).await;
-                    done(text)
+                    (Duration::ZERO, vec![text])
                 }
-                Reply::Error(error) => vec![Err(error)],
-                Reply::Cut => vec![Ok(ModelEvent::Delta("{\"cut\":".to_owned()))],
+                Reply::Slowly(pause, pieces) => (pause, pieces),
+                Reply::Error(error) => return stream::iter([Err(error)]).boxed(),
+                Reply::Cut => return stream::iter([Ok(ModelEvent::Delta("{\"cut\":".to_owned()))]).boxed(),
                 Reply::Hang => std::future::pending().await,
-            }
+            };
+            let whole = pieces.concat();
+            let deltas = stream::iter(pieces).then(move |piece| async move {
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+                Ok(ModelEvent::Delta(piece))
+            });
+            let queued = stream::iter([Ok(ModelEvent::Queued { position: 0 })]);
+            queued.chain(deltas).chain(stream::iter([done(whole)])).boxed()
         };
         stream::once(answer)
-            .flat_map(stream::iter)
+            .flatten()
             .map(move |event| {
                 let _ = &open;
                 event
