@@ -8,6 +8,7 @@ mod cluster;
 mod command;
 mod config;
 mod doctor;
+mod mcp;
 mod models;
 mod output;
 mod phases;

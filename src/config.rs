@@ -28,7 +28,7 @@ use std::{ops::RangeInclusive, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    gateway::{LimitsConfig, TurnstileConfig},
+    gateway::{LimitsConfig, SocketsConfig, TurnstileConfig},
     outbound::OutboundConfig,
     planes::{
         ai::AiConfig,
@@ -56,6 +56,8 @@ pub struct Config {
     pub turnstile: TurnstileConfig,
     /// Rate limits.
     pub limits: LimitsConfig,
+    /// Clients that are connected by WebSocket.
+    pub sockets: SocketsConfig,
     /// Logs.
     pub log: LogConfig,
     /// Audit chains.

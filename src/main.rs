@@ -1,16 +1,9 @@
 //! The program: reads the command line and the environment, and does what was asked.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-use clap::Parser;
-use foundation::cli::{Cli, Environment, run};
+use foundation::Foundation;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let environment = Environment::new(
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-    );
-    run(cli, &environment)
+    Foundation::builder().run(env::args_os(), env::vars_os())
 }

@@ -17,6 +17,15 @@ pub(crate) const EVENT_STREAMS: &str = "foundation_event_streams";
 /// Live updates that a slow watcher missed.
 pub(crate) const LIVE_UPDATES_DROPPED_TOTAL: &str = "foundation_live_updates_dropped_total";
 
+/// WebSockets that are open.
+pub(crate) const SOCKETS: &str = "foundation_sockets";
+
+/// WebSockets that were closed, by the code of their end.
+pub(crate) const SOCKETS_CLOSED_TOTAL: &str = "foundation_sockets_closed_total";
+
+/// Messages through WebSockets, by direction (`in`, `out`).
+pub(crate) const SOCKET_FRAMES_TOTAL: &str = "foundation_socket_frames_total";
+
 /// Calls of the language model that ended, by provider and outcome: `ok`, `length` (the answer was cut), `cancelled`, or
 /// the fault.
 pub(crate) const MODEL_CALLS_TOTAL: &str = "foundation_model_calls_total";
@@ -44,6 +53,17 @@ pub(crate) fn describe() {
         "Requests refused because of a rate limit"
     );
     describe_gauge!(EVENT_STREAMS, Unit::Count, "Event streams that are open");
+    describe_gauge!(SOCKETS, Unit::Count, "WebSockets that are open");
+    describe_counter!(
+        SOCKETS_CLOSED_TOTAL,
+        Unit::Count,
+        "WebSockets that were closed, by code"
+    );
+    describe_counter!(
+        SOCKET_FRAMES_TOTAL,
+        Unit::Count,
+        "Messages through WebSockets, by direction"
+    );
     describe_counter!(
         LIVE_UPDATES_DROPPED_TOTAL,
         Unit::Count,

@@ -182,8 +182,31 @@ impl Client {
         Ok(Some(response.bytes_stream().map_err(ClientError::Broken).boxed()))
     }
 
+    /// Asks in another protocol. The answer may be a stream.
+    pub(super) async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, ClientError> {
+        self.send_within(None, method, path, body, headers).await
+    }
+
     async fn send(
         &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, ClientError> {
+        let time = (!path.ends_with("/events")).then_some(ANSWER_TIMEOUT);
+        self.send_within(time, method, path, body, headers).await
+    }
+
+    async fn send_within(
+        &self,
+        time: Option<Duration>,
         method: Method,
         path: &str,
         body: Option<&Value>,
@@ -199,8 +222,8 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if !path.ends_with("/events") {
-            request = request.timeout(ANSWER_TIMEOUT);
+        if let Some(time) = time {
+            request = request.timeout(time);
         }
         if let Some(body) = body {
             request = request.json(body);

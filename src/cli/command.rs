@@ -2,13 +2,14 @@
 
 use std::{os::unix::process::CommandExt, path::PathBuf, process::ExitCode};
 
-use ::actors::audit::ExportFault;
+use ::actors::{agents::Agents, audit::ExportFault};
 use clap::{Args, Parser, Subcommand};
+use cluster::prelude::ActorError;
 
 use super::{
     actors, audit, backup,
     client::{Client, ClientError},
-    cluster as nodes, config, doctor, models,
+    cluster as nodes, config, doctor, mcp, models,
     output::Output,
     phases, runs, signing_keys, tenants, token, vectors, watch,
 };
@@ -86,6 +87,8 @@ enum Command {
     /// Manage what several nodes have in common.
     #[command(subcommand)]
     Cluster(nodes::Command),
+    /// Let a program that speaks the Model Context Protocol over standard input and output use the server.
+    Mcp,
     /// List the phases of a planning run.
     Phases,
 }
@@ -209,9 +212,9 @@ impl CliError {
 
 /// Runs one command and tells how it went.
 #[must_use]
-pub fn run(cli: Cli, environment: &Environment) -> ExitCode {
+pub fn run(cli: Cli, environment: &Environment, agents: Result<Agents, ActorError>) -> ExitCode {
     let output = Output::new(cli.global.json);
-    match dispatch(cli, environment, &output) {
+    match dispatch(cli, environment, agents, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output.error(&error);
@@ -220,7 +223,12 @@ pub fn run(cli: Cli, environment: &Environment) -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), CliError> {
+fn dispatch(
+    cli: Cli,
+    environment: &Environment,
+    agents: Result<Agents, ActorError>,
+    output: &Output,
+) -> Result<(), CliError> {
     let Cli { global, command } = cli;
     let mut layers = Layers {
         file: global
@@ -241,7 +249,7 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
             let config = load(&layers)?;
             limit_threads(&config, environment)?;
             let announce = |note: &server::Note| output.note(note);
-            Ok(server::serve(config, environment, &announce)?)
+            Ok(server::serve(config, environment, agents, &announce)?)
         }
         Command::Models(command) => Ok(models::run(&command, &load(&layers)?, output)?),
         Command::Config(command) => config::run(&command, &layers, output),
@@ -286,6 +294,12 @@ fn dispatch(cli: Cli, environment: &Environment, output: &Output) -> Result<(), 
         Command::Phases => {
             phases::run(output);
             Ok(())
+        }
+        Command::Mcp => {
+            let config = load(&layers)?;
+            with_client(&global, &config, environment, async |client| {
+                mcp::run(client, output).await
+            })
         }
         Command::Token(arguments) => {
             let config = load(&layers)?;

@@ -286,6 +286,7 @@ impl Config {
         self.mail.check()?;
         self.turnstile.check()?;
         self.limits.check()?;
+        self.sockets.check()?;
         self.log.check()?;
         self.db.check()?;
         self.cluster.check()?;

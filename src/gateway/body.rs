@@ -6,7 +6,7 @@ mod fields;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, http::StatusCode, http::header, web};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
@@ -45,6 +45,16 @@ pub(crate) async fn json(request: &HttpRequest, payload: web::Payload, limit: us
             format!("the body is not valid JSON: {error}"),
         )),
     }
+}
+
+/// Reads a JSON object as the text that it is; without a body it has nothing in it.
+///
+/// # Errors
+///
+/// As [`json`].
+pub(crate) async fn json_text(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<String, Problem> {
+    let fields = json(request, payload, limit).await?;
+    Ok(fields.into_text())
 }
 
 /// Reads a JSON object, or the body of an HTML form if it says that it is one.
@@ -89,6 +99,15 @@ pub(crate) async fn form(request: &HttpRequest, payload: web::Payload, limit: us
 /// Fails for invalid UTF-8.
 pub(crate) fn query(request: &HttpRequest) -> Result<Fields, Problem> {
     Ok(pairs(request.query_string().as_bytes(), "query.invalid-utf8")?.of_query())
+}
+
+/// Reads a body as it is.
+///
+/// # Errors
+///
+/// Fails for a body that is too large or too slow.
+pub(crate) async fn bytes(payload: web::Payload, limit: usize) -> Result<Bytes, Problem> {
+    Ok(read(payload, limit).await?.freeze())
 }
 
 fn pairs(bytes: &[u8], code: &'static str) -> Result<Fields, Problem> {

@@ -1,6 +1,9 @@
 //! Who asks: read from a bearer token, an API key or a session cookie, and nothing else.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    time::Duration,
+};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
@@ -13,9 +16,20 @@ use actors::{
     role::{HOME_TENANT, Plan, Role},
 };
 use cluster::prelude::{TenantId, Uuid};
+use jiff::Timestamp;
 use url::Url;
 
-use super::{callers::KEY_PREFIX, error::Problem, permission::Permission, state::Gateway, token::TokenError};
+use super::{
+    callers::KEY_PREFIX,
+    error::Problem,
+    permission::Permission,
+    socket::{bearer_of, is_upgrade},
+    state::Gateway,
+    token::TokenError,
+};
+
+/// Longest time for which anything waits for the end of a credential.
+const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 
 /// Name of the session cookie, the seed's.
 pub(crate) const SESSION_COOKIE: &str = "session_id";
@@ -71,6 +85,12 @@ impl Caller {
         }
     }
 
+    /// For how long what was shown is good; for keys without end a year, which is for ever to whoever waits for it.
+    pub(crate) fn remaining(&self) -> Duration {
+        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
+        Duration::from_secs(self.expires_at.saturating_sub(now)).min(FOR_EVER)
+    }
+
     /// Finds out who asks.
     ///
     /// # Errors
@@ -116,7 +136,8 @@ impl Shown {
     ///
     /// As [`check_origin`].
     pub(crate) fn check(&self, request: &HttpRequest, gateway: &Gateway) -> Result<(), Problem> {
-        if self.is_cookie && is_unsafe(request.method()) {
+        // A browser opens sockets for every site, with the cookies of this one.
+        if self.is_cookie && (is_unsafe(request.method()) || is_upgrade(request)) {
             check_origin(request, gateway)?;
         }
         Ok(())
@@ -174,12 +195,14 @@ fn session_of(request: &HttpRequest) -> Result<Option<String>, Problem> {
 
 fn bearer(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
+    let mut protocols = bearer_of(request);
+    let (value, protocol) = (values.next(), protocols.next());
+    if values.next().is_some() || protocols.next().is_some() || (value.is_some() && protocol.is_some()) {
         return Err(ambiguous());
     }
+    let Some(value) = value else {
+        return Ok(protocol.map(str::to_owned));
+    };
     let text = value.to_str().map_err(|_| invalid_token())?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {

@@ -171,14 +171,28 @@ impl Callers {
 
     /// Whether someone who was let in still would be.
     pub(crate) async fn is_still(&self, caller: &Caller) -> bool {
-        match &caller.proof {
-            Proof::Session(session) => self
-                .by_session(*session)
-                .await
-                .is_ok_and(|now| now.tenant == caller.tenant),
-            Proof::Key { token } => self.by_key(token).await.is_ok(),
-            Proof::Issuer { token } => self.who(token).await.is_ok_and(|now| now.tenant == caller.tenant),
-            Proof::Local => true,
+        self.again(caller).await.is_ok()
+    }
+
+    /// Who someone is now who was let in before.
+    ///
+    /// # Errors
+    ///
+    /// Fails when they would not be let in any more, or for another tenant, or when that cannot be found out.
+    pub(crate) async fn again(&self, caller: &Caller) -> Result<Caller, Problem> {
+        let now = match &caller.proof {
+            Proof::Session(session) => self.by_session(*session).await?,
+            Proof::Key { token } => self.by_key(token).await?,
+            Proof::Issuer { token } => self.who(token).await?,
+            Proof::Local => caller.clone(),
+        };
+        if now.tenant == caller.tenant {
+            Ok(now)
+        } else {
+            Err(Problem::unauthorized(
+                "auth.signed-out",
+                "the session works in another tenant now",
+            ))
         }
     }
 

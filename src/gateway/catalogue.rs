@@ -1,8 +1,10 @@
 //! Every code that a problem of this server can have, with its status, what it means and what to do. `docs/errors.md` and the
 //! page at `/problems` are made of this; a test finds codes that are missing here.
 
+mod agents;
 mod audit;
 mod identity;
+mod mcp;
 mod planning;
 mod request;
 mod server;
@@ -45,7 +47,9 @@ pub(crate) const CATALOGUE: &[Chapter] = &[
     identity::CHAPTER,
     tenants::CHAPTER,
     planning::CHAPTER,
+    agents::CHAPTER,
     audit::CHAPTER,
+    mcp::CHAPTER,
     server::CHAPTER,
 ];
 

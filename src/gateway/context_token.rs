@@ -18,16 +18,21 @@ use std::{
 
 use actors::SYSTEM_TENANT;
 use cluster::{
-    Credential, Gatekeeper,
+    Credential, Credentials, Gatekeeper,
     prelude::{ActorError, ActorId, TenantId},
 };
 use jsonwebtoken::{Algorithm, Header, Validation};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-use super::signing_keys::SigningKeys;
+use super::{caller::Caller, signing_keys::SigningKeys};
 
 /// Life of a token.
 const LIFE: Duration = Duration::from_secs(60);
+
+/// How old a token is at most with which a call begins.
+const RENEWED: Duration = Duration::from_secs(20);
 
 /// Difference between the clocks of nodes that is forgiven, in seconds.
 const LEEWAY_SECONDS: u64 = 10;
@@ -85,6 +90,23 @@ impl ContextTokens {
     /// Does `work` of an admin of the server, who may look after every tenant.
     pub(crate) fn as_admin<F: Future>(&self, user: &str, work: F) -> impl Future<Output = F::Output> + use<F> {
         self.on_behalf(&actors::role::system_tenant(), user, NO_PLAN, work)
+    }
+
+    /// What a caller shows for the calls of a connection, which outlives a token: a new one now and then.
+    pub(crate) fn renewed(&self, caller: &Caller) -> Credentials {
+        let (tokens, tenant, user, plan) = (self.clone(), caller.tenant.clone(), caller.user.clone(), caller.plan);
+        let last: Mutex<Option<(Instant, Credential)>> = Mutex::default();
+        Arc::new(move || {
+            let mut last = last.lock();
+            match &*last {
+                Some((made, credential)) if made.elapsed() < RENEWED => Some(credential.clone()),
+                Some(_) | None => {
+                    let credential = tokens.mint(&tenant, &user, plan.as_str());
+                    *last = Some((Instant::now(), credential.clone()));
+                    Some(credential)
+                }
+            }
+        })
     }
 
     /// Makes a token.

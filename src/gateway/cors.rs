@@ -19,7 +19,8 @@ use crate::config::ServerConfig;
 const MAX_AGE: usize = 86_400;
 
 /// The headers that a page may read beyond the harmless ones.
-const EXPOSED: [HeaderName; 11] = [
+const EXPOSED: [HeaderName; 12] = [
+    HeaderName::from_static("mcp-session-id"),
     HeaderName::from_static("x-correlation-id"),
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
@@ -54,9 +55,18 @@ pub(crate) fn policy(server: &ServerConfig) -> Cors {
             HeaderName::from_static("x-correlation-id"),
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
+            HeaderName::from_static("mcp-method"),
+            HeaderName::from_static("mcp-name"),
+            HeaderName::from_static("mcp-protocol-version"),
+            HeaderName::from_static("mcp-session-id"),
         ])
         .expose_headers(EXPOSED)
         .max_age(MAX_AGE)
+}
+
+/// Whether pages of an origin may ask this server.
+pub(crate) fn may_ask(origin: &HeaderValue, server: &ServerConfig) -> bool {
+    is_allowed(origin, &server.allowed_origins, server.is_development())
 }
 
 fn is_allowed(origin: &HeaderValue, allowed: &[String], is_development: bool) -> bool {

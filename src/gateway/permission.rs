@@ -45,6 +45,9 @@ pub enum Permission {
     /// Deletes a run.
     #[serde(rename = "run:delete")]
     RunDelete,
+    /// Connects to agents, and calls them.
+    #[serde(rename = "agent:use")]
+    AgentUse,
     /// Sees the members of the tenant and its invitations.
     #[serde(rename = "user:view")]
     UserView,
@@ -85,7 +88,7 @@ pub enum Permission {
 
 impl Permission {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::DecisionView,
         Self::DecisionApprove,
         Self::DecisionReject,
@@ -97,6 +100,7 @@ impl Permission {
         Self::RunResume,
         Self::RunCancel,
         Self::RunDelete,
+        Self::AgentUse,
         Self::UserView,
         Self::UserCreate,
         Self::UserDelete,
@@ -126,6 +130,7 @@ impl Permission {
             Self::RunResume => "run:resume",
             Self::RunCancel => "run:cancel",
             Self::RunDelete => "run:delete",
+            Self::AgentUse => "agent:use",
             Self::UserView => "user:view",
             Self::UserCreate => "user:create",
             Self::UserDelete => "user:delete",
@@ -155,6 +160,7 @@ impl Permission {
             | Self::DecisionReject
             | Self::ArtifactView
             | Self::RunView
+            | Self::AgentUse
             | Self::AuditView => Role::Operator,
             Self::ArtifactEdit
             | Self::RunPause

@@ -30,7 +30,7 @@ use super::{
     error::Problem,
     framing, headers,
     limits::Counted,
-    pages,
+    mcp, pages,
     state::Gateway,
     turnstile::ShowsWidget,
 };
@@ -50,6 +50,10 @@ const ACCOUNT: &str = "/settings/account";
 
 /// Addresses whose GET uses something up: a look at their head must not.
 const SIGN_IN: &str = "/sign-in/";
+
+/// Marks an answer in the words of another protocol: an error in it is no problem of ours, and stays as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spoken;
 
 /// A body that is not sent. HEAD is answered as GET is, without the content.
 #[derive(Debug)]
@@ -167,6 +171,9 @@ fn problem(response: &HttpResponse) -> Option<Problem> {
     if let Some(problem) = response.error().and_then(Error::as_error::<Problem>) {
         return Some(problem.clone());
     }
+    if response.extensions().get::<Spoken>().is_some() {
+        return None;
+    }
     let status = response.status();
     let is_page = response
         .headers()
@@ -193,7 +200,15 @@ fn problem(response: &HttpResponse) -> Option<Problem> {
 /// Answers a program with problem+json and a person with a page. A person without a session is led to the sign-in.
 fn render(request: &HttpRequest, problem: &Problem, id: &str) -> HttpResponse {
     if is_for_programs(request.path()) {
-        return problem.to_json(request.path(), id);
+        let mut response = problem.to_json(request.path(), id);
+        if problem.status() == StatusCode::UNAUTHORIZED
+            && let Some(gateway) = request.app_data::<web::Data<Gateway>>()
+            && let Some(challenge) = mcp::challenge(request, gateway)
+            && let Ok(challenge) = HeaderValue::from_str(&challenge)
+        {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        return response;
     }
     let elsewhere = match problem.code() {
         _ if request.method() != Method::GET => None,
@@ -215,7 +230,10 @@ fn is_for_programs(path: &str) -> bool {
         path.strip_prefix(root)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    ["/api", "/health", "/ready", "/metrics"].into_iter().any(is_below)
+    ["/api", "/mcp", "/.well-known", "/health", "/ready", "/metrics"]
+        .into_iter()
+        .any(is_below)
+        || path.starts_with("/agents/")
 }
 
 fn observe(method: &Method, route: String, status: StatusCode, started: Instant) {
@@ -263,10 +281,18 @@ mod tests {
 
     #[test]
     fn only_addresses_of_programs_answer_in_json() {
-        for path in ["/api", "/api/planning/runs", "/health", "/ready", "/metrics"] {
+        for path in [
+            "/api",
+            "/api/planning/runs",
+            "/mcp",
+            "/health",
+            "/ready",
+            "/metrics",
+            "/agents/chat/general",
+        ] {
             assert!(is_for_programs(path), "{path}");
         }
-        for path in ["/", "/apiary", "/runs/1", "/healthy"] {
+        for path in ["/", "/apiary", "/runs/1", "/healthy", "/agents"] {
             assert!(!is_for_programs(path), "{path}");
         }
     }

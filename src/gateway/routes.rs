@@ -1,7 +1,9 @@
 //! Every address of the server, with the handler behind it and who may call it; and the way of a request to it.
 
 mod accounts;
+mod agents;
 mod document;
+mod mcp;
 mod pages;
 mod planning;
 mod server;
@@ -85,6 +87,12 @@ pub(crate) fn chapters() -> Vec<Chapter> {
             "Planning",
             "Runs, their artifacts, and parked ideas",
             planning::endpoints(),
+        ),
+        ("MCP", "Tools for language models", mcp::endpoints()),
+        (
+            "Agents",
+            "Actors that people and programs are connected to, by WebSocket at `/agents/{agent}/{agent_name}`",
+            agents::endpoints(),
         ),
         ("Document", "What this API offers", document::endpoints()),
         ("Pages", "For people, and no part of the API", pages::endpoints()),

@@ -12,7 +12,6 @@ use actors::{
     records::{RunEvent, RunStatus},
 };
 use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -69,9 +68,7 @@ pub(crate) async fn events(
     if first.is_empty() && status.is_final() {
         return Ok(HttpResponse::NoContent().finish());
     }
-    let session = caller
-        .expires_at
-        .saturating_sub(Timestamp::now().as_second().max(0).unsigned_abs());
+    let session_end = Instant::now() + caller.remaining();
     let (frames, stream) = mpsc::channel(FRAMES_MAX);
     let feed = Feed {
         gateway: gateway.clone(),
@@ -82,7 +79,7 @@ pub(crate) async fn events(
         frames,
         keep_alive: Duration::from_secs(gateway.server.keep_alive_seconds),
         closing: gateway.readiness.streams().clone(),
-        session_end: Instant::now() + Duration::from_secs(session),
+        session_end,
     };
     actix_web::rt::spawn(feed.pump(first));
     Ok(HttpResponse::Ok()

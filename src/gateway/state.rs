@@ -9,15 +9,23 @@ use std::{
     },
 };
 
-use actors::{email::Email, ports::Objects};
+use actors::{agents::Agents, email::Email, ports::Objects};
 use cluster::{Clock, prelude::Cluster};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::{
-    backups::Backups, caller::Caller, callers::Callers, context_token::ContextTokens, limits::Limits,
-    planning::Planning, token::Signer, turnstile::Turnstile,
+    backups::Backups,
+    caller::Caller,
+    callers::Callers,
+    context_token::ContextTokens,
+    limits::Limits,
+    mcp::Mcp,
+    planning::Planning,
+    socket::{SocketCounts, SocketsConfig},
+    token::Signer,
+    turnstile::Turnstile,
 };
 use crate::{
     config::{AuthConfig, ServerConfig},
@@ -66,6 +74,14 @@ pub struct Parts {
     pub mail_folder: Option<PathBuf>,
     /// Backups and restores.
     pub backups: Backups,
+    /// What MCP clients talk to.
+    pub mcp: Mcp,
+    /// The kinds of agents.
+    pub agents: Agents,
+    /// Rules of WebSockets.
+    pub sockets: SocketsConfig,
+    /// How many WebSockets there are.
+    pub socket_counts: SocketCounts,
     /// Rules of the server.
     pub server: ServerConfig,
     /// Rules of sign-in.

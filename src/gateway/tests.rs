@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod agents;
 mod api;
 mod attacks;
 mod auth;
@@ -16,12 +17,14 @@ mod invitations;
 mod issuers;
 mod joined;
 mod limits;
+mod mcp;
 mod nodes;
 mod openapi;
 mod pages;
 mod people;
 mod permissions;
 mod runs;
+mod sockets;
 mod stream;
 mod tenant;
 mod tenants;

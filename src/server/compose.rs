@@ -4,12 +4,17 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use actors::{
     account::Account,
+    agents::{
+        AgentActor, Agents,
+        chat::{Chat, ChatEnv},
+    },
     api_key::ApiKey,
     audit::{AuditEnv, AuditLog},
     email::Email,
     env::Env,
     events::EventLog,
     limiter::{Limiter, LimiterEnv},
+    mcp_session::McpSession,
     membership::Membership,
     ports::{ObjectError, Profile, Slot, VectorError},
     run::Run,
@@ -29,8 +34,8 @@ use crate::{
     cli::Environment,
     config::{Config, NotShared},
     gateway::{
-        Backups, Callers, ContextTokens, Gateway, Issuers, Limits, ModelStatus, Parts, Planning, Readiness, Signer,
-        SigningKeys, Turnstile, TurnstileError,
+        Backups, Callers, ContextTokens, Gateway, Issuers, Limits, Mcp, ModelStatus, Parts, Planning, Readiness,
+        Signer, SigningKeys, SocketCounts, Turnstile, TurnstileError,
     },
     outbound::OutboundError,
     planes::{
@@ -95,6 +100,9 @@ pub enum ComposeError {
     /// Issuers of tokens cannot be asked for their keys.
     #[error("failed to prepare auth.issuers: {0}")]
     Issuers(#[from] OutboundError),
+    /// An application has agents that go by the name of others.
+    #[error("the agents of this program cannot be registered: {0}")]
+    Agents(#[source] ActorError),
     /// The cluster did not answer.
     #[error("failed to read the settings of the cluster: {0}")]
     Settings(#[from] ActorError),
@@ -224,18 +232,28 @@ fn model_status(ai: &ai::Ai) -> ModelStatus {
     }
 }
 
+/// All kinds of agents: those of the application, and those that every server has.
+pub(super) fn agents(application: Agents, env: &Env) -> Result<Agents, ComposeError> {
+    application
+        .with::<Chat>(ChatEnv::from(env))
+        .map_err(ComposeError::Agents)
+}
+
 /// Opens the cluster with every class registered.
 pub(super) async fn cluster(
     config: ClusterConfig,
     stores: Stores,
     env: Env,
     audit: AuditEnv,
+    agents: Agents,
 ) -> Result<Cluster, OpenError> {
-    register(Cluster::builder(config), env, audit).open(stores).await
+    register(Cluster::builder(config), env, audit, agents)
+        .open(stores)
+        .await
 }
 
 /// Registers every class; the migrations make the same ones, or the cluster does not open.
-fn register(builder: ClusterBuilder, env: Env, audit: AuditEnv) -> ClusterBuilder {
+fn register(builder: ClusterBuilder, env: Env, audit: AuditEnv, agents: Agents) -> ClusterBuilder {
     builder
         .migrations(migrations())
         .actor::<Tenant>(env.clone())
@@ -248,6 +266,8 @@ fn register(builder: ClusterBuilder, env: Env, audit: AuditEnv) -> ClusterBuilde
         .actor::<Session>(())
         .actor::<Membership>(())
         .actor::<ApiKey>(())
+        .actor::<McpSession>(())
+        .actor::<AgentActor>(agents)
 }
 
 /// Where people find their mail who try the server on their own machine.
@@ -262,6 +282,7 @@ pub(super) async fn gateway(
     context: ContextTokens,
     cluster: Cluster,
     adapters: Adapters,
+    agents: Agents,
     watchers: Watchers,
     telemetry: Telemetry,
 ) -> Result<Gateway, ActorError> {
@@ -297,6 +318,10 @@ pub(super) async fn gateway(
         turnstile,
         mail_folder: mail_folder(config),
         backups: Backups::new(config.db.backups_dir()),
+        mcp: Mcp::default(),
+        agents,
+        sockets: config.sockets.clone(),
+        socket_counts: SocketCounts::default(),
         server: config.server.clone(),
         auth: config.auth.clone(),
     }))
@@ -327,7 +352,7 @@ mod tests {
             shards: 1,
             ..ClusterConfig::new(runtime.clone(), runtime)
         };
-        let opened = cluster(config, Stores::memory(), env(), AuditEnv::fake())
+        let opened = cluster(config, Stores::memory(), env(), AuditEnv::fake(), Agents::default())
             .await
             .unwrap();
         opened.shutdown().await;

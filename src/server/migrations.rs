@@ -17,6 +17,8 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../../migrations/0003_audit_and_limiter.toml"),
     ),
     ("0004_accounts", include_str!("../../migrations/0004_accounts.toml")),
+    ("0005_mcp", include_str!("../../migrations/0005_mcp.toml")),
+    ("0006_agents", include_str!("../../migrations/0006_agents.toml")),
 ];
 
 /// Every migration, in order.
@@ -69,6 +71,8 @@ mod tests {
                 "6cb6153a601e4f8db229893be84db44a7f2da1db427c95cb83f423ddac35e652",
                 "086b9743ccff7bd6bcdf5f3bcabfcab375da3e9a2ccd4100f72a70cdf12a8472",
                 "1566f8ff504c8c6dc002ab4e0b687b28c0de90c84eeca64ace469fe0d12aedb7",
+                "0843e2905e058cc59d2e83508ff93709284f0a2b4bc1177db76f1935c80a2500",
+                "7ad0a04a1a15898f77de4d84cf6ec1bbd1108ed242e249c602beeba54198bf7b",
             ]
         );
     }

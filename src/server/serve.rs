@@ -2,9 +2,10 @@
 
 use std::{convert::Infallible, fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use actors::agents::Agents;
 use cluster::{
     NodeAddress, OpenError, Stores,
-    prelude::{Cluster, TenantId},
+    prelude::{ActorError, Cluster, TenantId},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -107,6 +108,9 @@ pub enum ServeError {
     /// Logs and metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// Kinds of agents do not go together.
+    #[error("the agents of this program cannot be registered: {0}")]
+    Agents(#[source] ActorError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -145,7 +149,7 @@ impl ServeError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Lock(_) | Self::Telemetry(_) | Self::Tls(_) | Self::Bind { .. } => 2,
+            Self::Agents(_) | Self::Lock(_) | Self::Telemetry(_) | Self::Tls(_) | Self::Bind { .. } => 2,
             // The others may run the next time.
             Self::Compose(ComposeError::Cluster {
                 source: OpenError::NoOwner(_),
@@ -159,6 +163,7 @@ impl ServeError {
                 | ComposeError::Mail(_)
                 | ComposeError::Turnstile(_)
                 | ComposeError::Issuers(_)
+                | ComposeError::Agents(_)
                 | ComposeError::Store(_)
                 | ComposeError::NotShared(_),
             ) => 2,
@@ -180,7 +185,13 @@ impl ServeError {
 /// # Errors
 ///
 /// Fails when something does not open, the address is taken, or the engine stops by itself.
-pub fn serve(config: Config, environment: &Environment, announce: &dyn Fn(&Note)) -> Result<(), ServeError> {
+pub fn serve(
+    config: Config,
+    environment: &Environment,
+    agents: Result<Agents, ActorError>,
+    announce: &dyn Fn(&Note),
+) -> Result<(), ServeError> {
+    let agents = agents.map_err(ServeError::Agents)?;
     let telemetry = Telemetry::install(&config.log)?;
     // Two providers are linked, so rustls would not choose by itself. Another one that was installed before serves as well.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
@@ -199,7 +210,7 @@ pub fn serve(config: Config, environment: &Environment, announce: &dyn Fn(&Note)
     let result = open_and_serve(
         &config,
         certificate,
-        environment,
+        Program { environment, agents },
         announce,
         telemetry,
         &runtimes,
@@ -231,10 +242,16 @@ enum Ended {
     Served,
 }
 
+/// What a program brings beside its configuration.
+struct Program<'a> {
+    environment: &'a Environment,
+    agents: Agents,
+}
+
 fn open_and_serve(
     config: &Config,
     certificate: Option<Arc<ServerCertificate>>,
-    environment: &Environment,
+    program: Program<'_>,
     announce: &dyn Fn(&Note),
     telemetry: Telemetry,
     runtimes: &Runtimes,
@@ -242,7 +259,7 @@ fn open_and_serve(
 ) -> Result<Ended, ServeError> {
     let watchers = Watchers::new(config.server.watchers_per_tenant);
     let fault = Fault::default();
-    let opening = open(config, environment, telemetry, runtimes, &watchers, &fault);
+    let opening = open(config, program, telemetry, runtimes, &watchers, &fault);
     let (opened, mut signals) = runtimes.actors.block_on(async {
         let mut signals = Signals::new().map_err(ServeError::Http)?;
         let opened = tokio::select! {
@@ -299,7 +316,7 @@ fn open_and_serve(
 /// Opens what the server is made of.
 async fn open(
     config: &Config,
-    environment: &Environment,
+    program: Program<'_>,
     telemetry: Telemetry,
     runtimes: &Runtimes,
     watchers: &Watchers,
@@ -314,9 +331,11 @@ async fn open(
     })?;
     let context = ContextTokens::default();
     let cluster = runtimes.cluster_config(config, fault, &context)?;
-    let adapters = compose::adapters(config, environment, runtimes.actors.handle(), watchers).await?;
+    let adapters = compose::adapters(config, program.environment, runtimes.actors.handle(), watchers).await?;
+    let agents = compose::agents(program.agents, &adapters.env)?;
     let key = ClusterKey::default();
-    let cluster = compose::cluster(cluster, stores, adapters.env.clone(), config.audit.env(&key))
+    let audit = config.audit.env(&key);
+    let cluster = compose::cluster(cluster, stores, adapters.env.clone(), audit, agents.clone())
         .await
         .map_err(|source| ComposeError::Cluster {
             path: directory,
@@ -325,9 +344,17 @@ async fn open(
     first_start::audit_key(&cluster, &key)
         .await
         .map_err(ComposeError::Settings)?;
-    let gateway = compose::gateway(config, context, cluster.clone(), adapters, watchers.clone(), telemetry)
-        .await
-        .map_err(ComposeError::Settings)?;
+    let gateway = compose::gateway(
+        config,
+        context,
+        cluster.clone(),
+        adapters,
+        agents,
+        watchers.clone(),
+        telemetry,
+    )
+    .await
+    .map_err(ComposeError::Settings)?;
     Ok((cluster, gateway))
 }
 

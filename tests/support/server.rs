@@ -47,6 +47,7 @@ pub fn free_port() -> u16 {
 /// How a server is started.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    program: PathBuf,
     data: PathBuf,
     port: u16,
     settings: Vec<(String, String)>,
@@ -60,6 +61,7 @@ impl Setup {
     /// A server that keeps its data in `data`.
     pub fn new(data: &Path) -> Self {
         let setup = Self {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_foundation")),
             data: data.to_path_buf(),
             port: free_port(),
             settings: Vec::new(),
@@ -74,6 +76,15 @@ impl Setup {
         Self {
             port,
             ..Self::new(data)
+        }
+    }
+
+    /// Another program, which has all commands of this one.
+    #[must_use]
+    pub fn program(self, program: &Path) -> Self {
+        Self {
+            program: program.to_path_buf(),
+            ..self
         }
     }
 
@@ -138,7 +149,7 @@ impl Setup {
 
     /// The command `foundation ARGUMENTS` with this configuration.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = program();
+        let mut command = Command::new(&self.program);
         command.args(arguments).arg("--data-dir").arg(&self.data);
         command.arg("--set").arg(format!("server.bind=127.0.0.1:{}", self.port));
         for (key, value) in &self.settings {
@@ -226,6 +237,16 @@ impl Server {
             client: setup.client(),
             token: token.to_owned(),
         }
+    }
+
+    /// Host and port.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.setup.port)
+    }
+
+    /// What the local operator shows.
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// What the server has logged, over all its lives.

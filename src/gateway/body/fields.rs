@@ -326,6 +326,11 @@ impl Fields {
         }
     }
 
+    /// All of it, as JSON.
+    pub(crate) fn into_text(self) -> String {
+        Value::Object(self.values).to_string()
+    }
+
     fn leftovers(&mut self) {
         let names: Vec<String> = self.values.keys().take(ERRORS_MAX).cloned().collect();
         for name in names {

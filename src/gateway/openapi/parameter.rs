@@ -71,6 +71,9 @@ pub(super) fn place(name: &str) -> Option<Object> {
             "^[ -~]+$",
         ),
         "user" => bounded("The id of the user", "ann", 128, "^[!-~]+$"),
+        "agent" => bounded("The kind of the agent", "chat", 40, "^[a-z0-9]+(-[a-z0-9]+)*$"),
+        "agent_name" => bounded("What the agent is called", "general", 100, "^[ -~]+$"),
+        "method" => bounded("The method", "members", 64, "^[!-~]+$"),
         _ => return None,
     })
 }

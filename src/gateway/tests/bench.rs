@@ -10,12 +10,14 @@ use actix_web::{
 };
 use actors::{
     account::Account,
+    agents::AgentActor,
     api_key::ApiKey,
     audit::{AuditEnv, AuditLog},
     email::Email,
     env::{Env, PlanningSettings},
     events::EventLog,
     limiter::{Limiter, LimiterEnv},
+    mcp_session::McpSession,
     membership::Membership,
     ports::{
         ModelRequest,
@@ -30,13 +32,14 @@ use actors::{
 };
 use bytes::Bytes;
 use cluster::{
-    Clock, Timestamp,
+    Clock, ClusterConfig, Stores, Timestamp,
     prelude::{Cluster, TenantId},
     testing::TestCluster,
 };
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
     sync::{Mutex, OnceCell, mpsc},
     task::LocalSet,
     time::Instant,
@@ -46,14 +49,15 @@ use super::contract;
 use crate::{
     config::{AuthConfig, ServerConfig},
     gateway::{
-        Backups, Callers, ContextTokens, Gateway, Issuers, Limits, LimitsConfig, ModelStatus, Parts, Planning,
-        Readiness, Signer, SigningKeys, Turnstile, app, connections,
+        Backups, Callers, ContextTokens, Gateway, Issuers, Limits, LimitsConfig, Mcp, McpAgent, ModelStatus, Parts,
+        Planning, Readiness, Signer, SigningKeys, SocketCounts, SocketsConfig, Turnstile, app, connections,
     },
     outbound::OutboundConfig,
     planes::{
         communication::{Letter, MailQueue, fake::FakePost},
         events::Watchers,
     },
+    server::migrations::migrations,
     telemetry::Telemetry,
 };
 
@@ -201,9 +205,11 @@ impl Bench {
             .actor::<Session>(())
             .actor::<Membership>(())
             .actor::<ApiKey>(())
+            .actor::<McpSession>(())
             .actor::<Account>(())
             .actor::<AuditLog>(AuditEnv::fake())
             .actor::<Limiter>(LimiterEnv::default())
+            .actor::<AgentActor>(super::agents::kinds())
             .start()
             .await;
         let (post, letters) = FakePost::new();
@@ -221,6 +227,8 @@ impl Bench {
             contact: None,
             turnstile: Turnstile::default(),
             backups: folder.path().join("backups"),
+            mcp: Mcp::default(),
+            sockets: SocketsConfig::default(),
         });
         gateway.callers.found_home().await.unwrap();
         Self {
@@ -246,11 +254,7 @@ impl Bench {
     }
 
     pub(super) async fn session(&self, tenant: &str, user: &str, role: Role, life: Duration) -> String {
-        let tenant = TenantId::new(tenant).unwrap();
-        let callers = &self.gateway.callers;
-        let enrolled = callers.enrol(&tenant, user, Some(role));
-        self.gateway.context.as_system(&tenant, enrolled).await.unwrap();
-        callers.open(&tenant, user, "a test", life).await.unwrap().token
+        token(&self.gateway, tenant, user, role, life).await
     }
 
     /// Sends a request as it is.
@@ -260,17 +264,7 @@ impl Bench {
 
     /// A connection of a client to a server with this gateway.
     pub(super) async fn connect(&self) -> TcpStream {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let client = TcpStream::connect(address).await.unwrap();
-        let (stream, peer) = listener.accept().await.unwrap();
-        let service = connections(&self.gateway, address, std::future::pending);
-        let service = service.new_service(()).await.unwrap();
-        actix_web::rt::spawn(async move {
-            // How a connection ends is the client's to see.
-            service.call((stream, Some(peer))).await.ok();
-        });
-        client
+        connect_to(&self.gateway).await
     }
 
     /// A gateway that shares nothing with this one but the actors and the keys.
@@ -281,6 +275,14 @@ impl Bench {
     /// Another such gateway with other rules of sign-in.
     pub(super) fn node_with(&self, auth: AuthConfig) -> Gateway {
         gateway(Node { auth, ..self.node() })
+    }
+
+    /// Another such gateway with another MCP server.
+    pub(super) fn node_of(&self, agent: impl McpAgent) -> Gateway {
+        gateway(Node {
+            mcp: Mcp::new(agent),
+            ..self.node()
+        })
     }
 
     /// Another such gateway that asks whether people are people, and has a reader of what they write.
@@ -305,7 +307,14 @@ impl Bench {
             contact: None,
             turnstile: Turnstile::default(),
             backups: self.folder.path().join("backups"),
+            mcp: Mcp::default(),
+            sockets: SocketsConfig::default(),
         }
+    }
+
+    /// Another such gateway with other rules of WebSockets.
+    pub(super) fn with_sockets(&self, sockets: SocketsConfig) -> Gateway {
+        gateway(Node { sockets, ..self.node() })
     }
 
     /// Sends a request of the admin of tenant `default`.
@@ -412,6 +421,97 @@ fn context() -> ContextTokens {
     context
 }
 
+/// A gateway over a cluster that runs in real time, for programs that others have written.
+pub(super) struct Real {
+    pub(super) gateway: Gateway,
+    cluster: Cluster,
+    runtime: Runtime,
+    /// Goes with it.
+    _folder: tempfile::TempDir,
+}
+
+/// Starts one with an MCP server.
+pub(super) async fn real(agent: impl McpAgent) -> Real {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let server = ServerConfig::default();
+    let watchers = Watchers::new(server.watchers_per_tenant);
+    let env = Env {
+        model: Arc::new(silent()),
+        embedder: Arc::new(FakeEmbedder::default()),
+        vectors: Arc::new(FakeVectors::default()),
+        objects: Arc::new(FakeObjects::default()),
+        search: Arc::new(FakeSearch::default()),
+        events: Arc::new(watchers.clone()),
+        planning: PlanningSettings::default(),
+    };
+    let mut config = ClusterConfig::new(runtime.handle().clone(), runtime.handle().clone());
+    config.shards = 1;
+    config.gatekeeper = Some(Arc::new(context()));
+    let builder = Cluster::builder(config)
+        .migrations(migrations())
+        .actor::<Run>(env.clone())
+        .actor::<Tenant>(env.clone())
+        .actor::<EventLog>(env.clone())
+        .actor::<VectorIndex>(env.clone())
+        .actor::<Session>(())
+        .actor::<Membership>(())
+        .actor::<ApiKey>(())
+        .actor::<McpSession>(())
+        .actor::<AgentActor>(super::agents::kinds())
+        .actor::<Account>(())
+        .actor::<AuditLog>(AuditEnv::fake())
+        .actor::<Limiter>(LimiterEnv::default());
+    let cluster = builder.open(Stores::memory()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = gateway(Node {
+        cluster: cluster.clone(),
+        env,
+        watchers,
+        server,
+        limits: LimitsConfig::off(),
+        auth: AuthConfig::default(),
+        mail: MailQueue::start(Arc::new(FakePost::new().0)),
+        passwords: FakePasswords::default(),
+        contact: None,
+        turnstile: Turnstile::default(),
+        backups: folder.path().join("backups"),
+        mcp: Mcp::new(agent),
+        sockets: SocketsConfig::default(),
+    });
+    gateway.callers.found_home().await.unwrap();
+    Real {
+        gateway,
+        cluster,
+        runtime,
+        _folder: folder,
+    }
+}
+
+impl Real {
+    /// A session of a member.
+    pub(super) async fn token(&self, tenant: &str, user: &str, role: Role) -> String {
+        token(&self.gateway, tenant, user, role, Duration::from_hours(1)).await
+    }
+
+    pub(super) async fn shutdown(self) {
+        self.cluster.shutdown().await;
+        self.runtime.shutdown_background();
+    }
+}
+
+/// A session of a member who has this role from now on.
+async fn token(gateway: &Gateway, tenant: &str, user: &str, role: Role, life: Duration) -> String {
+    let tenant = TenantId::new(tenant).unwrap();
+    let callers = &gateway.callers;
+    let enrolled = callers.enrol(&tenant, user, Some(role));
+    gateway.context.as_system(&tenant, enrolled).await.unwrap();
+    callers.open(&tenant, user, "a test", life).await.unwrap().token
+}
+
 /// What a gateway of a test is made of.
 struct Node {
     cluster: Cluster,
@@ -425,6 +525,8 @@ struct Node {
     contact: Option<Email>,
     turnstile: Turnstile,
     backups: PathBuf,
+    mcp: Mcp,
+    sockets: SocketsConfig,
 }
 
 fn gateway(node: Node) -> Gateway {
@@ -457,9 +559,28 @@ fn gateway(node: Node) -> Gateway {
         contact: node.contact,
         turnstile: node.turnstile,
         backups: Backups::new(node.backups),
+        mcp: node.mcp,
+        agents: super::agents::kinds(),
+        sockets: node.sockets,
+        socket_counts: SocketCounts::default(),
         server: node.server,
         auth: node.auth,
     })
+}
+
+/// A connection of a client to a server with a gateway.
+pub(super) async fn connect_to(gateway: &Gateway) -> TcpStream {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = TcpStream::connect(address).await.unwrap();
+    let (stream, peer) = listener.accept().await.unwrap();
+    let service = connections(gateway, address, std::future::pending);
+    let service = service.new_service(()).await.unwrap();
+    actix_web::rt::spawn(async move {
+        // How a connection ends is the client's to see.
+        service.call((stream, Some(peer))).await.ok();
+    });
+    client
 }
 
 /// Sends a request to a gateway as it is.

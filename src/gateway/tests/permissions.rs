@@ -176,6 +176,8 @@ impl Owned {
             .replace("{session}", "01980000-0000-7000-8000-000000000000")
             .replace("{user}", "admin")
             .replace("{tenant}", "default")
+            .replace("{agent}", "board")
+            .replace("{method}", "nothing")
             .replace("{phase}", "opportunity")
     }
 }
