@@ -4,6 +4,7 @@
 //! handler of `api`, `pages` or `session`. Handlers of the API and of the pages call the same [`Planning`] operations, which are typed asks to
 //! actors with the caller's tenant. Everything that goes wrong leaves as one [`Problem`].
 
+mod account_sessions;
 mod accounts;
 mod admin;
 mod agents;
@@ -63,6 +64,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use account_sessions::AccountSessions;
 pub use backups::Backups;
 pub use callers::{Callers, FIRST_USER};
 pub use checks::watch_stores;

@@ -56,6 +56,7 @@ mod agent;
 pub mod chat;
 mod connection;
 mod ctx;
+pub mod limiter;
 mod live;
 mod messages;
 mod method;
@@ -65,7 +66,10 @@ mod registry;
 mod request;
 mod rows;
 mod schedule;
+pub mod session;
 mod stream;
+pub mod task;
+pub mod tenant;
 #[cfg(test)]
 mod tests;
 

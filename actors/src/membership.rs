@@ -16,8 +16,8 @@ mod tests;
 pub use actor::{Membership, NAME};
 pub use messages::{
     AcceptInvitation, AddMember, ConfigureTenant, CreateInvitation, CreateTenantKey, Enter, ForgetKey, FoundTenant,
-    GetMember, GetSettings, GetTenant, Invitation, InvitationPage, KeyPage, ListInvitations, ListKeys, ListMembers,
-    LookInvitation, MemberPage, NewMember, Offer, RemoveMember, ResumeTenant, RevokeInvitation, RevokeTenantKey,
-    SetRole, Standing, SuspendTenant,
+    GetKey, GetMember, GetRoomUsed, GetSettings, GetTenant, Invitation, InvitationPage, KeyPage, ListInvitations,
+    ListKeys, ListMembers, LookInvitation, MemberPage, NewMember, Offer, RemoveMember, ResumeTenant, RevokeInvitation,
+    RevokeTenantKey, RoomUsed, SetRole, Standing, SuspendTenant,
 };
 pub use record::{Acceptance, KeyEntry, Member, TenantProfile};

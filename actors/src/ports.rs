@@ -12,6 +12,7 @@ mod model;
 mod objects;
 mod passwords;
 mod search;
+mod sessions;
 mod signer;
 mod vectors;
 
@@ -24,6 +25,7 @@ pub use model::{
 pub use objects::{ObjectError, ObjectMeta, Objects};
 pub use passwords::{PasswordError, Passwords, Verdict};
 pub use search::{Search, SearchError, SearchHit, Source};
+pub use sessions::OwnSessions;
 pub use signer::Signer;
 pub use vectors::{
     VectorChange, VectorEntry, VectorError, VectorMatch, VectorQuery, VectorRow, VectorScope, VectorWrite, Vectors,

@@ -43,8 +43,13 @@ impl Scene {
     }
 
     pub(crate) async fn start(seed: u64) -> Self {
+        Self::of(Self::builder(seed)).await
+    }
+
+    /// With other actors too.
+    pub(crate) async fn of(builder: TestClusterBuilder) -> Self {
         let began = Instant::now();
-        let test = Self::builder(seed).start().await;
+        let test = builder.start().await;
         Self { test, began }
     }
 

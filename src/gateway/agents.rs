@@ -3,8 +3,6 @@
 //! A request that wants to become a WebSocket is connected to the agent; every other one is for the agent to answer, with what
 //! follows its name as the path.
 
-use std::collections::BTreeSet;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
@@ -24,7 +22,7 @@ use utoipa::ToSchema;
 use super::{
     answer::fresh,
     body::{self, Fields},
-    caller::Caller,
+    caller::{Caller, Proof},
     error::Problem,
     openapi::AnyObject,
     permission::Permission,
@@ -217,11 +215,12 @@ fn address(gateway: &Gateway, caller: &Caller, kind: &str, name: &str) -> Result
 
 /// What an agent is told of a caller.
 pub(crate) fn who(caller: &Caller) -> AgentCaller {
-    let permissions = Permission::ALL.into_iter().filter(|permission| caller.may(*permission));
-    AgentCaller {
+    let who = AgentCaller {
         user: caller.user.clone(),
-        permissions: permissions
-            .map(|permission| permission.as_str().to_owned())
-            .collect::<BTreeSet<_>>(),
+        permissions: Permission::names_within(&caller.scope, &caller.tenant),
+    };
+    match &caller.proof {
+        Proof::Session(session) => who.by_session(*session),
+        Proof::Key { .. } | Proof::Issuer { .. } | Proof::Local => who,
     }
 }

@@ -76,13 +76,7 @@ impl std::fmt::Debug for Proof {
 impl Caller {
     /// Whether the caller may do what needs the permission.
     pub(crate) fn may(&self, permission: Permission) -> bool {
-        let is_home = self.tenant.as_str() == HOME_TENANT;
-        match &self.scope {
-            Scope::Role(role) => permission.is_granted(*role, is_home),
-            Scope::Permissions(names) => {
-                names.contains(permission.as_str()) && permission.is_granted(Role::Admin, is_home)
-            }
-        }
+        permission.is_within(&self.scope, &self.tenant)
     }
 
     /// For how long what was shown is good; for keys without end a year, which is for ever to whoever waits for it.

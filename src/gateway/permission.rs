@@ -3,9 +3,13 @@
 //! The table is the original's (its role library), with the permissions for what the original lacked. Administration of the
 //! server itself is not a matter of one tenant, so `system:*` counts only for admins of the home tenant.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
-use actors::role::Role;
+use actors::{
+    api_key::Scope,
+    role::{HOME_TENANT, Role},
+};
+use cluster::prelude::TenantId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -192,6 +196,25 @@ impl Permission {
     #[must_use]
     pub fn is_granted(self, role: Role, is_home: bool) -> bool {
         role >= self.least() && (is_home || !self.is_of_server())
+    }
+
+    /// Whether someone has it in a tenant whose role, or key, reaches so far.
+    #[must_use]
+    pub fn is_within(self, scope: &Scope, tenant: &TenantId) -> bool {
+        let is_home = tenant.as_str() == HOME_TENANT;
+        match scope {
+            Scope::Role(role) => self.is_granted(*role, is_home),
+            Scope::Permissions(names) => names.contains(self.as_str()) && self.is_granted(Role::Admin, is_home),
+        }
+    }
+
+    /// The names of all that someone has in a tenant, for what is done when they do not ask themselves.
+    #[must_use]
+    pub fn names_within(scope: &Scope, tenant: &TenantId) -> BTreeSet<String> {
+        let granted = Self::ALL
+            .into_iter()
+            .filter(|permission| permission.is_within(scope, tenant));
+        granted.map(|permission| permission.as_str().to_owned()).collect()
     }
 }
 

@@ -1,12 +1,16 @@
 //! Composition: the one place that knows every adapter and every actor.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc, time::Duration};
 
 use actors::{
     account::Account,
     agents::{
         AgentActor, Agents,
         chat::{Chat, ChatEnv},
+        limiter::Pacer,
+        session::{Devices, SessionEnv},
+        task::{TaskEnv, Tasks},
+        tenant::TenantDesk,
     },
     api_key::ApiKey,
     audit::{AuditEnv, AuditLog},
@@ -34,8 +38,8 @@ use crate::{
     cli::Environment,
     config::{Config, NotShared},
     gateway::{
-        Backups, Callers, ContextTokens, Gateway, Issuers, Limits, Mcp, ModelStatus, Parts, Planning, Readiness,
-        Signer, SigningKeys, SocketCounts, Turnstile, TurnstileError,
+        AccountSessions, Backups, Callers, ContextTokens, Gateway, Issuers, Limits, Mcp, ModelStatus, Parts,
+        Permission, Planning, Readiness, Signer, SigningKeys, SocketCounts, Turnstile, TurnstileError,
     },
     outbound::OutboundError,
     planes::{
@@ -167,6 +171,7 @@ pub(super) struct Adapters {
     contact: Option<Email>,
     turnstile: Turnstile,
     issuers: Issuers,
+    sessions: AccountSessions,
 }
 
 /// Opens the adapters of the configuration.
@@ -213,6 +218,7 @@ pub(super) async fn adapters(
         contact: config.mail.contact().map_err(MailError::from)?,
         turnstile: Turnstile::open(&config.turnstile, &config.server, &config.outbound, variable)?,
         issuers: Issuers::open(&config.auth.issuers, &config.outbound)?,
+        sessions: AccountSessions::default(),
     })
 }
 
@@ -232,10 +238,24 @@ fn model_status(ai: &ai::Ai) -> ModelStatus {
     }
 }
 
+/// What tasks may call besides the agents of the application: nothing that a person has to decide.
+const CALLED_BY_TASKS: [&str; 3] = ["limiter.check", "task.enqueue", "tenant.refresh"];
+
 /// All kinds of agents: those of the application, and those that every server has.
-pub(super) fn agents(application: Agents, env: &Env) -> Result<Agents, ComposeError> {
+pub(super) fn agents(application: Agents, config: &Config, adapters: &Adapters) -> Result<Agents, ComposeError> {
+    let requests = config.limits.of_requests();
+    let own = application.list().into_iter().map(|kind| kind.name);
+    let callable: BTreeSet<String> = own.chain(CALLED_BY_TASKS).map(str::to_owned).collect();
+    let tasks = TaskEnv {
+        grants: Permission::names_within,
+        callable: Arc::new(callable),
+    };
     application
-        .with::<Chat>(ChatEnv::from(env))
+        .with::<Chat>(ChatEnv::from(&adapters.env))
+        .and_then(|agents| agents.with::<Pacer>(requests))
+        .and_then(|agents| agents.with::<Devices>(SessionEnv(Arc::new(adapters.sessions.clone()))))
+        .and_then(|agents| agents.with::<Tasks>(tasks))
+        .and_then(|agents| agents.with::<TenantDesk>(requests))
         .map_err(ComposeError::Agents)
 }
 
@@ -293,6 +313,7 @@ pub(super) async fn gateway(
         contact,
         turnstile,
         issuers,
+        sessions,
     } = adapters;
     let keys = SigningKeys::open(&cluster, config.auth.longest_token()).await?;
     context.set_keys(keys.clone());
@@ -301,7 +322,7 @@ pub(super) async fn gateway(
     let passwords = Arc::new(Argon2id::default());
     let callers = Callers::new(cluster.clone(), passwords, context.clone(), signer.clone(), issuers);
     let limits = Limits::new(cluster.clone(), context.clone(), config.limits.clone());
-    Ok(Gateway::new(Parts {
+    let gateway = Gateway::new(Parts {
         cluster,
         limits,
         planning,
@@ -324,7 +345,9 @@ pub(super) async fn gateway(
         socket_counts: SocketCounts::default(),
         server: config.server.clone(),
         auth: config.auth.clone(),
-    }))
+    });
+    sessions.attach(&gateway);
+    Ok(gateway)
 }
 
 #[cfg(test)]

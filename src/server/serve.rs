@@ -332,7 +332,7 @@ async fn open(
     let context = ContextTokens::default();
     let cluster = runtimes.cluster_config(config, fault, &context)?;
     let adapters = compose::adapters(config, program.environment, runtimes.actors.handle(), watchers).await?;
-    let agents = compose::agents(program.agents, &adapters.env)?;
+    let agents = compose::agents(program.agents, config, &adapters)?;
     let key = ClusterKey::default();
     let audit = config.audit.env(&key);
     let cluster = compose::cluster(cluster, stores, adapters.env.clone(), audit, agents.clone())

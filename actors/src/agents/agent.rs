@@ -41,6 +41,9 @@ pub trait Agent: Sized + Send + 'static {
     /// Whose the agents are.
     const SCOPE: Scope = Scope::User;
 
+    /// Whether clients set the state themselves. Otherwise only the agent does, of its own accord or in a method.
+    const CLIENTS_SET_STATE: bool = true;
+
     /// What all who are connected see. It is JSON, so fields may be added later if they have a default. `()` for none.
     type State: Serialize + DeserializeOwned + Clone + Send + Sync;
 

@@ -42,4 +42,5 @@ pub use agent::Chat;
 pub use env::ChatEnv;
 pub use methods::{AllowTool, AllowedTools, Notice};
 pub use notice::INBOX;
+pub(in crate::agents) use notice::send_notice;
 pub use prompt::PROMPT_TOKENS_MAX;

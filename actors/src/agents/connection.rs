@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use cluster::prelude::{ActorError, Opening, Result, SocketId};
+use cluster::prelude::{ActorError, Opening, Result, SocketId, Uuid};
 use serde::{Deserialize, Serialize};
 
 /// Header of an opening that says who connects. The gateway writes it, and nothing of what the client sent.
 const CALLER: &str = "foundation-caller";
+
+/// What stands before the id of a session among permissions.
+const SESSION: &str = "session:";
 
 /// Longest id that a client may give its connection, in bytes.
 const ID_BYTES_MAX: usize = 128;
@@ -39,6 +42,28 @@ impl AgentCaller {
             "auth.permission",
             format!("this needs the permission {permission}, which you do not have"),
         ))
+    }
+
+    /// The caller, who came by this session. It is noted among the permissions, where only the gateway writes: a session is
+    /// what lets its owner see to the others of the same account.
+    #[must_use]
+    pub fn by_session(mut self, session: Uuid) -> Self {
+        self.permissions.insert(format!("{SESSION}{session}"));
+        self
+    }
+
+    /// The session by which the caller came; none for programs.
+    #[must_use]
+    pub fn session(&self) -> Option<Uuid> {
+        let mut sessions = self.permissions.iter().filter_map(|name| name.strip_prefix(SESSION));
+        Uuid::parse_str(sessions.next()?).ok()
+    }
+
+    /// The caller without the session, for what is done when the person may not be there any more.
+    #[must_use]
+    pub(super) fn without_session(mut self) -> Self {
+        self.permissions.retain(|name| !name.starts_with(SESSION));
+        self
     }
 
     /// What the gateway says when this caller connects.
@@ -162,5 +187,13 @@ mod tests {
         assert_eq!(AgentCaller::of(&Opening::default()).unwrap_err().code(), "agent.nobody");
         caller.require("run:view").unwrap();
         assert_eq!(caller.require("run:create").unwrap_err().code(), "auth.permission");
+        assert_eq!(caller.session(), None);
+        let session = Uuid::from_u128(7);
+        let signed_in = caller.clone().by_session(session);
+        assert_eq!(
+            AgentCaller::of(&signed_in.opening("/x")).unwrap().session(),
+            Some(session)
+        );
+        assert_eq!(signed_in.without_session(), caller);
     }
 }

@@ -306,6 +306,15 @@ impl<'c, A: Agent> AgentCtx<'c, A> {
         self.ctx.get(address.actor(self.ctx.tenant()).name())
     }
 
+    /// The agent of a kind that whoever this one belongs to calls so.
+    ///
+    /// # Errors
+    /// `agent.unknown` if there is no such kind, or if each user has agents of that kind and this one belongs to none;
+    /// `agent.name` if the name is none.
+    pub fn agent_called(&self, kind: &str, name: &str) -> Result<AgentAddress> {
+        self.ctx.env().address_of(kind, self.core.address.owner(), name)
+    }
+
     /// Asks another actor; see [`Ctx::ask`].
     ///
     /// # Errors

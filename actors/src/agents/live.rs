@@ -168,6 +168,7 @@ impl<A: Agent> Running<A> {
         let (agent, mut within) = self.on_behalf(connection, ctx);
         let taken = match serde_json::from_value::<A::State>(state) {
             _ if connection.is_readonly => Err("Connection is readonly"),
+            _ if !A::CLIENTS_SET_STATE => Err("State update rejected"),
             Ok(state) => A::validate(&state, Some(connection))
                 .and_then(|()| within.replace_state(state, Some(socket)))
                 .map_err(|_| "State update rejected"),

@@ -76,19 +76,26 @@ impl Agents {
     /// # Errors
     /// `agent.unknown` if there is no such kind; `agent.name` if the name is none.
     pub fn address(&self, kind: &str, user: &UserId, name: &str) -> Result<AgentAddress> {
+        self.address_of(kind, Some(user), name)
+    }
+
+    /// The same for whoever may be no user.
+    pub(super) fn address_of(&self, kind: &str, user: Option<&UserId>, name: &str) -> Result<AgentAddress> {
         let owner = match self.find(kind)?.scope() {
-            Scope::User => Some(user.clone()),
+            Scope::User => Some(user.cloned().ok_or_else(|| unknown(kind))?),
             Scope::Tenant => None,
         };
         AgentAddress::new(kind, owner, name)
     }
 
     pub(super) fn find(&self, kind: &str) -> Result<&Arc<dyn Kind>> {
-        self.0.get(kind).ok_or_else(|| {
-            let shown: String = kind.chars().take(64).collect();
-            ActorError::not_found("agent.unknown", format!("there is no kind of agents called {shown:?}"))
-        })
+        self.0.get(kind).ok_or_else(|| unknown(kind))
     }
+}
+
+fn unknown(kind: &str) -> ActorError {
+    let shown: String = kind.chars().take(64).collect();
+    ActorError::not_found("agent.unknown", format!("there is no kind of agents called {shown:?}"))
 }
 
 impl fmt::Debug for Agents {

@@ -1,5 +1,6 @@
 //! Agents as their clients see them, on one node.
 
+pub(super) mod bench;
 mod counter;
 mod desk;
 mod later;

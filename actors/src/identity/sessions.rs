@@ -117,6 +117,46 @@ impl Identity {
         Ok(closed)
     }
 
+    /// Who shows a session, since when, and where.
+    ///
+    /// # Errors
+    /// As [`CheckSession`].
+    pub async fn own_session(&self, session: Uuid) -> Result<SessionState> {
+        self.session(session).ask(CheckSession).await
+    }
+
+    /// Lists the open sessions of the account to which a session belongs, the latest first.
+    ///
+    /// # Errors
+    /// As [`CheckSession`]; `account.unknown` also if the account of the address is somebody else's.
+    pub async fn own_sessions(&self, session: Uuid) -> Result<Vec<KnownSession>> {
+        let email = self.own_account(session).await?;
+        self.sessions(&email).await
+    }
+
+    /// Closes sessions of the account to which a session belongs, or that session itself, and answers when they are closed.
+    ///
+    /// # Errors
+    /// As [`own_sessions`](Self::own_sessions); `session.unknown` if it is none of the account.
+    pub async fn close_own(&self, session: Uuid, which: Which) -> Result<Vec<Uuid>> {
+        if which == Which::One(session) {
+            self.sign_out(session).await?;
+            return Ok(vec![session]);
+        }
+        let email = self.own_account(session).await?;
+        self.close_sessions(&email, which, SessionEnd::Closed).await
+    }
+
+    /// The address of the account to which a session belongs. A session that was made for a program may name any.
+    async fn own_account(&self, session: Uuid) -> Result<Email> {
+        let state = self.own_session(session).await?;
+        let person = self.person(&state.email).await?;
+        if person.user == state.user {
+            return Ok(state.email);
+        }
+        Err(ActorError::not_found("account.unknown", "this user has no account"))
+    }
+
     fn session(&self, session: Uuid) -> cluster::ActorRef<Session> {
         self.cluster.get(Session::address(session))
     }

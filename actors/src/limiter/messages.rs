@@ -46,7 +46,7 @@ impl Limit {
     }
 
     /// Checks the bounds.
-    pub(super) fn check(self) -> Result<Self> {
+    pub(crate) fn check(self) -> Result<Self> {
         if self.window_ms == 0 || self.window() > MAX_WINDOW {
             return Err(ActorError::invalid(
                 "limiter.window",

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use super::{
     messages::{
         AcceptInvitation, AddMember, ConfigureTenant, CreateInvitation, CreateTenantKey, Enter, ForgetKey, FoundTenant,
-        GetMember, GetSettings, GetTenant, ListInvitations, ListKeys, ListMembers, LookInvitation, RemoveMember,
-        ResumeTenant, RevokeInvitation, RevokeTenantKey, SetRole, SuspendTenant,
+        GetKey, GetMember, GetRoomUsed, GetSettings, GetTenant, ListInvitations, ListKeys, ListMembers, LookInvitation,
+        RemoveMember, ResumeTenant, RevokeInvitation, RevokeTenantKey, SetRole, SuspendTenant,
     },
     record::{Invited, KeyEntry, Member, TenantProfile},
 };
@@ -50,6 +50,7 @@ impl VirtualActor for Membership {
         i.on::<FoundTenant>()
             .on::<GetTenant>()
             .on::<GetSettings>()
+            .on::<GetRoomUsed>()
             .on::<ConfigureTenant>()
             .on::<SuspendTenant>()
             .on::<ResumeTenant>()
@@ -67,6 +68,7 @@ impl VirtualActor for Membership {
             .on::<CreateTenantKey>()
             .on::<RevokeTenantKey>()
             .on::<ForgetKey>()
+            .on::<GetKey>()
             .on::<ListKeys>()
     }
 

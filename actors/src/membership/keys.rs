@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     Membership,
     actor::page,
-    messages::{CreateTenantKey, ForgetKey, KeyPage, ListKeys, RevokeTenantKey},
+    messages::{CreateTenantKey, ForgetKey, GetKey, KeyPage, ListKeys, RevokeTenantKey},
     record::KeyEntry,
 };
 use crate::{
@@ -95,6 +95,20 @@ impl Handler<ForgetKey> for Membership {
             self.drop_key(key, ctx)?;
         }
         Ok(())
+    }
+}
+
+impl Handler<GetKey> for Membership {
+    async fn handle(&mut self, GetKey { key }: GetKey, ctx: &mut Ctx<Self>) -> Result<KeyEntry> {
+        self.profile()?;
+        let entry = self
+            .keys
+            .get(&key)
+            .ok_or_else(|| ActorError::not_found("key.unknown", "there is no such key"))?;
+        if entry.expires.is_some_and(|expires| expires <= ctx.now()) {
+            return Err(ActorError::forbidden("key.expired", "the time of the key is over"));
+        }
+        Ok(entry.clone())
     }
 }
 

@@ -65,6 +65,22 @@ pub struct GetTenant;
 #[message(name = "tenant.settings", reply = BTreeMap<String, String>)]
 pub struct GetSettings;
 
+/// Asks how much the tenant has of what its plan has room for.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, Message)]
+#[message(name = "tenant.usage", reply = RoomUsed)]
+pub struct GetRoomUsed;
+
+/// How much a tenant has of what its plan has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomUsed {
+    /// Members.
+    pub members: usize,
+    /// Invitations that can be accepted.
+    pub invitations: usize,
+    /// API keys.
+    pub keys: usize,
+}
+
 /// Changes what is given.
 ///
 /// Errors: `tenant.name`; `tenant.settings` for more than 64 of them, names beyond 64 or values beyond 4,096 characters.
@@ -318,6 +334,16 @@ pub struct RevokeTenantKey {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, Message)]
 #[message(name = "keys.forget")]
 pub struct ForgetKey {
+    /// Id of the key.
+    pub key: Uuid,
+}
+
+/// Asks what an API key may do, without its secret: for what it has asked for and is done later.
+///
+/// Errors: `key.unknown`, `key.expired`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, Message)]
+#[message(name = "keys.get", reply = KeyEntry)]
+pub struct GetKey {
     /// Id of the key.
     pub key: Uuid,
 }

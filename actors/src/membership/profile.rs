@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::{
     Membership,
-    messages::{ConfigureTenant, FoundTenant, GetSettings, GetTenant, ResumeTenant, SuspendTenant},
+    messages::{
+        ConfigureTenant, FoundTenant, GetRoomUsed, GetSettings, GetTenant, ResumeTenant, RoomUsed, SuspendTenant,
+    },
     record::{Member, TenantProfile},
 };
 use crate::{
@@ -68,6 +70,20 @@ impl Handler<FoundTenant> for Membership {
 impl Handler<GetTenant> for Membership {
     async fn handle(&mut self, GetTenant: GetTenant, _ctx: &mut Ctx<Self>) -> Result<TenantProfile> {
         self.profile().cloned()
+    }
+}
+
+impl Handler<GetRoomUsed> for Membership {
+    async fn handle(&mut self, GetRoomUsed: GetRoomUsed, ctx: &mut Ctx<Self>) -> Result<RoomUsed> {
+        self.profile()?;
+        let now = ctx.now();
+        let invitations = self.invitations.values();
+        let open = invitations.filter(|invited| invited.accepted.is_none() && now < invited.expires);
+        Ok(RoomUsed {
+            members: self.members.len(),
+            invitations: open.count(),
+            keys: self.keys.len(),
+        })
     }
 }
 

@@ -9,6 +9,7 @@ mod model;
 mod objects;
 mod passwords;
 mod search;
+mod sessions;
 mod signer;
 mod vectors;
 
@@ -18,6 +19,7 @@ pub use model::{FakeModel, Reply};
 pub use objects::FakeObjects;
 pub use passwords::FakePasswords;
 pub use search::FakeSearch;
+pub use sessions::FakeSessions;
 pub use signer::FakeSigner;
 pub use vectors::FakeVectors;
 

@@ -1,6 +1,6 @@
 //! Section `[limits]`.
 
-use actors::{limiter::MAX_REQUESTS, role::Plan};
+use actors::{agents::tenant::RequestLimits, limiter::MAX_REQUESTS, role::Plan};
 use serde::{Deserialize, Serialize};
 
 /// What happens to requests that cannot be counted, because a limiter does not answer.
@@ -64,6 +64,18 @@ impl LimitsConfig {
             key_per_minute: 0,
             denials_per_minute: 0,
             on_failure: OnFailure::default(),
+        }
+    }
+
+    /// What agents tell of these limits.
+    #[must_use]
+    pub fn of_requests(&self) -> RequestLimits {
+        let limit = |most: u32| (most > 0).then_some(most);
+        RequestLimits {
+            free: limit(self.free_per_minute),
+            pro: limit(self.pro_per_minute),
+            enterprise: limit(self.enterprise_per_minute),
+            key: limit(self.key_per_minute),
         }
     }
 

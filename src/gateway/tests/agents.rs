@@ -2,7 +2,13 @@
 
 use actix_web::test::TestRequest;
 use actors::{
-    agents::{Agent, AgentCtx, AgentRequest, AgentResponse, Agents, Callable, Connection, Method, Methods, Scope},
+    agents::{
+        Agent, AgentCtx, AgentRequest, AgentResponse, Agents, Callable, Connection, Method, Methods, Scope,
+        limiter::Pacer,
+        session::{Devices, SessionEnv},
+        task::{TaskEnv, Tasks},
+        tenant::{RequestLimits, TenantDesk},
+    },
     role::Role,
 };
 use cluster::prelude::{ActorError, Frame, Result};
@@ -11,11 +17,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, silent};
+use crate::gateway::{AccountSessions, Permission};
 
-/// The kinds of agents that the tests have.
-pub(super) fn kinds() -> Agents {
-    let agents = Agents::default().with::<Echo>(()).unwrap();
-    agents.with::<Board>(()).unwrap()
+/// The kinds of agents that the tests have: two of their own, and those of every server that need nothing from outside.
+pub(super) fn kinds(sessions: &AccountSessions) -> Agents {
+    let limits = RequestLimits {
+        enterprise: Some(5000),
+        ..RequestLimits::default()
+    };
+    let tasks = TaskEnv {
+        grants: Permission::names_within,
+        callable: std::sync::Arc::new(["board.add".to_owned()].into()),
+    };
+    let agents = Agents::default()
+        .with::<Echo>(())
+        .and_then(|agents| agents.with::<Board>(()))
+        .and_then(|agents| agents.with::<Pacer>(limits))
+        .and_then(|agents| agents.with::<Devices>(SessionEnv(std::sync::Arc::new(sessions.clone()))))
+        .and_then(|agents| agents.with::<Tasks>(tasks))
+        .and_then(|agents| agents.with::<TenantDesk>(limits));
+    agents.unwrap()
 }
 
 /// Says what it hears.
@@ -153,7 +174,7 @@ async fn the_kinds_are_listed_with_their_methods() {
             .iter()
             .map(|kind| &kind["name"])
             .collect();
-        assert_eq!(names, ["board", "echo"]);
+        assert_eq!(names, ["board", "echo", "limiter", "session", "task", "tenant"]);
         let echo = &kinds["items"][1];
         assert_eq!(
             (&echo["about"], &echo["is_shared"]),
@@ -240,6 +261,73 @@ async fn agents_of_one_tenant_are_nothing_to_another_and_neither_are_those_of_us
         }
         let nobody = TestRequest::get().uri("/agents/echo/x");
         bench.call(nobody).await.problem(401, "auth.required");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_kinds_that_every_server_has_do_what_they_are_for() {
+    Bench::with(silent(), async |bench| {
+        let call = async |path: &str, body: Value| {
+            let answer = bench.post(&format!("/api/agents/{path}"), &body).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            answer.json()["result"].clone()
+        };
+        let tenant = call("tenant/main/call/refresh", json!({})).await;
+        assert_eq!(
+            (&tenant["id"], &tenant["plan"], &tenant["requests_per_minute"]),
+            (&json!("default"), &json!("enterprise"), &json!(5000))
+        );
+        let limit = json!({ "name": "mails", "window_ms": 60_000, "max_requests": 1 });
+        call("limiter/main/call/define", limit).await;
+        let check = json!({ "name": "mails" });
+        assert_eq!(call("limiter/main/call/check", check.clone()).await["allowed"], true);
+        assert_eq!(call("limiter/main/call/check", check).await["allowed"], false);
+        let me = call("session/main/call/whoami", json!({})).await;
+        assert_eq!((&me["user"], &me["tenant"]), (&json!("admin"), &json!("default")));
+        let job = json!({
+            "do": "call_agent", "agent": "board", "name": "sums", "method": "add", "args": { "amount": 7 }
+        });
+        let given = call("task/main/call/enqueue", json!({ "job": job, "key": "once" })).await;
+        assert_eq!(given["id"], 1);
+        bench.cluster.advance(std::time::Duration::from_secs(1)).await;
+        let task = call("task/main/call/get", json!({ "id": 1 })).await;
+        assert_eq!((&task["status"], &task["result"]), (&json!("done"), &json!(7)));
+        let refused = json!({ "job": { "do": "notify", "member": "admin", "text": "" } });
+        let refused = bench.post("/api/agents/task/main/call/enqueue", &refused).await;
+        refused.problem(422, "task.job");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_an_agent_revokes_is_let_in_nowhere_any_more() {
+    Bench::with(silent(), async |bench| {
+        let (first, second) = (
+            bench.token("acme", "ann", Role::Operator).await,
+            bench.token("acme", "ann", Role::Operator).await,
+        );
+        let call = async |token: &str, method: &str| {
+            let request = TestRequest::post()
+                .uri(&format!("/api/agents/session/main/call/{method}"))
+                .set_json(json!({}));
+            bench.call(by(token, request)).await
+        };
+        // Tokens that an admin makes are of no account, so the sessions of one are not known to belong together.
+        call(&first, "devices").await.problem(404, "account.unknown");
+        let me = call(&second, "whoami").await.json();
+        let own = json!({ "session": me["result"]["session"] });
+        let other = TestRequest::post()
+            .uri("/api/agents/session/main/call/revoke")
+            .set_json(&own);
+        bench.call(by(&first, other)).await.problem(404, "account.unknown");
+        let revoke = TestRequest::post()
+            .uri("/api/agents/session/main/call/revoke")
+            .set_json(&own);
+        let revoked = bench.call(by(&second, revoke)).await;
+        assert_eq!(revoked.json()["result"], json!([me["result"]["session"]]));
+        call(&second, "whoami").await.problem(401, "auth.signed-out");
+        assert_eq!(call(&first, "whoami").await.status, 200);
     })
     .await;
 }

@@ -49,8 +49,9 @@ use super::contract;
 use crate::{
     config::{AuthConfig, ServerConfig},
     gateway::{
-        Backups, Callers, ContextTokens, Gateway, Issuers, Limits, LimitsConfig, Mcp, McpAgent, ModelStatus, Parts,
-        Planning, Readiness, Signer, SigningKeys, SocketCounts, SocketsConfig, Turnstile, app, connections,
+        AccountSessions, Backups, Callers, ContextTokens, Gateway, Issuers, Limits, LimitsConfig, Mcp, McpAgent,
+        ModelStatus, Parts, Planning, Readiness, Signer, SigningKeys, SocketCounts, SocketsConfig, Turnstile, app,
+        connections,
     },
     outbound::OutboundConfig,
     planes::{
@@ -196,6 +197,7 @@ impl Bench {
             events: Arc::new(watchers.clone()),
             planning: PlanningSettings::default(),
         };
+        let sessions = AccountSessions::default();
         let cluster = TestCluster::builder(7)
             .gatekeeper(Arc::new(context()))
             .actor::<Run>(env.clone())
@@ -209,7 +211,7 @@ impl Bench {
             .actor::<Account>(())
             .actor::<AuditLog>(AuditEnv::fake())
             .actor::<Limiter>(LimiterEnv::default())
-            .actor::<AgentActor>(super::agents::kinds())
+            .actor::<AgentActor>(super::agents::kinds(&sessions))
             .start()
             .await;
         let (post, letters) = FakePost::new();
@@ -230,6 +232,7 @@ impl Bench {
             mcp: Mcp::default(),
             sockets: SocketsConfig::default(),
         });
+        sessions.attach(&gateway);
         gateway.callers.found_home().await.unwrap();
         Self {
             cluster,
@@ -461,7 +464,7 @@ pub(super) async fn real(agent: impl McpAgent) -> Real {
         .actor::<Membership>(())
         .actor::<ApiKey>(())
         .actor::<McpSession>(())
-        .actor::<AgentActor>(super::agents::kinds())
+        .actor::<AgentActor>(super::agents::kinds(&AccountSessions::default()))
         .actor::<Account>(())
         .actor::<AuditLog>(AuditEnv::fake())
         .actor::<Limiter>(LimiterEnv::default());
@@ -560,7 +563,7 @@ fn gateway(node: Node) -> Gateway {
         turnstile: node.turnstile,
         backups: Backups::new(node.backups),
         mcp: node.mcp,
-        agents: super::agents::kinds(),
+        agents: super::agents::kinds(&AccountSessions::default()),
         sockets: node.sockets,
         socket_counts: SocketCounts::default(),
         server: node.server,

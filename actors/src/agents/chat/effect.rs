@@ -10,18 +10,17 @@ use super::{
     agent::{Chat, Here},
     env::ChatEnv,
     methods::{News, Notice, Remind},
-    notice::INBOX,
+    notice::send_notice,
     prompt::cut,
     rows::CallState,
     tool::{Input, Tool},
 };
 use crate::{
-    agents::{Agent, AgentAddress, AgentCaller, CallAgent, Method, When},
+    agents::{AgentCaller, When},
     membership::{self, GetMember, Membership},
     ports::{VectorQuery, VectorScope},
     records::{Mode, RunConfig},
     run::{GetRun, Run, StartRun},
-    user::UserId,
 };
 
 /// Most artifacts that a search finds.
@@ -130,26 +129,14 @@ impl Chat {
             Ok(Made {
                 input: Input::Notify { member, text },
                 by,
-            }) => notify(member, by, text, ctx).map(|()| output),
+            }) => {
+                let notice = Notice { from: by.user, text };
+                let sent = send_notice(member, &notice, ctx);
+                sent.map(|()| output).map_err(|error| error.message().to_owned())
+            }
             _ => Ok(output),
         }
     }
-}
-
-/// Sends a notice into the inbox of a member: exactly once, with the turn.
-fn notify(member: UserId, by: AgentCaller, text: String, ctx: Here<'_, '_>) -> Result<(), String> {
-    let notice = Notice { from: by.user, text };
-    let address = AgentAddress::new(Chat::NAME, Some(member), INBOX);
-    let sent = address.and_then(|address| {
-        let message = CallAgent {
-            caller: None,
-            method: Notice::NAME.to_owned(),
-            args: json!([notice]).to_string(),
-        };
-        let inbox = ctx.get_agent(&address);
-        ctx.send_actor(&inbox, message)
-    });
-    sent.map_err(|error| error.message().to_owned())
 }
 
 /// The artifacts of the tenant that are nearest to a question.

@@ -9,13 +9,31 @@ use super::{
     methods::{Notice, Remind},
     prompt::cut,
 };
-use crate::agents::{AgentCtx, Callable};
+use crate::{
+    agents::{Agent, AgentAddress, AgentCtx, CallAgent, Callable, Method},
+    user::UserId,
+};
 
 /// Name of the chat of a person that notices arrive in.
 pub const INBOX: &str = "inbox";
 
 /// Longest notice, in characters.
 const TEXT_MAX: usize = 2000;
+
+/// Sends a notice into the inbox of a member: exactly once, with the turn.
+///
+/// # Errors
+/// As [`AgentCtx::send_actor`]; `agent.name` if the inbox has no address.
+pub(in crate::agents) fn send_notice<A: Agent>(to: UserId, notice: &Notice, ctx: &mut AgentCtx<'_, A>) -> Result<()> {
+    let address = AgentAddress::new(Chat::NAME, Some(to), INBOX)?;
+    let message = CallAgent {
+        caller: None,
+        method: Notice::NAME.to_owned(),
+        args: json!([notice]).to_string(),
+    };
+    let inbox = ctx.get_agent(&address);
+    ctx.send_actor(&inbox, message)
+}
 
 impl Chat {
     fn say_unasked(&mut self, text: &str, metadata: Value, ctx: Here<'_, '_>) -> Result<()> {
