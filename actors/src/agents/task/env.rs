@@ -21,7 +21,8 @@ pub struct TaskEnv {
 impl TaskEnv {
     /// Whether tasks may call a method.
     pub(super) fn may_call(&self, kind: &str, method: &str) -> bool {
-        self.callable.contains(kind) || self.callable.contains(&format!("{kind}.{method}"))
+        let is_whole = !kind.contains('.') && self.callable.contains(kind);
+        is_whole || self.callable.contains(&format!("{kind}.{method}"))
     }
 }
 

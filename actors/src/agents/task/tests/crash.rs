@@ -1,10 +1,13 @@
 //! Owners that die.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// Whenever the owner dies, each task has its effect once: the moments are all of those in which the first tasks are done.
 #[tokio::test(start_paused = true)]
 async fn each_task_has_its_effect_once_whenever_the_owner_dies() {
+    let mut done_before = BTreeSet::new();
     for millis in 0..40 {
         let mut bench = Bench::with_disk(100 + millis, 3).await;
         bench.add_member("bob", Role::Operator).await;
@@ -13,12 +16,18 @@ async fn each_task_has_its_effect_once_whenever_the_owner_dies() {
         }
         bench.wait(millis).await;
         bench.crash().await;
+        let before = bench.statuses(&ann()).await;
+        done_before.insert(before.iter().filter(|(_, status)| status == "done").count());
         bench.wait(60_000).await;
         let done = statuses(&[(1, "done"), (2, "done"), (3, "done"), (4, "done")]);
         assert_eq!(bench.statuses(&ann()).await, done, "after {millis} ms");
         assert_eq!(bench.total(&ann()).await, 11, "after {millis} ms");
         assert_eq!(bench.inbox("bob").await, ["ann: tea"], "after {millis} ms");
     }
+    assert!(
+        done_before.len() > 3,
+        "the moments are not those in which tasks are done: {done_before:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
