@@ -11,10 +11,7 @@ use actix_web::{
     dev::Payload,
     http::{Method, header},
 };
-use actors::{
-    api_key::Scope,
-    role::{HOME_TENANT, Plan, Role},
-};
+use actors::{api_key::Scope, role::Plan};
 use cluster::prelude::{TenantId, Uuid};
 use jiff::Timestamp;
 use url::Url;

@@ -9,6 +9,34 @@ use crate::gateway::{
 /// Codes of requests that name an agent.
 const OF_AGENT: &[&str] = &["agent.unknown", "agent.name"];
 
+/// Codes of the methods of the kinds that every server has. Those of applications have codes of their own.
+const OF_METHODS: &[&str] = &[
+    "account.unknown",
+    "auth.no-session",
+    "auth.permission",
+    "chat.allow",
+    "chat.notice",
+    "chat.tool",
+    "limiter.max-requests",
+    "limiter.name",
+    "limiter.too-many",
+    "limiter.unknown",
+    "limiter.window",
+    "session.expired",
+    "session.revoked",
+    "session.starting",
+    "session.unknown",
+    "task.call",
+    "task.depth",
+    "task.full",
+    "task.job",
+    "task.key",
+    "task.unknown",
+    "task.wrong-state",
+    "tenant.unknown",
+    "user.invalid",
+];
+
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = vec![
         get("/api/agents", agents::kinds)
@@ -29,7 +57,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 "agent.method-streaming",
                 "agent.method-unknown",
                 "agent.readonly",
-            ]),
+            ])
+            .fails(OF_METHODS),
     ];
     // What an agent answers there is its own matter, so the document does not have it.
     for root in ["/agents/{agent}/{agent_name}", "/api/agents/{agent}/{agent_name}"] {
