@@ -37,8 +37,8 @@ impl VirtualActor for AgentActor {
         Ok(Self { live })
     }
 
-    async fn alarm(&mut self, _: Alarm, ctx: &mut Ctx<Self>) -> Result<()> {
-        self.live.alarm(ctx).await
+    async fn alarm(&mut self, alarm: Alarm, ctx: &mut Ctx<Self>) -> Result<()> {
+        self.live.alarm(alarm, ctx).await
     }
 }
 

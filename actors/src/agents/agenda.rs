@@ -15,6 +15,8 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     pub(super) schedules: BTreeMap<Uuid, StoredSchedule>,
+    /// The schedule that is being done.
+    pub(super) doing: Option<Uuid>,
     /// The first call of the queue.
     pub(super) head: Option<(u64, QueuedCall)>,
     /// Number of the next call.
@@ -43,12 +45,12 @@ impl Agenda {
             ..List::default()
         };
         let last = ctx.storage().list(&QUEUE, last).await?.pop();
+        let last: Option<u64> = last.and_then(|(key, _)| key.parse().ok());
         Ok(Self {
             schedules: schedules.collect(),
+            doing: None,
             head: first(ctx).await?,
-            next_number: last
-                .and_then(|(key, _)| key.parse().ok())
-                .map_or(0, |last: u64| last + 1),
+            next_number: last.map_or_else(|| queue::first_number(ctx.now()), |last| last + 1),
         })
     }
 

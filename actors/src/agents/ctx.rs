@@ -345,10 +345,13 @@ impl<'c, A: Agent> AgentCtx<'c, A> {
         A: Callable<M>,
     {
         let json = encode_args(args)?;
-        let schedules = self.core.agenda.schedules.values();
+        let agenda = &self.core.agenda;
+        // What is being done once is over with this turn: it does not stand in for what comes after it.
+        let is_over = |known: &Schedule| agenda.doing == Some(known.id) && known.when.is_once();
+        let schedules = agenda.schedules.values().map(|stored| &stored.schedule);
         let mut same = schedules
-            .map(|stored| &stored.schedule)
-            .filter(|known| (known.method.as_str(), &known.args, &known.when) == (M::NAME, &json, &when));
+            .filter(|known| (known.method.as_str(), &known.args, &known.when) == (M::NAME, &json, &when))
+            .filter(|known| !is_over(known));
         match same.next() {
             Some(known) => Ok(known.clone()),
             None => self.schedule_another(when, args),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cluster::prelude::{ActorError, Closing, Ctx, Frame, Opening, Result, SocketId};
+use cluster::prelude::{ActorError, Alarm, Closing, Ctx, Frame, Opening, Result, SocketId};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub(super) trait Live: Send {
     fn frame<'a>(&'a mut self, socket: SocketId, frame: Frame, ctx: Context<'a>) -> BoxFuture<'a, Result<()>>;
     fn close<'a>(&'a mut self, socket: SocketId, closing: Closing, ctx: Context<'a>) -> BoxFuture<'a, Result<()>>;
     fn gap<'a>(&'a mut self, socket: SocketId, ctx: Context<'a>) -> BoxFuture<'a, Result<()>>;
-    fn alarm<'a>(&'a mut self, ctx: Context<'a>) -> BoxFuture<'a, Result<()>>;
+    fn alarm<'a>(&'a mut self, alarm: Alarm, ctx: Context<'a>) -> BoxFuture<'a, Result<()>>;
     fn call<'a>(&'a mut self, call: CallAgent, ctx: Context<'a>) -> BoxFuture<'a, Result<String>>;
     fn own_call<'a>(&'a mut self, call: OwnCall, ctx: Context<'a>) -> BoxFuture<'a, Result<()>>;
     fn request<'a>(&'a mut self, request: AgentRequest, ctx: Context<'a>) -> BoxFuture<'a, Result<AgentResponse>>;
@@ -188,9 +188,12 @@ impl<A: Agent> Running<A> {
     }
 
     /// Does the first thing that is due; the alarm comes again for the next.
-    async fn do_due(&mut self, ctx: Context<'_>) -> Result<()> {
+    async fn do_due(&mut self, alarm: Alarm, ctx: Context<'_>) -> Result<()> {
         let now = ctx.now();
+        // An alarm that failed is one whose turn was brought down, by what is still the first.
+        let is_hopeless = alarm.is_retry && pause(alarm.retry_count).is_none();
         match self.core.agenda.first_due(now) {
+            Some(item) if is_hopeless => self.give_up(item, ctx).await?,
             Some(Item::Schedule(stored)) => self.do_scheduled(stored, ctx).await?,
             Some(Item::Queued(number, call)) => self.do_queued(number, call, ctx).await?,
             None => {}
@@ -199,9 +202,32 @@ impl<A: Agent> Running<A> {
         Ok(())
     }
 
+    /// Leaves out what has brought its turn down each time, so that the rest is done.
+    async fn give_up(&mut self, item: Item, ctx: Context<'_>) -> Result<()> {
+        let method = match &item {
+            Item::Schedule(stored) => &stored.schedule.method,
+            Item::Queued(_, call) => &call.method,
+        };
+        tracing::error!(agent = %ctx.id(), method, "what has brought its turn down each time is left out");
+        match item {
+            Item::Queued(number, _) => self.core.agenda.pop(number, ctx).await,
+            Item::Schedule(mut stored) => {
+                let next = stored.schedule.when.next(stored.schedule.due, ctx.now());
+                let Some(due) = next else {
+                    return self.core.agenda.remove(stored.schedule.id, ctx).map(drop);
+                };
+                stored.failures = 0;
+                stored.schedule.due = due;
+                self.core.agenda.put(stored, ctx)
+            }
+        }
+    }
+
     async fn do_scheduled(&mut self, stored: StoredSchedule, ctx: Context<'_>) -> Result<()> {
-        let done = self.do_own(&stored.schedule.method, &stored.schedule.args, ctx).await;
         let id = stored.schedule.id;
+        self.core.agenda.doing = Some(id);
+        let done = self.do_own(&stored.schedule.method, &stored.schedule.args, ctx).await;
+        self.core.agenda.doing = None;
         if !self.core.agenda.schedules.contains_key(&id) {
             // It has taken itself back.
             return Ok(());
@@ -294,8 +320,8 @@ impl<A: Agent> Live for Running<A> {
         })
     }
 
-    fn alarm<'a>(&'a mut self, ctx: Context<'a>) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.do_due(ctx))
+    fn alarm<'a>(&'a mut self, alarm: Alarm, ctx: Context<'a>) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.do_due(alarm, ctx))
     }
 
     fn call<'a>(&'a mut self, call: CallAgent, ctx: Context<'a>) -> BoxFuture<'a, Result<String>> {

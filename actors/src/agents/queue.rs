@@ -18,6 +18,12 @@ pub struct Queued {
     pub due: Timestamp,
 }
 
+/// The first number of an empty queue. Of those that were given before nothing is stored any more, but it is larger than each
+/// of them, as long as fewer than 1024 were given in a millisecond.
+pub(super) fn first_number(now: Timestamp) -> u64 {
+    u64::try_from(now.as_millis()).unwrap_or_default() << 10
+}
+
 /// The key of a number, such that keys are ordered as numbers are.
 pub(super) fn key(number: u64) -> String {
     format!("{number:020}")

@@ -51,6 +51,11 @@ pub struct Schedule {
 }
 
 impl When {
+    /// Whether it names one moment only.
+    pub(super) fn is_once(&self) -> bool {
+        matches!(self, Self::In(_) | Self::At(_))
+    }
+
     /// The first moment.
     ///
     /// # Errors

@@ -18,6 +18,12 @@ struct Do {
     what: String,
     #[serde(default)]
     failures: u32,
+    /// Brings the turn down.
+    #[serde(default)]
+    panics: bool,
+    /// Does it again after so many seconds.
+    #[serde(default)]
+    again: Option<u64>,
 }
 
 /// Has something done at a time.
@@ -44,6 +50,10 @@ struct Done;
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Waiting;
 
+/// Takes a call out of the queue.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Dequeue(u64);
+
 /// Takes everything back.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Forget;
@@ -54,8 +64,8 @@ macro_rules! methods {
     };
 }
 methods!(
-    Do "do" -> (), Later "later" -> String, Enqueue "enqueue" -> (), Done "done" -> Vec<(String, i64)>,
-    Waiting "waiting" -> (usize, usize), Forget "forget" -> ()
+    Do "do" -> (), Later "later" -> String, Enqueue "enqueue" -> Vec<u64>, Done "done" -> Vec<(String, i64)>,
+    Waiting "waiting" -> (usize, usize), Forget "forget" -> (), Dequeue "dequeue" -> ()
 );
 
 impl Agent for Clerk {
@@ -71,6 +81,7 @@ impl Agent for Clerk {
             .callable::<Done>()
             .callable::<Waiting>()
             .callable::<Forget>()
+            .callable::<Dequeue>()
     }
 
     async fn start(_: &mut AgentCtx<'_, Self>) -> Result<Self> {
@@ -79,7 +90,12 @@ impl Agent for Clerk {
 }
 
 impl Callable<Do> for Clerk {
-    async fn call(&mut self, Do { what, failures }: Do, ctx: &mut AgentCtx<'_, Self>) -> Result<()> {
+    async fn call(&mut self, task: Do, ctx: &mut AgentCtx<'_, Self>) -> Result<()> {
+        assert!(!task.panics, "told to");
+        if let Some(seconds) = task.again {
+            ctx.schedule(When::In(Duration::from_secs(seconds)), &task)?;
+        }
+        let Do { what, failures, .. } = task;
         let failed = ctx.get(&FAILED).await?.unwrap_or_default();
         if failed < failures {
             ctx.put(&FAILED, &(failed + 1))?;
@@ -115,8 +131,8 @@ impl Callable<Later> for Clerk {
 }
 
 impl Callable<Enqueue> for Clerk {
-    async fn call(&mut self, Enqueue(tasks): Enqueue, ctx: &mut AgentCtx<'_, Self>) -> Result<()> {
-        tasks.iter().try_for_each(|task| ctx.queue(task).map(drop))
+    async fn call(&mut self, Enqueue(tasks): Enqueue, ctx: &mut AgentCtx<'_, Self>) -> Result<Vec<u64>> {
+        tasks.iter().map(|task| ctx.queue(task)).collect()
     }
 }
 
@@ -142,6 +158,12 @@ impl Callable<Forget> for Clerk {
             ctx.dequeue(queued.number).await?;
         }
         Ok(())
+    }
+}
+
+impl Callable<Dequeue> for Clerk {
+    async fn call(&mut self, Dequeue(number): Dequeue, ctx: &mut AgentCtx<'_, Self>) -> Result<()> {
+        ctx.dequeue(number).await
     }
 }
 
@@ -277,4 +299,51 @@ async fn what_waits_has_bounds() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), "agent.schedules");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_brings_its_turn_down_each_time_is_given_up_and_the_rest_is_done() {
+    let office = Office::open(26).await;
+    let poison = json!({ "what": "never", "panics": true });
+    office
+        .ask("enqueue", json!([[poison, { "what": "after it" }]]))
+        .await
+        .unwrap();
+    office.wait(30).await;
+    let every = json!({ "task": poison, "every": 60 });
+    office.ask("later", every).await.unwrap();
+    let once = json!({ "task": poison, "seconds": 65 });
+    office.ask("later", once).await.unwrap();
+    let tea = json!({ "task": { "what": "tea" }, "seconds": 70 });
+    office.ask("later", tea).await.unwrap();
+    office.wait(110).await;
+    let names: Vec<_> = office.done().await.into_iter().map(|(what, _)| what).collect();
+    assert_eq!(names, ["after it", "tea"]);
+    // What recurs is due again.
+    assert_eq!(office.ask("waiting", json!([])).await.unwrap(), json!([1, 0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_schedules_itself_again_goes_on() {
+    let office = Office::open(27).await;
+    let look = json!({ "task": { "what": "look", "again": 10 }, "seconds": 10 });
+    office.ask("later", look).await.unwrap();
+    office.wait(35).await;
+    assert_eq!(office.done().await, done(&[("look", 10), ("look", 20), ("look", 30)]));
+    assert_eq!(office.ask("waiting", json!([])).await.unwrap(), json!([1, 0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_in_the_queue_is_never_that_of_another_call() {
+    let mut office = Office::open(28).await;
+    let first = office.ask("enqueue", json!([[{ "what": "a" }]])).await.unwrap();
+    office.wait(1).await;
+    office.test.crash_and_restart().await;
+    let slow = json!([[{ "what": "b", "failures": 1 }, { "what": "c" }]]);
+    let later = office.ask("enqueue", slow).await.unwrap();
+    assert!(first[0].as_u64() < later[0].as_u64(), "{first} {later}");
+    office.ask("dequeue", first).await.unwrap();
+    office.wait(5).await;
+    let names: Vec<_> = office.done().await.into_iter().map(|(what, _)| what).collect();
+    assert_eq!(names, ["a", "b", "c"]);
 }
