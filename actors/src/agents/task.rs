@@ -12,6 +12,12 @@
 //! - **Bounds.** Up to [`WAITING_MAX`] tasks wait. A task that gives another one is a step deeper, up to [`DEPTH_MAX`] steps.
 //!
 //! What agents a task may call is up to the host program ([`TaskEnv`]).
+//!
+//! ```json
+//! {"job": {"do": "start_run", "idea": "A shared calendar for repair cafes"}, "key": "calendar"}
+//! {"job": {"do": "call_agent", "agent": "limiter", "name": "mails", "method": "check", "args": {"name": "hourly"}}}
+//! {"job": {"do": "notify", "member": "0198…", "text": "The plan is on its way."}}
+//! ```
 
 mod agent;
 mod env;

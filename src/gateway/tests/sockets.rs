@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::http::header;
+use actix_web::{http::header, test::TestRequest};
 use actors::role::Role;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -21,7 +21,10 @@ use tokio_tungstenite::{
     },
 };
 
-use super::bench::{Bench, connect_to, silent};
+use super::{
+    accounts::{enter, me, settle, with},
+    bench::{Bench, connect_to, silent},
+};
 use crate::gateway::{SocketsConfig, recent::FRESH};
 
 /// Longest time that a client in these tests waits for anything.
@@ -347,13 +350,41 @@ async fn whoever_signs_out_is_disconnected_for_good_and_whoever_gets_another_rol
         assert_eq!(hear_end(&mut socket).await.0, 1012);
         let mut socket = signed_in(bench, ECHO, &token).await;
         introduction(&mut socket).await;
-        let sign_out = actix_web::test::TestRequest::post()
+        let sign_out = TestRequest::post()
             .uri("/api/auth/sign-out")
             .insert_header(("authorization", format!("Bearer {token}")));
         assert_eq!(bench.call(sign_out).await.status, 204);
         sleep(FRESH * 3).await;
         socket.send(Message::text("x")).await.unwrap();
         assert_eq!(hear_end(&mut socket).await, (1008, "auth.signed-out".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_the_agent_of_the_sessions_signs_out_is_disconnected_from_all_agents() {
+    Bench::with(silent(), async |bench| {
+        settle(bench, "ann").await;
+        let (here, there) = (enter(bench, "ann").await, enter(bench, "ann").await);
+        let mut echo = signed_in(bench, ECHO, &there).await;
+        introduction(&mut echo).await;
+        let mut sessions = signed_in(bench, "/agents/session/main", &there).await;
+        let revoke = TestRequest::post()
+            .uri("/api/agents/session/main/call/revokeOthers")
+            .set_json(json!({}));
+        let revoked = with(bench, &here, revoke).await;
+        assert_eq!(
+            revoked.json()["result"].as_array().map(Vec::len),
+            Some(1),
+            "{}",
+            revoked.text()
+        );
+        assert_eq!(hear_end(&mut sessions).await, (1008, "auth.signed-out".to_owned()));
+        sleep(FRESH * 3).await;
+        echo.send(Message::text("x")).await.unwrap();
+        assert_eq!(hear_end(&mut echo).await, (1008, "auth.signed-out".to_owned()));
+        me(bench, &there).await.problem(401, "auth.signed-out");
+        assert_eq!(me(bench, &here).await.status, 200);
     })
     .await;
 }
