@@ -1,5 +1,4 @@
-//! The example agent behind a real port, for clients that others have written: the conformance suite of the protocol, and its clients for
-//! TypeScript and Python. `script/mcp-conformance` and `script/mcp-clients` run these with what they need.
+//! The example agent behind a real port, for the conformance suite of the protocol, which `script/mcp-conformance` installs and runs here.
 
 use std::{env, ffi::OsString, process::Stdio, time::Duration};
 
