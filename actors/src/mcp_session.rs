@@ -11,7 +11,7 @@ mod tests;
 
 pub use actor::{EVENT_BYTES_MAX, McpSession};
 pub use messages::{
-    AppendMcpEvents, BeatMcpStream, EndMcpSession, HandMcpMessage, Handed, MarkMcpSubscription, McpSessionView,
-    OpenMcpSession, ReplayMcpStream, ReplayedMcpStream, SetMcpLevel, ShowMcpSession, StoredMcpEvent, SubscribeMcp,
-    Subscription, UnsubscribeMcp,
+    AgreeMcpSession, AppendMcpEvents, BeatMcpStream, EndMcpSession, HandMcpMessage, Handed, MarkMcpSubscription,
+    McpSessionView, OpenMcpSession, ReplayMcpStream, ReplayedMcpStream, SetMcpLevel, ShowMcpSession, StoredMcpEvent,
+    SubscribeMcp, Subscription, UnsubscribeMcp,
 };

@@ -203,7 +203,7 @@ fn agent(gateway: &Gateway, caller: &Caller, kind: &str, name: &str) -> Result<A
 }
 
 /// The agent that a caller means.
-fn address(gateway: &Gateway, caller: &Caller, kind: &str, name: &str) -> Result<AgentAddress, Problem> {
+pub(crate) fn address(gateway: &Gateway, caller: &Caller, kind: &str, name: &str) -> Result<AgentAddress, Problem> {
     let user = UserId::new(&caller.user)?;
     let address = gateway.agents.address(kind, &user, name);
     address.map_err(|error| match error.code() {

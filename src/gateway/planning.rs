@@ -14,7 +14,7 @@ use actors::{
         self, Counts, GetCounts, GetParked, ListParked, ListRuns, ParkedPage, PhaseMedian, Promote, Promoted, RunPage,
         Tenant, Timings,
     },
-    workflows::planning::phase::PhaseId,
+    workflows::{GetStatus, InstanceStatus, planning::phase::PhaseId},
 };
 use bytes::Bytes;
 use cluster::prelude::{ActorId, ActorRef, Cluster, ErrorKind, Handler, IdempotencyKey, Message};
@@ -104,6 +104,11 @@ impl Planning {
 
     pub(crate) async fn detail(&self, caller: &Caller, id: Uuid) -> Result<RunDetail, Problem> {
         self.ask(caller, id, GetRunDetail).await
+    }
+
+    /// Where the run stands as an instance of a workflow.
+    pub(crate) async fn instance(&self, caller: &Caller, id: Uuid) -> Result<InstanceStatus, Problem> {
+        self.ask(caller, id, GetStatus).await
     }
 
     pub(crate) async fn delete(&self, caller: &Caller, id: Uuid) -> Result<RunState, Problem> {

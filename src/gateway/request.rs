@@ -230,9 +230,18 @@ fn is_for_programs(path: &str) -> bool {
         path.strip_prefix(root)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    ["/api", "/mcp", "/.well-known", "/health", "/ready", "/metrics"]
-        .into_iter()
-        .any(is_below)
+    [
+        "/api",
+        "/mcp",
+        "/sse",
+        "/messages",
+        "/.well-known",
+        "/health",
+        "/ready",
+        "/metrics",
+    ]
+    .into_iter()
+    .any(is_below)
         || path.starts_with("/agents/")
 }
 

@@ -15,9 +15,11 @@ mod config;
 mod count;
 mod decoder;
 mod handshake;
+mod link;
 mod pump;
 
 pub use config::SocketsConfig;
 pub use count::SocketCounts;
 pub(crate) use handshake::{bearer_of, is_upgrade};
+pub(crate) use link::Link;
 pub(crate) use pump::connect;

@@ -12,9 +12,9 @@ use cluster::prelude::{ActorError, Alarm, Ctx, Handler, Interface, Key, Keys, Li
 use serde::{Deserialize, Serialize};
 
 use super::messages::{
-    AppendMcpEvents, BeatMcpStream, EndMcpSession, HandMcpMessage, Handed, MarkMcpSubscription, McpSessionView,
-    OpenMcpSession, ReplayMcpStream, ReplayedMcpStream, SetMcpLevel, ShowMcpSession, StoredMcpEvent, SubscribeMcp,
-    Subscription, UnsubscribeMcp,
+    AgreeMcpSession, AppendMcpEvents, BeatMcpStream, EndMcpSession, HandMcpMessage, Handed, MarkMcpSubscription,
+    McpSessionView, OpenMcpSession, ReplayMcpStream, ReplayedMcpStream, SetMcpLevel, ShowMcpSession, StoredMcpEvent,
+    SubscribeMcp, Subscription, UnsubscribeMcp,
 };
 
 /// How long a session lasts that nobody uses.
@@ -124,6 +124,7 @@ impl VirtualActor for McpSession {
 
     fn interface(i: Interface<Self>) -> Interface<Self> {
         i.on::<OpenMcpSession>()
+            .on::<AgreeMcpSession>()
             .on::<ShowMcpSession>()
             .on::<SetMcpLevel>()
             .on::<SubscribeMcp>()
@@ -190,6 +191,28 @@ impl Handler<OpenMcpSession> for McpSession {
         ctx.storage().put(&SEEN, &now)?;
         (self.opened, self.seen, self.stored_seen) = (Some(opened), now, now);
         self.wake(ctx);
+        Ok(())
+    }
+}
+
+impl Handler<AgreeMcpSession> for McpSession {
+    async fn handle(&mut self, AgreeMcpSession { initialize }: AgreeMcpSession, ctx: &mut Ctx<Self>) -> Result<()> {
+        let before = self.opened()?;
+        if before.initialize == initialize {
+            return Ok(());
+        }
+        if !before.initialize.is_empty() {
+            return Err(ActorError::conflict(
+                "mcp.initialized",
+                "the session has been initialized already",
+            ));
+        }
+        let opened = Opened {
+            initialize,
+            ..before.clone()
+        };
+        ctx.storage().put(&OPENED, &opened)?;
+        self.opened = Some(opened);
         Ok(())
     }
 }
@@ -313,17 +336,20 @@ impl Handler<ReplayMcpStream> for McpSession {
         self.opened()?;
         let now = ctx.now();
         self.touch(ctx)?;
-        let lost = self
-            .streams
-            .get(&ask.stream)
-            .filter(|live| now.since(live.beat) > BEAT_MAX);
-        if let Some(text) = lost.map(|live| lost_answer(&live.stream.request)) {
-            self.append(&ask.stream, vec![text], ctx)?;
-            self.streams.remove(&ask.stream);
-            ctx.storage().delete(&STREAMS.key(&ask.stream))?;
+        let of_it = |name: &str| belongs(name, &ask.stream);
+        let lost = self.streams.iter();
+        let lost = lost.filter(|(name, live)| of_it(name) && now.since(live.beat) > BEAT_MAX);
+        let mut lost: Vec<_> = lost
+            .map(|(name, live)| (name.clone(), lost_answer(&live.stream.request)))
+            .collect();
+        lost.sort();
+        for (name, text) in lost {
+            self.append(&name, vec![text], ctx)?;
+            self.streams.remove(&name);
+            ctx.storage().delete(&STREAMS.key(&name))?;
         }
         let wanted = self.events.range(ask.after.saturating_add(1)..);
-        let wanted = wanted.filter(|(_, event)| event.stream == ask.stream);
+        let wanted = wanted.filter(|(_, event)| of_it(&event.stream));
         let mut numbers = Vec::new();
         let (mut bytes, mut is_all) = (0, true);
         for (number, event) in wanted {
@@ -345,7 +371,7 @@ impl Handler<ReplayMcpStream> for McpSession {
         }
         Ok(ReplayedMcpStream {
             events,
-            is_over: is_all && !self.streams.contains_key(&ask.stream),
+            is_over: is_all && !self.streams.keys().any(|name| of_it(name)),
         })
     }
 }
@@ -534,6 +560,12 @@ impl McpSession {
         };
         Ok(())
     }
+}
+
+/// Whether a stream is heard together with another one: its name begins with that of the other and a dot.
+fn belongs(name: &str, to: &str) -> bool {
+    name.strip_prefix(to)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Reads a whole family, page by page; each has a bound.

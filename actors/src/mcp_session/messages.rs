@@ -11,6 +11,17 @@ pub struct OpenMcpSession {
     pub user: String,
     /// The server that the client talks to: its address below this one.
     pub endpoint: String,
+    /// The parameters of `initialize` with the revision that was agreed on, as JSON; empty if the client has not said them yet.
+    pub initialize: String,
+}
+
+/// Keeps what a client said when it came that had a session before it said anything. Again with the same content it changes
+/// nothing.
+///
+/// Errors: `mcp.initialized` if it said something else before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
+#[message(name = "mcp-session.agree")]
+pub struct AgreeMcpSession {
     /// The parameters of `initialize` with the revision that was agreed on, as JSON.
     pub initialize: String,
 }
@@ -30,7 +41,7 @@ pub struct ShowMcpSession {
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct McpSessionView {
-    /// The parameters of `initialize`, as JSON.
+    /// The parameters of `initialize`, as JSON; empty if the client has not said them yet.
     pub initialize: String,
     /// From which level on the client hears log messages.
     pub level: Option<String>,
@@ -112,7 +123,8 @@ pub struct AppendMcpEvents {
     pub ends: bool,
 }
 
-/// Reads a stream on behind an event.
+/// Reads a stream on behind an event, together with those whose name is its own, a dot and something else: what they say is heard on
+/// one connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
 #[message(name = "mcp-session.replay", reply = ReplayedMcpStream)]
 pub struct ReplayMcpStream {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cluster::prelude::{ActorId, Handler, Message, Result};
 
 use super::{
-    AppendMcpEvents, BeatMcpStream, EndMcpSession, HandMcpMessage, MarkMcpSubscription, McpSession, OpenMcpSession,
-    ReplayMcpStream, SetMcpLevel, ShowMcpSession, SubscribeMcp,
+    AgreeMcpSession, AppendMcpEvents, BeatMcpStream, EndMcpSession, HandMcpMessage, MarkMcpSubscription, McpSession,
+    OpenMcpSession, ReplayMcpStream, SetMcpLevel, ShowMcpSession, SubscribeMcp,
 };
 use crate::scene::{DAY, Scene, acme, code};
 
@@ -193,4 +193,45 @@ async fn events_are_kept_up_to_their_bounds() {
     assert_eq!((seen.len(), after), (42, 61), "the newest four MiB");
     scene.test.advance(Duration::from_hours(2)).await;
     assert_eq!(ask(&scene, replay("s", 0)).await.unwrap().events, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_says_when_it_comes_may_follow_and_stays() {
+    let mut scene = Scene::start(8).await;
+    let agree = |text: &str| AgreeMcpSession {
+        initialize: text.to_owned(),
+    };
+    assert_eq!(code(ask(&scene, agree("{}")).await), "mcp.session");
+    let silent = OpenMcpSession {
+        initialize: String::new(),
+        ..open()
+    };
+    ask(&scene, silent).await.unwrap();
+    assert_eq!(ask(&scene, show("ann", "/mcp")).await.unwrap().initialize, "");
+    ask(&scene, agree("{}")).await.unwrap();
+    scene.test.crash_and_restart().await;
+    ask(&scene, agree("{}")).await.unwrap();
+    assert_eq!(code(ask(&scene, agree("[]")).await), "mcp.initialized");
+    assert_eq!(ask(&scene, show("ann", "/mcp")).await.unwrap().initialize, "{}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_with_a_common_name_are_heard_together_and_each_ends_by_itself() {
+    let scene = Scene::start(9).await;
+    ask(&scene, open()).await.unwrap();
+    ask(&scene, append("all.1", 0, &["a"], false)).await.unwrap();
+    ask(&scene, append("all.2", 0, &["b"], true)).await.unwrap();
+    ask(&scene, append("allother", 0, &["x"], true)).await.unwrap();
+    let part = ask(&scene, replay("all", 0)).await.unwrap();
+    let texts: Vec<_> = part.events.iter().map(|event| event.text.as_str()).collect();
+    assert_eq!((texts, part.is_over), (vec!["a", "b"], false));
+    assert_eq!(
+        code(ask(&scene, append("all.2", 1, &["c"], true)).await),
+        "mcp.stream-over"
+    );
+    // Nobody works on the first one any more.
+    scene.test.advance(Duration::from_secs(21)).await;
+    let part = ask(&scene, replay("all", part.events[1].number)).await.unwrap();
+    assert!(part.is_over && part.events.len() == 1, "{part:?}");
+    assert!(part.events[0].text.contains("mcp.lost"), "{part:?}");
 }

@@ -15,6 +15,12 @@ const CODES: &[Code] = &[
         "Send an Accept header with application/json and text/event-stream",
     ),
     code(
+        "mcp.agent-left",
+        &[503],
+        "The agent ended the conversation before it had answered",
+        "Look whether it has done what it was asked for, and ask again",
+    ),
+    code(
         "mcp.event",
         &[413],
         "What a stream says is too large to be kept for who comes back",
@@ -33,10 +39,22 @@ const CODES: &[Code] = &[
         "Try again soon",
     ),
     code(
+        "mcp.initialized",
+        &[409],
+        "The MCP session has been initialized already, with something else",
+        "Open another session",
+    ),
+    code(
         "mcp.origin",
         &[403],
         "Pages of this origin may not ask",
         "Name the origin in server.allowed-origins",
+    ),
+    code(
+        "mcp.parts",
+        &[413],
+        "The answer of a method has too many parts, or too large ones, for one result of a tool",
+        "Ask for less, or call the method over a WebSocket",
     ),
     code(
         "mcp.resource",
@@ -73,5 +91,11 @@ const CODES: &[Code] = &[
         &[409],
         "The session has too many subscriptions, or the address of the resource is too long",
         "Unsubscribe from others",
+    ),
+    code(
+        "mcp.uninitialized",
+        &[409],
+        "The MCP session has not been initialized",
+        "Send initialize first",
     ),
 ];

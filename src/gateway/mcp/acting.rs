@@ -23,8 +23,7 @@ use rmcp::{
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{agent::McpAgent, call::McpCall, sessions::Session};
-use crate::gateway::error::Problem;
+use super::{agent::McpAgent, call::McpCall, fault::fault, sessions::Session};
 
 /// How often is looked for changes of what a client listens to.
 const LOOK: Duration = Duration::from_secs(1);
@@ -52,17 +51,6 @@ impl<A: McpAgent> Acting<A> {
     /// The present state of a resource that can be subscribed to.
     async fn state(&self, uri: &str) -> Option<String> {
         self.call.on_behalf(self.agent.state(&self.call, uri)).await
-    }
-}
-
-/// A problem as the protocol has it.
-pub(super) fn fault(problem: &Problem) -> ErrorData {
-    let data = Some(json!({ "code": problem.code() }));
-    let text = problem.detail().to_owned();
-    match problem.status().as_u16() {
-        404 => ErrorData::resource_not_found(text, data),
-        500.. => ErrorData::internal_error(text, data),
-        _ => ErrorData::invalid_params(text, data),
     }
 }
 

@@ -51,7 +51,7 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    fn new(agent: impl McpAgent) -> Self {
+    pub(super) fn new(agent: impl McpAgent) -> Self {
         Self(Arc::new(Agent(Arc::new(agent))))
     }
 

@@ -1,11 +1,12 @@
-//! The requests that this node works on: what a client sends to one of them comes here first.
+//! The requests that this node works on: what a client sends to one of them comes here first. And who waits here for what is said in a
+//! session.
 
 use std::{collections::HashMap, sync::Arc};
 
 use cluster::prelude::Uuid;
 use parking_lot::Mutex;
 use rmcp::model::ClientJsonRpcMessage;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Messages that wait for one request.
 const WAITING_MAX: usize = 64;
@@ -15,10 +16,14 @@ type Place = (Uuid, Arc<str>);
 
 type Table = Mutex<HashMap<Place, mpsc::Sender<ClientJsonRpcMessage>>>;
 
+/// Those who wait for what is said in a session.
+type Waiting = Mutex<HashMap<Uuid, Arc<Notify>>>;
+
 /// The requests that are worked on here. Cloning shares them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Live {
     table: Arc<Table>,
+    waiting: Arc<Waiting>,
 }
 
 impl Live {
@@ -43,6 +48,24 @@ impl Live {
         (entered, receiver)
     }
 
+    /// Waits for what is said in a session, until the guard is dropped. A session is waited for once.
+    pub(super) fn wait(&self, session: Uuid) -> Waits {
+        let notify = Arc::new(Notify::new());
+        self.waiting.lock().insert(session, Arc::clone(&notify));
+        Waits {
+            waiting: Arc::clone(&self.waiting),
+            session,
+            notify,
+        }
+    }
+
+    /// Says that something was said in a session.
+    pub(super) fn wake(&self, session: Uuid) {
+        if let Some(notify) = self.waiting.lock().get(&session) {
+            notify.notify_one();
+        }
+    }
+
     /// Hands a message to a request, or gives it back if the request is not worked on here.
     pub(super) fn hand(
         &self,
@@ -57,6 +80,27 @@ impl Live {
         sender
             .try_send(message)
             .map_err(|refused| Box::new(refused.into_inner()))
+    }
+}
+
+/// Somebody who waits for what is said in a session.
+#[derive(Debug)]
+pub(super) struct Waits {
+    waiting: Arc<Waiting>,
+    session: Uuid,
+    notify: Arc<Notify>,
+}
+
+impl Waits {
+    /// Waits until something is said, on this node; others are not heard of.
+    pub(super) async fn heard(&self) {
+        self.notify.notified().await;
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.waiting.lock().remove(&self.session);
     }
 }
 

@@ -42,11 +42,24 @@ pub(crate) async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> H
 
 /// What a refusal says to a client without a token, or with one that is not good; none at addresses of others.
 pub(crate) fn challenge(request: &HttpRequest, gateway: &Gateway) -> Option<String> {
-    let path = request.path();
-    (path == DEFAULT).then(|| {
+    let path = match request.path() {
+        "/messages" => "/sse",
+        path => path,
+    };
+    is_resource(path).then(|| {
         let base = base(request, gateway);
         format!("Bearer realm=\"foundation\", resource_metadata=\"{base}{WELL_KNOWN}{path}\"")
     })
+}
+
+/// Whether an MCP server is at an address.
+fn is_resource(path: &str) -> bool {
+    if [DEFAULT, "/sse"].contains(&path) {
+        return true;
+    }
+    let path = path.strip_prefix("/api").unwrap_or(path);
+    let parts: Vec<_> = path.split('/').collect();
+    matches!(parts[..], ["", "agents", _, _, "mcp"])
 }
 
 /// The address of this server as the client calls it.

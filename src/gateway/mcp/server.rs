@@ -19,7 +19,7 @@ use rmcp::{
     tool_handler,
 };
 
-use super::{acting::fault, agent::McpAgent, call::McpCall, level};
+use super::{agent::McpAgent, call::McpCall, fault::fault, level};
 
 /// What a model is told of the server.
 const INSTRUCTIONS: &str = "Plans of products and businesses: start a run for an idea, follow it, read what its phases wrote, and \

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actors::mcp_session::{McpSession, McpSessionView, OpenMcpSession, ShowMcpSession};
 use cluster::prelude::{ActorId, ErrorKind, Handler, Message, Uuid};
 use rmcp::model::InitializeRequestParams;
@@ -34,15 +35,16 @@ impl Session {
         }
     }
 
-    /// Opens a session under a new id, which nobody can guess.
+    /// Opens a session under a new id, which nobody can guess, with what the client said when it came, if it has.
     pub(super) async fn open(
         gateway: &Gateway,
         caller: &Caller,
         endpoint: &str,
-        initialize: &InitializeRequestParams,
+        initialize: Option<&InitializeRequestParams>,
     ) -> Result<Self, Problem> {
         let session = Self::new(Uuid::new_v4(), gateway, caller, endpoint);
-        let initialize = serde_json::to_string(initialize).map_err(|_| Problem::internal())?;
+        let initialize = initialize.map(serde_json::to_string).transpose();
+        let initialize = initialize.map_err(|_| Problem::internal())?.unwrap_or_default();
         let open = OpenMcpSession {
             user: caller.user.clone(),
             endpoint: endpoint.to_owned(),
@@ -53,12 +55,24 @@ impl Session {
     }
 
     /// What the session knows. To another caller it is not there.
-    pub(super) async fn show(&self) -> Result<(McpSessionView, InitializeRequestParams), Problem> {
+    pub(super) async fn view(&self) -> Result<McpSessionView, Problem> {
         let show = ShowMcpSession {
             user: self.caller.user.clone(),
             endpoint: self.endpoint.clone(),
         };
-        let view = self.ask_patiently(show).await?;
+        Ok(self.ask_patiently(show).await?)
+    }
+
+    /// What the session knows, and what the client said when it came.
+    pub(super) async fn show(&self) -> Result<(McpSessionView, InitializeRequestParams), Problem> {
+        let view = self.view().await?;
+        if view.initialize.is_empty() {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "mcp.uninitialized",
+                "the session has not been initialized",
+            ));
+        }
         let initialize = serde_json::from_str(&view.initialize).map_err(|error| {
             tracing::error!(%error, "a stored MCP session cannot be read");
             Problem::internal()

@@ -25,6 +25,7 @@ use super::{
     agent::Server,
     call::{McpCall, McpStream},
     exchange::{self, Ends},
+    legacy,
     level::Level,
     live::Entered,
     sessions::Session,
@@ -87,34 +88,12 @@ pub(super) async fn answer(
     server: &Server,
     call: McpCall,
     session: Session,
-    (view, initialize): (McpSessionView, InitializeRequestParams),
-    mut request: JsonRpcRequest<ClientRequest>,
+    known: (McpSessionView, InitializeRequestParams),
+    request: JsonRpcRequest<ClientRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let stream: Arc<str> = Uuid::new_v4().simple().to_string().into();
-    let id: Arc<str> = serde_json::to_string(&request.id)
-        .map_err(|_| Problem::internal())?
-        .into();
-    let closing = McpStream::default();
-    request.request.extensions_mut().insert(closing.clone());
-    let (exchange, ends) = exchange::begin(Arc::clone(&stream), JsonRpcMessage::Request(request));
-    let (entered, handed) = call.gateway().mcp.live.enter(session.id, &stream, &id);
-    let primes = initialize.protocol_version >= ProtocolVersion::V_2025_11_25;
-    let cancel = CancellationToken::new();
-    let service = server.serve(call.clone(), exchange, initialize, cancel);
-    let mut work = Work {
-        call,
-        session,
-        stream,
-        request: id,
-        ends,
-        handed,
-        closing,
-        level: view.level.as_deref().and_then(Level::parse),
-        count: 0,
-        read: 0,
-        _service: service,
-        _entered: entered,
-    };
+    let primes = known.1.protocol_version >= ProtocolVersion::V_2025_11_25;
+    let stream = Uuid::new_v4().simple().to_string();
+    let mut work = Work::begin(server, call, session, stream, known, request)?;
     let (said, stays_open) = match work.first().await {
         First::Answer(message) => return json(&message),
         First::Stream { said, stays_open } => (said, stays_open),
@@ -130,6 +109,20 @@ pub(super) async fn answer(
     let frames = stays_open.then_some(frames);
     actix_web::rt::spawn(work.pump(said, frames));
     Ok(events(receiver))
+}
+
+/// Begins to answer a request whose answer the client hears elsewhere.
+pub(super) async fn answer_elsewhere(
+    server: &Server,
+    call: McpCall,
+    session: Session,
+    known: (McpSessionView, InitializeRequestParams),
+    request: JsonRpcRequest<ClientRequest>,
+) -> Result<(), Problem> {
+    let mut work = Work::begin(server, call, session, legacy::part(), known, request)?;
+    work.store(Vec::new(), false).await?;
+    actix_web::rt::spawn(work.pump(None, None));
+    Ok(())
 }
 
 /// A JSON answer.
@@ -179,6 +172,40 @@ fn cancels(message: &ClientJsonRpcMessage) -> bool {
 }
 
 impl Work {
+    /// Gives a request to the server.
+    fn begin(
+        server: &Server,
+        call: McpCall,
+        session: Session,
+        stream: String,
+        (view, initialize): (McpSessionView, InitializeRequestParams),
+        mut request: JsonRpcRequest<ClientRequest>,
+    ) -> Result<Self, Problem> {
+        let stream: Arc<str> = stream.into();
+        let id: Arc<str> = serde_json::to_string(&request.id)
+            .map_err(|_| Problem::internal())?
+            .into();
+        let closing = McpStream::default();
+        request.request.extensions_mut().insert(closing.clone());
+        let (exchange, ends) = exchange::begin(Arc::clone(&stream), JsonRpcMessage::Request(request));
+        let (entered, handed) = call.gateway().mcp.live.enter(session.id, &stream, &id);
+        let service = server.serve(call.clone(), exchange, initialize, CancellationToken::new());
+        Ok(Self {
+            call,
+            session,
+            stream,
+            request: id,
+            ends,
+            handed,
+            closing,
+            level: view.level.as_deref().and_then(Level::parse),
+            count: 0,
+            read: 0,
+            _service: service,
+            _entered: entered,
+        })
+    }
+
     /// Waits for what the server says first.
     async fn first(&mut self) -> First {
         let prompt = Instant::now() + PROMPT;
@@ -346,6 +373,8 @@ impl Work {
             match self.session.ask(append.clone()).await {
                 Ok(first) => {
                     self.count += count;
+                    // Whoever tells it to the client elsewhere.
+                    self.call.gateway().mcp.live.wake(self.session.id);
                     return Ok(first);
                 }
                 // It was heard at a try whose answer was lost.

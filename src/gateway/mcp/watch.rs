@@ -22,13 +22,13 @@ use super::{
 use crate::{gateway::error::Problem, planes::events::Watch};
 
 /// How often is looked for changes.
-const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// The name of the stream. It has no end.
 pub(super) const STANDALONE: &str = "get";
 
 /// What the streams of a tenant are counted under, together with those of runs.
-const COUNTED: &str = "mcp";
+pub(super) const COUNTED: &str = "mcp";
 
 /// Opens the stream, behind an event if the client comes back.
 pub(super) async fn open(
@@ -38,7 +38,7 @@ pub(super) async fn open(
     after: Option<u64>,
 ) -> Result<HttpResponse, Problem> {
     let counted = call.gateway().watchers.watch(call.tenant().as_str(), COUNTED)?;
-    let (view, _) = session.show().await?;
+    let view = session.view().await?;
     let (frames, receiver) = mpsc::channel(FRAMES_MAX);
     // The channel is empty.
     frames.try_send(primer(STANDALONE, after.unwrap_or(view.last))).ok();
@@ -71,12 +71,14 @@ impl Standing {
         }
         let mut spoken = Instant::now();
         loop {
-            let Ok((view, _)) = self.session.show().await else {
+            let Ok(view) = self.session.view().await else {
                 return;
             };
             for subscription in view.subscriptions {
-                if self.look(subscription).await {
+                let told = look(&self.server, &self.call, &self.session, subscription, STANDALONE).await;
+                if let Some((number, text)) = told {
                     spoken = Instant::now();
+                    self.tell(frame(Some((STANDALONE, number)), &text)).await;
                 }
             }
             if spoken.elapsed() >= KEEP_ALIVE {
@@ -110,33 +112,35 @@ impl Standing {
         }
     }
 
-    /// Looks whether a resource has changed. Returns whether the client was told.
-    async fn look(&mut self, Subscription { uri, mark: before }: Subscription) -> bool {
-        let state = self.server.state(&self.call, &uri);
-        let Some(now) = self.call.on_behalf(state).await.filter(|now| *now != before) else {
-            return false;
-        };
-        let text = serde_json::json!({
-            "jsonrpc": "2.0",
-            "method": "notifications/resources/updated",
-            "params": { "uri": uri },
-        });
-        let text = text.to_string();
-        let mark = MarkMcpSubscription {
-            uri,
-            before,
-            now,
-            stream: STANDALONE.to_owned(),
-            text: text.clone(),
-        };
-        let Ok(Some(number)) = self.session.ask(mark).await else {
-            return false;
-        };
-        self.tell(frame(Some((STANDALONE, number)), &text)).await;
-        true
-    }
-
     async fn tell(&mut self, frame: Bytes) {
         tell(&self.call, &mut self.frames, frame).await;
     }
+}
+
+/// Looks whether a resource has changed. Of all who see that, one has to tell the client: the number of the event and its text.
+pub(super) async fn look(
+    server: &Server,
+    call: &McpCall,
+    session: &Session,
+    subscription: Subscription,
+    stream: &str,
+) -> Option<(u64, String)> {
+    let Subscription { uri, mark: before } = subscription;
+    let now = call.on_behalf(server.state(call, &uri)).await;
+    let now = now.filter(|now| *now != before)?;
+    let text = serde_json::json!({
+        "jsonrpc": "2.0",
+        "method": "notifications/resources/updated",
+        "params": { "uri": uri },
+    });
+    let text = text.to_string();
+    let mark = MarkMcpSubscription {
+        uri,
+        before,
+        now,
+        stream: stream.to_owned(),
+        text: text.clone(),
+    };
+    let number = session.ask(mark).await.ok().flatten()?;
+    Some((number, text))
 }

@@ -3,7 +3,8 @@
 use actix_web::test::TestRequest;
 use actors::{
     agents::{
-        Agent, AgentCtx, AgentRequest, AgentResponse, Agents, Callable, Connection, Method, Methods, Scope,
+        Agent, AgentCtx, AgentRequest, AgentResponse, Agents, Callable, Connection, Method, Methods, ReplyStream,
+        Scope, Streaming,
         limiter::Pacer,
         session::{Devices, SessionEnv},
         task::{TaskEnv, Tasks},
@@ -51,6 +52,12 @@ struct Add {
     amount: i64,
 }
 
+/// Counts up to a number, in parts.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Count {
+    to: u32,
+}
+
 /// Who calls.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Whoami;
@@ -62,6 +69,11 @@ struct Fail;
 impl Method for Add {
     const NAME: &'static str = "add";
     type Reply = i64;
+}
+
+impl Method for Count {
+    const NAME: &'static str = "count";
+    type Reply = u32;
 }
 
 impl Method for Whoami {
@@ -144,7 +156,7 @@ impl Agent for Board {
     type Env = ();
 
     fn methods(methods: Methods<Self>) -> Methods<Self> {
-        methods.callable::<Add>()
+        methods.callable::<Add>().streaming::<Count>()
     }
 
     async fn start(_: &mut AgentCtx<'_, Self>) -> Result<Self> {
@@ -157,6 +169,13 @@ impl Callable<Add> for Board {
         let sum = ctx.state().copied().unwrap_or_default() + amount;
         ctx.set_state(sum)?;
         Ok(sum)
+    }
+}
+
+impl Streaming<Count> for Board {
+    async fn stream(&mut self, Count { to }: Count, reply: ReplyStream, ctx: &mut AgentCtx<'_, Self>) -> Result<()> {
+        (1..to).try_for_each(|number| reply.send(ctx, &number))?;
+        reply.end(ctx, &to)
     }
 }
 

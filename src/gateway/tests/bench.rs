@@ -34,7 +34,7 @@ use bytes::Bytes;
 use cluster::{
     Clock, ClusterConfig, Stores, Timestamp,
     prelude::{Cluster, TenantId},
-    testing::TestCluster,
+    testing::{TestCluster, TestNodes},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -45,7 +45,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::contract;
+use super::{contract, mcp::ExampleAgent};
 use crate::{
     config::{AuthConfig, ServerConfig},
     gateway::{
@@ -61,6 +61,28 @@ use crate::{
     server::migrations::migrations,
     telemetry::Telemetry,
 };
+
+/// A builder of clusters with all classes that the gateway asks.
+macro_rules! with_classes {
+    ($builder:expr, $env:expr) => {
+        with_classes!($builder, $env, AccountSessions::default())
+    };
+    ($builder:expr, $env:expr, $sessions:expr) => {
+        $builder
+            .actor::<Run>($env.clone())
+            .actor::<Tenant>($env.clone())
+            .actor::<EventLog>($env.clone())
+            .actor::<VectorIndex>($env.clone())
+            .actor::<Session>(())
+            .actor::<Membership>(())
+            .actor::<ApiKey>(())
+            .actor::<McpSession>(())
+            .actor::<Account>(())
+            .actor::<AuditLog>(AuditEnv::fake())
+            .actor::<Limiter>(LimiterEnv::default())
+            .actor::<AgentActor>(super::agents::kinds(&$sessions))
+    };
+}
 
 /// The key of the cluster.
 const KEY: [u8; 32] = [7; 32];
@@ -104,6 +126,19 @@ pub(super) fn model(scores: [f64; 6]) -> FakeModel {
 /// A model that never answers, so that runs stay where they are.
 pub(super) fn silent() -> FakeModel {
     FakeModel::new(|_, _| Reply::Hang)
+}
+
+/// Ports that reach nothing outside.
+fn fakes(model: FakeModel, watchers: &Watchers) -> Env {
+    Env {
+        model: Arc::new(model),
+        embedder: Arc::new(FakeEmbedder::default()),
+        vectors: Arc::new(FakeVectors::default()),
+        objects: Arc::new(FakeObjects::default()),
+        search: Arc::new(FakeSearch::default()),
+        events: Arc::new(watchers.clone()),
+        planning: PlanningSettings::default(),
+    }
 }
 
 pub(super) struct Bench {
@@ -188,32 +223,10 @@ impl Bench {
     async fn new(model: FakeModel, server: ServerConfig, limits: LimitsConfig) -> Self {
         let watchers = Watchers::new(server.watchers_per_tenant);
         let folder = tempfile::tempdir().unwrap();
-        let env = Env {
-            model: Arc::new(model),
-            embedder: Arc::new(FakeEmbedder::default()),
-            vectors: Arc::new(FakeVectors::default()),
-            objects: Arc::new(FakeObjects::default()),
-            search: Arc::new(FakeSearch::default()),
-            events: Arc::new(watchers.clone()),
-            planning: PlanningSettings::default(),
-        };
+        let env = fakes(model, &watchers);
         let sessions = AccountSessions::default();
-        let cluster = TestCluster::builder(7)
-            .gatekeeper(Arc::new(context()))
-            .actor::<Run>(env.clone())
-            .actor::<Tenant>(env.clone())
-            .actor::<EventLog>(env.clone())
-            .actor::<VectorIndex>(env.clone())
-            .actor::<Session>(())
-            .actor::<Membership>(())
-            .actor::<ApiKey>(())
-            .actor::<McpSession>(())
-            .actor::<Account>(())
-            .actor::<AuditLog>(AuditEnv::fake())
-            .actor::<Limiter>(LimiterEnv::default())
-            .actor::<AgentActor>(super::agents::kinds(&sessions))
-            .start()
-            .await;
+        let builder = TestCluster::builder(7).gatekeeper(Arc::new(context()));
+        let cluster = with_classes!(builder, env, sessions).start().await;
         let (post, letters) = FakePost::new();
         let mail = MailQueue::start(Arc::new(post));
         let passwords = FakePasswords::default();
@@ -424,6 +437,62 @@ fn context() -> ContextTokens {
     context
 }
 
+/// Three nodes in paused time, for gateways on each.
+pub(super) struct Several {
+    pub(super) nodes: TestNodes,
+    env: Env,
+    watchers: Watchers,
+    /// Goes with them.
+    folder: tempfile::TempDir,
+}
+
+impl Several {
+    /// Runs a test on one thread.
+    pub(super) async fn with(test: impl AsyncFnOnce(&Self)) {
+        let run = async {
+            let watchers = Watchers::new(ServerConfig::default().watchers_per_tenant);
+            let env = fakes(silent(), &watchers);
+            let mut builder = TestNodes::builder(7).migrations(migrations());
+            for node in 0..3 {
+                builder = builder.gatekeeper(node, Arc::new(context()));
+            }
+            let several = Self {
+                nodes: with_classes!(builder, env).start().await,
+                env,
+                watchers,
+                folder: tempfile::tempdir().unwrap(),
+            };
+            several.gateway(1, ExampleAgent).callers.found_home().await.unwrap();
+            test(&several).await;
+        };
+        LocalSet::new().run_until(Box::pin(run)).await;
+    }
+
+    /// A gateway on a node, with an MCP server.
+    pub(super) fn gateway(&self, node: usize, agent: impl McpAgent) -> Gateway {
+        gateway(Node {
+            cluster: self.nodes.node(node),
+            env: self.env.clone(),
+            watchers: self.watchers.clone(),
+            server: ServerConfig::default(),
+            limits: LimitsConfig::off(),
+            auth: AuthConfig::default(),
+            mail: MailQueue::start(Arc::new(FakePost::new().0)),
+            passwords: FakePasswords::default(),
+            contact: None,
+            turnstile: Turnstile::default(),
+            backups: self.folder.path().join("backups"),
+            mcp: Mcp::new(agent),
+            sockets: SocketsConfig::default(),
+        })
+    }
+
+    /// A session of a member.
+    pub(super) async fn token(&self, at: &Gateway, tenant: &str, user: &str, role: Role) -> String {
+        token(at, tenant, user, role, Duration::from_hours(1)).await
+    }
+}
+
 /// A gateway over a cluster that runs in real time, for programs that others have written.
 pub(super) struct Real {
     pub(super) gateway: Gateway,
@@ -442,32 +511,11 @@ pub(super) async fn real(agent: impl McpAgent) -> Real {
         .unwrap();
     let server = ServerConfig::default();
     let watchers = Watchers::new(server.watchers_per_tenant);
-    let env = Env {
-        model: Arc::new(silent()),
-        embedder: Arc::new(FakeEmbedder::default()),
-        vectors: Arc::new(FakeVectors::default()),
-        objects: Arc::new(FakeObjects::default()),
-        search: Arc::new(FakeSearch::default()),
-        events: Arc::new(watchers.clone()),
-        planning: PlanningSettings::default(),
-    };
+    let env = fakes(silent(), &watchers);
     let mut config = ClusterConfig::new(runtime.handle().clone(), runtime.handle().clone());
     config.shards = 1;
     config.gatekeeper = Some(Arc::new(context()));
-    let builder = Cluster::builder(config)
-        .migrations(migrations())
-        .actor::<Run>(env.clone())
-        .actor::<Tenant>(env.clone())
-        .actor::<EventLog>(env.clone())
-        .actor::<VectorIndex>(env.clone())
-        .actor::<Session>(())
-        .actor::<Membership>(())
-        .actor::<ApiKey>(())
-        .actor::<McpSession>(())
-        .actor::<AgentActor>(super::agents::kinds(&AccountSessions::default()))
-        .actor::<Account>(())
-        .actor::<AuditLog>(AuditEnv::fake())
-        .actor::<Limiter>(LimiterEnv::default());
+    let builder = with_classes!(Cluster::builder(config).migrations(migrations()), env);
     let cluster = builder.open(Stores::memory()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let gateway = gateway(Node {

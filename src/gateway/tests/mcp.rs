@@ -1,11 +1,18 @@
 //! The MCP server over HTTP: who may ask, sessions, streams, and what two nodes make of one client.
 
+mod agents;
 mod conformance;
 mod example;
+mod legacy;
+mod nodes;
+mod platform;
+mod revisions;
 mod sessions;
 mod streams;
 
 use std::{future::poll_fn, pin::Pin};
+
+pub(super) use self::example::ExampleAgent;
 
 use actix_web::{
     body::{BoxBody, MessageBody},
@@ -25,6 +32,7 @@ use crate::{
 struct Client {
     gateway: Gateway,
     token: String,
+    path: String,
     session: String,
 }
 
@@ -32,8 +40,13 @@ const REVISION: &str = "2025-11-25";
 
 /// A message to the server as clients send it.
 fn post(token: &str, message: &Value) -> TestRequest {
+    post_to("/mcp", token, message)
+}
+
+/// A message to one of the servers.
+fn post_to(path: &str, token: &str, message: &Value) -> TestRequest {
     TestRequest::post()
-        .uri("/mcp")
+        .uri(path)
         .insert_header((header::HOST, "localhost:8080"))
         .insert_header((header::AUTHORIZATION, format!("Bearer {token}")))
         .insert_header((header::ACCEPT, "application/json, text/event-stream"))
@@ -67,7 +80,11 @@ fn echo(id: u32, text: &str) -> Value {
 
 impl Client {
     async fn open(gateway: &Gateway, token: &str) -> Self {
-        let answer = call(gateway, post(token, &initialize(&json!({ "elicitation": {} })))).await;
+        Self::open_at("/mcp", gateway, token, &json!({ "elicitation": {} })).await
+    }
+
+    async fn open_at(path: &str, gateway: &Gateway, token: &str, capabilities: &Value) -> Self {
+        let answer = call(gateway, post_to(path, token, &initialize(capabilities))).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert_eq!(answer.json()["result"]["protocolVersion"], REVISION);
         let session = answer.header("mcp-session-id").to_owned();
@@ -75,6 +92,7 @@ impl Client {
         let client = Self {
             gateway: gateway.clone(),
             token: token.to_owned(),
+            path: path.to_owned(),
             session,
         };
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
@@ -87,6 +105,7 @@ impl Client {
         Self {
             gateway: gateway.clone(),
             token: self.token.clone(),
+            path: self.path.clone(),
             session: self.session.clone(),
         }
     }
@@ -98,36 +117,86 @@ impl Client {
     }
 
     async fn say(&self, message: &Value) -> Answer {
-        call(&self.gateway, self.with_session(post(&self.token, message))).await
+        call(
+            &self.gateway,
+            self.with_session(post_to(&self.path, &self.token, message)),
+        )
+        .await
+    }
+
+    /// Calls a tool, and returns its result however it came.
+    async fn tool(&self, name: &str, arguments: &Value) -> Value {
+        let params = json!({ "name": name, "arguments": arguments });
+        let answer = self.say(&request(77, "tools/call", &params)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let said = if answer.header("content-type") == "application/json" {
+            answer.json()
+        } else {
+            events(&answer).pop().unwrap().1
+        };
+        assert_eq!(said["id"], 77, "{said}");
+        said["result"].clone()
+    }
+
+    /// Calls a tool that does what it is asked for.
+    async fn done(&self, name: &str, arguments: &Value) -> Value {
+        let result = self.tool(name, arguments).await;
+        assert_eq!(result["isError"], false, "{result}");
+        result["structuredContent"].clone()
+    }
+
+    /// Calls a tool that refuses, with a code.
+    async fn refused(&self, name: &str, arguments: &Value, code: &str) {
+        let result = self.tool(name, arguments).await;
+        assert_eq!(
+            (&result["isError"], &result["_meta"]["foundation/code"]),
+            (&json!(true), &json!(code)),
+            "{result}"
+        );
+        assert!(
+            result["content"][0]["text"].as_str().unwrap().starts_with(code),
+            "{result}"
+        );
+    }
+
+    /// Asks something that is answered at once.
+    async fn asked(&self, method: &str, params: &Value) -> Value {
+        let answer = self.say(&request(78, method, params)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["result"].clone()
     }
 
     /// Says something whose answer is a stream.
     async fn hear(&self, message: &Value) -> Hearing {
-        let service = init_service(app(self.gateway.clone())).await;
-        let request = self.with_session(post(&self.token, message)).to_request();
-        let response = call_service(&service, request).await;
-        Hearing {
-            body: response.into_body(),
-            text: String::new(),
-        }
+        let request = self.with_session(post_to(&self.path, &self.token, message));
+        Hearing::of(&self.gateway, request).await
+    }
+
+    /// Hears the standalone stream.
+    async fn hear_changes(&self, after: Option<&str>) -> Hearing {
+        Hearing::of(&self.gateway, self.to_listen(after)).await
     }
 
     /// Reads a stream on, or the standalone one.
     async fn listen(&self, after: Option<&str>) -> Answer {
+        call(&self.gateway, self.to_listen(after)).await
+    }
+
+    fn to_listen(&self, after: Option<&str>) -> TestRequest {
         let mut request = TestRequest::get()
-            .uri("/mcp")
+            .uri(&self.path)
             .insert_header((header::HOST, "localhost:8080"))
             .insert_header((header::AUTHORIZATION, format!("Bearer {}", self.token)))
             .insert_header((header::ACCEPT, "text/event-stream"));
         if let Some(after) = after {
             request = request.insert_header(("last-event-id", after));
         }
-        call(&self.gateway, self.with_session(request)).await
+        self.with_session(request)
     }
 
     async fn end(&self) -> Answer {
         let request = TestRequest::delete()
-            .uri("/mcp")
+            .uri(&self.path)
             .insert_header((header::HOST, "localhost:8080"))
             .insert_header((header::AUTHORIZATION, format!("Bearer {}", self.token)));
         call(&self.gateway, self.with_session(request)).await
@@ -141,16 +210,44 @@ struct Hearing {
 }
 
 impl Hearing {
+    async fn of(gateway: &Gateway, request: TestRequest) -> Self {
+        let service = init_service(app(gateway.clone())).await;
+        let response = call_service(&service, request.to_request()).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().get("content-type").unwrap(), "text/event-stream");
+        Self {
+            body: response.into_body(),
+            text: String::new(),
+        }
+    }
+
     /// The next event.
     async fn next(&mut self) -> Option<(String, Value)> {
         loop {
+            let heard = event(&self.frame().await?);
+            if heard.is_some() {
+                return heard;
+            }
+        }
+    }
+
+    /// The next message.
+    async fn message(&mut self) -> Value {
+        loop {
+            let (_, message) = self.next().await.expect("something is said");
+            if !message.is_null() {
+                return message;
+            }
+        }
+    }
+
+    /// The next frame, as it is.
+    async fn frame(&mut self) -> Option<String> {
+        loop {
             if let Some((frame, rest)) = self.text.split_once("\n\n") {
-                let heard = event(frame);
+                let frame = frame.to_owned();
                 self.text = rest.to_owned();
-                if heard.is_some() {
-                    return heard;
-                }
-                continue;
+                return Some(frame);
             }
             let chunk = poll_fn(|cx| Pin::new(&mut self.body).poll_next(cx)).await?;
             self.text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());

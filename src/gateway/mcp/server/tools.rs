@@ -1,10 +1,13 @@
-//! The tools: runs of plans, what their phases wrote, and the audit chain.
+//! The tools: runs of plans, what their phases wrote, and the audit chain; agents and workflows in files of their own.
 //!
-//! Each does what the route of the same thing does, under the same permission. What goes wrong is a result that says so, with the stable
-//! code and what to do: models read results, and are often not shown errors of the protocol.
+//! Each does what the route of the same thing does, under the same permission.
+
+mod agents;
+mod workflows;
 
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actors::{
     audit::verify,
     records::{Mode, PlanningRun, RunConfig, RunStatus},
@@ -12,9 +15,9 @@ use actors::{
 };
 use cluster::prelude::Uuid;
 use rmcp::{
-    ErrorData, Json, RoleServer,
-    handler::server::{router::tool::ToolRouter, tool::IntoCallToolResult, wrapper::Parameters},
-    model::{CallToolResponse, CallToolResult, ContentBlock, ProgressNotificationParam},
+    Json, RoleServer,
+    handler::server::{router::tool::ToolRouter, wrapper::Parameters},
+    model::ProgressNotificationParam,
     service::RequestContext,
     tool, tool_router,
 };
@@ -29,8 +32,9 @@ use super::{
 };
 use crate::gateway::{
     api::STATUSES,
-    audit, catalogue, cursor,
+    audit, cursor,
     error::Problem,
+    mcp::fault::Fault,
     permission::Permission,
     planning::{self, NewRun, Planning},
 };
@@ -53,28 +57,6 @@ const FOLLOW_MAX: Duration = Duration::from_hours(1);
 const LOOK: Duration = Duration::from_secs(5);
 /// The phases of a plan.
 const PHASES: f64 = 15.0;
-
-/// Why a tool failed.
-#[derive(Debug)]
-pub(super) struct Fault(Problem);
-
-impl<E: Into<Problem>> From<E> for Fault {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoCallToolResult for Fault {
-    fn into_call_tool_result(self) -> Result<CallToolResponse, ErrorData> {
-        let (code, detail) = (self.0.code(), self.0.detail());
-        let remedy = catalogue::find(code).map_or("", |known| known.remedy);
-        let text = format!("{code}: {detail}. {remedy}");
-        let mut result = CallToolResult::error(vec![ContentBlock::text(text.trim_end().to_owned())]);
-        let meta = serde_json::json!({ "foundation/code": code });
-        result.meta = serde_json::from_value(meta).ok();
-        Ok(result.into())
-    }
-}
 
 type Answer<T> = Result<Json<T>, Fault>;
 
@@ -353,7 +335,7 @@ struct Verdict {
 
 /// The tools.
 pub(super) fn router() -> ToolRouter<PlatformServer> {
-    PlatformServer::tool_router()
+    PlatformServer::tool_router() + PlatformServer::agent_tools() + PlatformServer::workflow_tools()
 }
 
 #[tool_router]
@@ -518,6 +500,13 @@ impl PlatformServer {
         let planning = &self.call.gateway().planning;
         self.call.needs(Permission::RunView)?;
         let run = self.call.on_behalf(planning.run(self.call.caller(), id)).await?;
+        if run.status != RunStatus::AwaitingApproval {
+            let detail = format!(
+                "the run is {}, and no plan of it waits for a decision",
+                run.status.as_str()
+            );
+            return Err(Problem::new(StatusCode::CONFLICT, "run.wrong-state", detail).into());
+        }
         let mut comment = decide.comment;
         let decision = if question::can_ask(&context) {
             match question::ask(&context, &run).await? {
