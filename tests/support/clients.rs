@@ -1,7 +1,8 @@
 //! Scripts in `tests/clients`: clients in other languages, with their packages as they are published.
 //!
 //! Used by path: `#[path = "support/clients.rs"] mod clients;`. `script/setup --tests` installs the packages.
-#![expect(unreachable_pub, reason = "a test binary has no other module to reach it from")]
+#![allow(dead_code, reason = "each test binary uses another part of it")]
+#![allow(unreachable_pub, reason = "a test binary has no other module to reach it from")]
 
 use std::{
     io::{BufRead, BufReader, Lines, Write},
