@@ -36,7 +36,7 @@ pub(crate) async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> H
             authorization_servers: issuers.collect(),
             bearer_methods_supported: ["header"],
             resource_name: "foundation",
-            resource_documentation: format!("{base}/docs"),
+            resource_documentation: format!("{base}/api/docs/"),
         })
 }
 

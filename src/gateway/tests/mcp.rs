@@ -328,6 +328,9 @@ async fn who_shows_no_token_is_told_where_to_get_one() {
             assert_eq!(metadata["resource"], "http://localhost:8080/mcp");
             assert_eq!(metadata["bearer_methods_supported"], json!(["header"]));
             assert_eq!(metadata["authorization_servers"], json!([]));
+            let documentation = metadata["resource_documentation"].as_str().unwrap();
+            let documentation = documentation.strip_prefix("http://localhost:8080").unwrap();
+            assert_eq!(bench.call(TestRequest::get().uri(documentation)).await.status, 200);
         }
         let elsewhere = bench.call(TestRequest::get().uri("/api/auth/me")).await;
         assert_eq!(elsewhere.header("www-authenticate"), "Bearer realm=\"foundation\"");
