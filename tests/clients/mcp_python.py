@@ -109,7 +109,9 @@ async def everything(client, subscribed):
     await call(client, "cancel_run", {"run": run})
 
 
-async def with_a_session(client, heard):
+def with_a_session(client, heard):
+    """How a client of the revisions with sessions hears of a change."""
+
     @asynccontextmanager
     async def subscribed(uri):
         await client.subscribe_resource(uri)
@@ -117,35 +119,40 @@ async def with_a_session(client, heard):
         await heard.until(uri)
         await client.unsubscribe_resource(uri)
 
-    await everything(client, subscribed)
+    return subscribed
+
+
+def without_a_session(client):
+    """How a client of the revision without sessions does."""
+
+    @asynccontextmanager
+    async def subscribed(uri):
+        async with client.listen(resource_subscriptions=[uri]) as subscription:
+            yield
+            with anyio.fail_after(PATIENCE):
+                async for event in subscription:
+                    assert str(event.uri) == uri
+                    break
+
+    return subscribed
 
 
 async def the_revision_with_sessions_lists_calls_reads_subscribes_and_cancels():
     async with connect("legacy") as (client, heard):
         assert client.protocol_version == "2025-11-25", client.protocol_version
-        await with_a_session(client, heard)
+        await everything(client, with_a_session(client, heard))
 
 
 async def so_does_the_revision_without_sessions():
     async with connect("auto") as (client, _):
         assert client.protocol_version == "2026-07-28", client.protocol_version
-
-        @asynccontextmanager
-        async def subscribed(uri):
-            async with client.listen(resource_subscriptions=[uri]) as subscription:
-                yield
-                with anyio.fail_after(PATIENCE):
-                    async for event in subscription:
-                        assert str(event.uri) == uri
-                        break
-
-        await everything(client, subscribed)
+        await everything(client, without_a_session(client))
 
 
 async def so_does_the_transport_before_streamable_http():
     heard = Heard()
     async with Client(sse_client(f"http://{HOST}/sse", headers=HEADERS), mode="legacy", message_handler=heard) as client:
-        await with_a_session(client, heard)
+        await everything(client, with_a_session(client, heard))
 
 
 async def so_does_the_bridge():
@@ -154,12 +161,12 @@ async def so_does_the_bridge():
         command=PROGRAM, args=["mcp", "--url", f"http://{HOST}"], env={"FOUNDATION_TOKEN": TOKEN}
     )
     async with Client(stdio_client(bridge), mode="legacy", message_handler=heard) as client:
-        await with_a_session(client, heard)
+        await everything(client, with_a_session(client, heard))
 
 
 async def an_agent_is_a_server_of_its_own():
     for mode in ["legacy", "auto"]:
-        async with connect(mode, f"/agents/room/mcp-python-{mode}/mcp") as (client, _):
+        async with connect(mode, f"/agents/room/mcp-python-{mode}/mcp") as (client, heard):
             names = [tool.name for tool in (await client.list_tools()).tools]
             assert names == ["add", "countTo", "refuse", "say", "sayLater"], names
             assert (await call(client, "add", {"args": [2, 3]}))["result"] == 5
@@ -173,6 +180,10 @@ async def an_agent_is_a_server_of_its_own():
             assert parts == [(1, "1"), (2, "2"), (3, "3")], parts
             uri = str((await client.list_resources()).resources[0].uri)
             assert await read(client, uri) == {"count": 5, "lines": []}
+            subscribed = with_a_session(client, heard) if mode == "legacy" else without_a_session(client)
+            async with subscribed(uri):
+                await call(client, "say", {"line": "hello"})
+            assert len((await read(client, uri))["lines"]) == 1
             refused = await client.call_tool("refuse", {"args": "not now"})
             assert refused.is_error and refused.content[0].text.startswith("room.refused: not now"), refused
 

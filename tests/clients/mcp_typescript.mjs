@@ -202,24 +202,30 @@ const checks = {
     await assert.rejects(connect("http", "/agents/nothing/x/mcp"), /agent.unknown/);
   },
 
-  async "a client goes on when the server was killed, and hears what became of what it asked"() {
-    const { client, link, updated } = await connect();
-    const run = await call(client, "create_run", { idea: IDEA, require_review: false, require_approval: false });
-    await call(client, "pause_run", { run: run.id });
-    const uri = `foundation://runs/${run.id}`;
-    await client.subscribeResource({ uri });
-    const session = link.sessionId;
-    let told = 0;
-    const following = call(client, "follow_run", { run: run.id, seconds: 3600 }, { timeout: 120_000, onprogress: () => told++ });
-    const ended = assert.rejects(following, /whether it was done is unknown/);
-    await until("progress", () => told > 0);
+  async "clients go on when the server was killed, and hear what became of what they asked"() {
+    const all = [];
+    for (const transport of ["http", "stdio"]) {
+      const { client, link, updated } = await connect(transport);
+      const { id } = await call(client, "create_run", { idea: IDEA });
+      await call(client, "pause_run", { run: id });
+      const uri = `foundation://runs/${id}`;
+      await client.subscribeResource({ uri });
+      let told = 0;
+      const onprogress = () => told++;
+      const following = call(client, "follow_run", { run: id, seconds: 3600 }, { timeout: 120_000, onprogress });
+      const ended = assert.rejects(following, /whether it was done is unknown/);
+      await until("progress", () => told > 0);
+      all.push({ client, link, updated, id, uri, ended, session: link.sessionId });
+    }
     await ask("kill");
-    await ended;
-    assert.equal(link.sessionId, session);
-    assert.equal((await call(client, "echo", { text: "again" })).text, "again");
-    await call(client, "cancel_run", { run: run.id });
-    await until("the change", () => updated.includes(uri), 60_000);
-    await client.close();
+    for (const { client, link, updated, id, uri, ended, session } of all) {
+      await ended;
+      assert.equal(link.sessionId, session);
+      assert.equal((await call(client, "echo", { text: "again" })).text, "again");
+      await call(client, "cancel_run", { run: id });
+      await until("the change", () => updated.includes(uri), 60_000);
+      await client.close();
+    }
   },
 };
 
