@@ -1,10 +1,20 @@
-//! From which level on a client hears log messages.
+//! Log messages, and from which level on a client hears them.
 #![expect(
     deprecated,
     reason = "the revision of 2026-07-28 gives log messages up, those before it have them"
 )]
 
-use rmcp::model::{JsonRpcMessage, LoggingLevel, ServerCapabilities, ServerJsonRpcMessage, ServerNotification};
+use rmcp::{
+    RoleServer,
+    model::{
+        JsonRpcMessage, LoggingLevel, LoggingMessageNotificationParam, ProtocolVersion, ServerCapabilities,
+        ServerJsonRpcMessage, ServerNotification,
+    },
+    service::RequestContext,
+};
+use serde_json::Value;
+
+use super::call::McpCall;
 
 /// A level that a client has set.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +35,32 @@ impl Level {
             ServerNotification::LoggingMessageNotification(log) => rank(log.params.level) >= rank(self.0),
             _ => true,
         }
+    }
+}
+
+/// Tells the client how work goes on.
+pub(super) async fn info(call: &McpCall, context: &RequestContext<RoleServer>, said: Value) {
+    log(call, context, LoggingLevel::Info, said).await;
+}
+
+/// Tells the client that work has failed.
+pub(super) async fn error(call: &McpCall, context: &RequestContext<RoleServer>, said: Value) {
+    log(call, context, LoggingLevel::Error, said).await;
+}
+
+/// Tells a client that hears log messages: one with a session, which sets the level, or since 2026-07-28 one that says the level in its
+/// request.
+async fn log(call: &McpCall, context: &RequestContext<RoleServer>, level: LoggingLevel, said: Value) {
+    let is_newer = context
+        .protocol_version()
+        .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+    let hears = match context.meta.log_level() {
+        Some(asked) if is_newer => rank(level) >= rank(asked),
+        Some(_) | None => !is_newer && call.session().is_some(),
+    };
+    if hears {
+        let log = LoggingMessageNotificationParam::new(level, said);
+        context.peer.notify_logging_message(log).await.ok();
     }
 }
 

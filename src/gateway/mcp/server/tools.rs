@@ -23,7 +23,7 @@ use rmcp::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -34,7 +34,7 @@ use crate::gateway::{
     api::STATUSES,
     audit, cursor,
     error::Problem,
-    mcp::fault::Fault,
+    mcp::{fault::Fault, level},
     permission::Permission,
     planning::{self, NewRun, Planning},
 };
@@ -427,16 +427,22 @@ impl PlatformServer {
                 .iter()
                 .map(|phase| f64::from(u8::from(is_done(phase.status))))
                 .sum();
-            if done > told
-                && let Some(token) = context.meta.get_progress_token()
-            {
+            if done > told {
                 told = done;
-                let phase = detail.run.current_phase.as_deref().unwrap_or("begin");
-                let said = format!("{}: {phase}", detail.run.status.as_str());
-                let progress = ProgressNotificationParam::new(token, done)
-                    .with_total(PHASES)
-                    .with_message(said);
-                context.peer.notify_progress(progress).await.ok();
+                let (status, phase) = (detail.run.status.as_str(), &detail.run.current_phase);
+                let said = json!({ "run": detail.run.id, "status": status, "phase": phase });
+                level::info(&self.call, &context, said).await;
+                if let Some(token) = context.meta.get_progress_token() {
+                    let phase = phase.as_deref().unwrap_or("begin");
+                    let progress = ProgressNotificationParam::new(token, done)
+                        .with_total(PHASES)
+                        .with_message(format!("{status}: {phase}"));
+                    context.peer.notify_progress(progress).await.ok();
+                }
+            }
+            if detail.run.status == RunStatus::Failed {
+                let said = json!({ "run": detail.run.id, "error": detail.error });
+                level::error(&self.call, &context, said).await;
             }
             let rests = detail.run.status.is_final() || detail.run.status == RunStatus::AwaitingApproval;
             if rests || Instant::now() >= end || context.ct.is_cancelled() {

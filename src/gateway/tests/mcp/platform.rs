@@ -1,9 +1,12 @@
 //! The server's own tools, resources and prompts.
 
-use actors::role::Role;
+use actors::{
+    ports::fake::{FakeModel, Reply},
+    role::Role,
+};
 use serde_json::{Value, json};
 
-use super::{Client, request};
+use super::{Client, events, request};
 use crate::gateway::tests::bench::{Bench, GO, IDEA, model, silent};
 
 async fn client(bench: &Bench, role: Role) -> Client {
@@ -30,6 +33,9 @@ async fn follow(client: &Client, run: &str) -> (Value, Vec<f64>) {
         let message = stream.message().await;
         if message["id"] == 9 {
             return (message["result"]["structuredContent"].clone(), told);
+        }
+        if message["method"] == "notifications/message" {
+            continue;
         }
         assert_eq!(message["params"]["total"], 15.0);
         told.push(message["params"]["progress"].as_f64().unwrap());
@@ -114,6 +120,34 @@ async fn a_plan_is_made_followed_and_read() {
         assert_eq!(written, artifact["content"]);
         let (kind, plan) = read(&client, &format!("{uri}/package")).await;
         assert!(kind == "text/markdown" && plan.starts_with('#'), "{kind}: {plan}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_a_run_goes_on_is_logged_from_the_level_of_the_client_on() {
+    let fails = FakeModel::new(|_, _| Reply::Text("no plan".to_owned()));
+    Bench::with(fails, async |bench| {
+        let client = client(bench, Role::Admin).await;
+        for (level, heard) in [
+            ("info", ["info", "error"].as_slice()),
+            ("error", &["error"]),
+            ("critical", &[]),
+        ] {
+            client.asked("logging/setLevel", &json!({ "level": level })).await;
+            let run = create(&client, false).await;
+            let params = json!({ "name": "follow_run", "arguments": { "run": run, "seconds": 3600 } });
+            let answer = client.say(&request(1, "tools/call", &params)).await;
+            let logged: Vec<_> = events(&answer)
+                .into_iter()
+                .filter(|(_, message)| message["method"] == "notifications/message")
+                .map(|(_, message)| {
+                    assert_eq!(message["params"]["data"]["run"], run);
+                    message["params"]["level"].clone()
+                })
+                .collect();
+            assert_eq!(logged, heard, "{level}");
+        }
     })
     .await;
 }
