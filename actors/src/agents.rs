@@ -3,7 +3,8 @@
 //! An [`Agent`] has a state that all who are connected see, methods that they call, things that it does later
 //! ([`AgentCtx::schedule`], [`AgentCtx::queue`]), and whatever else it says over its connections. It is written against
 //! [`AgentCtx`], and everything below that is done once, here: what the clients of the npm package `agents` say and hear
-//! ([`protocol`]), who they are ([`Connection`]), what is stored, and what happens when a node dies in between.
+//! ([`protocol`]), who they are ([`Connection`]), what is stored, and what happens when a node dies in between. MCP clients, too, have
+//! every agent as a server whose tools are its methods and whose resource is its state.
 //!
 //! All kinds of agents are one class, [`AgentActor`], which finds the kind by its name in [`Agents`]; so a new kind is one
 //! file and one line where it is registered, and needs no migration. An agent is found by kind, owner and name

@@ -1,7 +1,7 @@
 //! Agents, as they are reached from outside: `/agents/{agent}/{agent_name}`, and the same below `/api`.
 //!
 //! A request that wants to become a WebSocket is connected to the agent; every other one is for the agent to answer, with what
-//! follows its name as the path.
+//! follows its name as the path. Only `mcp` behind the name is not: there MCP clients find the methods as tools (`mcp::agents`).
 
 use actix_web::{
     HttpRequest, HttpResponse,
