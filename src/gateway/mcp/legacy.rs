@@ -13,7 +13,7 @@ use cluster::prelude::Uuid;
 use rmcp::model::ServerJsonRpcMessage;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -40,6 +40,9 @@ const STREAM: &str = "sse";
 
 /// How often is looked for what was said on another node.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How long a client may take for what it is sent. What is said meanwhile is kept for a while only, and it would miss the rest.
+const STALLED_MAX: Duration = Duration::from_secs(30);
 
 /// The name of another stream that is heard on this one.
 pub(super) fn part() -> String {
@@ -144,6 +147,9 @@ impl Open {
     }
 
     async fn tell(&mut self, frame: Bytes) {
-        stream::tell(&self.call, &mut self.frames, frame).await;
+        let told = stream::tell(&self.call, &mut self.frames, frame);
+        if timeout(STALLED_MAX, told).await.is_err() {
+            self.frames = None;
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The transport before streamable HTTP.
 
+use std::time::Duration;
+
 use actix_web::{http::header, test::TestRequest};
 use actors::role::Role;
 use serde_json::{Value, json};
@@ -183,11 +185,27 @@ async fn the_session_is_its_owners_and_ends_with_the_stream() {
         );
         let Client { place, stream, .. } = client;
         drop(stream);
-        bench.cluster.advance(std::time::Duration::from_secs(1)).await;
+        bench.cluster.advance(Duration::from_secs(1)).await;
         bench
             .call(post_to(&place, &token, &ping))
             .await
             .problem(404, "mcp.session");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_listen_is_let_go() {
+    Bench::with(silent(), async |bench| {
+        let token = bench.token("acme", "ann", Role::Operator).await;
+        let mut client = Client::open(&bench.gateway, &token).await;
+        client.greet(&bench.gateway).await;
+        for id in 1..=40 {
+            client.tell(&bench.gateway, &request(id, "ping", &json!({}))).await;
+        }
+        bench.cluster.advance(Duration::from_secs(40)).await;
+        let late = client.say(&bench.gateway, &request(41, "ping", &json!({}))).await;
+        late.problem(404, "mcp.session");
     })
     .await;
 }
