@@ -168,7 +168,7 @@ async def an_agent_is_a_server_of_its_own():
     for mode in ["legacy", "auto"]:
         async with connect(mode, f"/agents/room/mcp-python-{mode}/mcp") as (client, heard):
             names = [tool.name for tool in (await client.list_tools()).tools]
-            assert names == ["add", "countTo", "refuse", "say", "sayLater"], names
+            assert {"add", "countTo", "refuse", "say", "sayLater"} <= set(names), names
             assert (await call(client, "add", {"args": [2, 3]}))["result"] == 5
             parts = []
 
