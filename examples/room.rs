@@ -16,13 +16,22 @@ use actors::agents::{
     Admission, Agent, AgentCtx, AgentRequest, AgentResponse, Callable, Connection, Method, Methods, ReplyStream, Scope,
     Streaming, When,
 };
-use cluster::prelude::{ActorError, Frame, Result};
+use cluster::prelude::{ActorError, Frame, Key, Keys, List, Result};
 use foundation::Foundation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Lines that a room remembers.
+/// Lines that everybody sees.
 const LINES_MAX: usize = 50;
+/// Lines that a room keeps.
+const SAID_MAX: u64 = 10_000;
+/// Most lines that are read at once.
+const PAGE: usize = 500;
+
+/// How many lines were said.
+const NUMBER: Key<u64> = Key::new("room/number");
+/// What was said, by its number.
+const SAID: Keys<String> = Keys::new("room/said/");
 
 /// A room of a tenant.
 struct Room;
@@ -34,10 +43,16 @@ struct Board {
     lines: Vec<String>,
 }
 
-/// Says a line to everybody.
+/// Says a line to everybody. The answer is its number.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Say {
     line: String,
+}
+
+/// Reads what was said after the line with a number.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Lines {
+    after: u64,
 }
 
 /// Adds to the count.
@@ -61,7 +76,12 @@ struct SayLater {
 
 impl Method for Say {
     const NAME: &'static str = "say";
-    type Reply = ();
+    type Reply = u64;
+}
+
+impl Method for Lines {
+    const NAME: &'static str = "lines";
+    type Reply = Vec<String>;
 }
 
 impl Method for Add {
@@ -94,6 +114,7 @@ impl Agent for Room {
     fn methods(methods: Methods<Self>) -> Methods<Self> {
         methods
             .callable::<Say>()
+            .callable::<Lines>()
             .callable::<SayLater>()
             .callable::<Add>()
             .callable::<Refuse>()
@@ -135,14 +156,39 @@ impl Agent for Room {
 }
 
 impl Callable<Say> for Room {
-    async fn call(&mut self, Say { line }: Say, ctx: &mut AgentCtx<'_, Self>) -> Result<()> {
-        let mut board = ctx.state().cloned().unwrap_or_default();
+    async fn call(&mut self, Say { line }: Say, ctx: &mut AgentCtx<'_, Self>) -> Result<u64> {
         let speaker = ctx.caller().map_or("room", |caller| &caller.user);
-        board.lines.push(format!("{speaker}: {line}"));
+        let line = format!("{speaker}: {line}");
+        let number = ctx.get(&NUMBER).await?.unwrap_or_default() + 1;
+        ctx.put(&NUMBER, &number)?;
+        ctx.put(&SAID.key(&suffix(number)), &line)?;
+        if let Some(old) = number.checked_sub(SAID_MAX) {
+            ctx.delete(&SAID.key(&suffix(old)))?;
+        }
+        let mut board = ctx.state().cloned().unwrap_or_default();
+        board.lines.push(line);
         let beyond = board.lines.len().saturating_sub(LINES_MAX);
         board.lines.drain(..beyond);
-        ctx.set_state(board)
+        ctx.set_state(board)?;
+        Ok(number)
     }
+}
+
+impl Callable<Lines> for Room {
+    async fn call(&mut self, Lines { after }: Lines, ctx: &mut AgentCtx<'_, Self>) -> Result<Vec<String>> {
+        let page = List {
+            after: Some(suffix(after)),
+            limit: PAGE,
+            ..List::default()
+        };
+        let said = ctx.list(&SAID, page).await?;
+        Ok(said.into_iter().map(|(_, line)| line).collect())
+    }
+}
+
+/// The end of the key of a line, such that keys are ordered as lines are.
+fn suffix(number: u64) -> String {
+    format!("{number:020}")
 }
 
 impl Callable<SayLater> for Room {
