@@ -188,7 +188,7 @@ async fn the_servers_own_tools_reach_agents_too() {
             .iter()
             .map(|kind| &kind["name"])
             .collect();
-        assert_eq!(names, ["board", "echo"]);
+        assert_eq!(names, ["board", "echo", "limiter", "session", "task", "tenant"]);
         let ask =
             |method: &str, args: Value| json!({ "agent": "board", "name": "sums", "method": method, "args": args });
         for args in [json!({ "amount": 2 }), json!([2]), json!([{ "amount": 2 }])] {
