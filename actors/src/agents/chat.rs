@@ -1,17 +1,17 @@
 //! The agent `chat`: talks with one person, streams what it says, and does things when it is allowed to.
 //!
-//! It speaks the chat protocol of the npm packages `@cloudflare/ai-chat` and `agents` ([`protocol`]), so that their clients
+//! It speaks the chat protocol of the npm packages `@cloudflare/ai-chat` and `agents` (`protocol`), so that their clients
 //! work with it as they are.
 //!
-//! - **Messages** are those of the AI SDK, one stored value each ([`transcript`]). What the person says is durable before
+//! - **Messages** are those of the AI SDK, one stored value each (`transcript`). What the person says is durable before
 //!   anything is said about it.
-//! - **An answer** ([`turns`]) is a number of steps ([`steps`]): the model either speaks, token by token, or asks for a tool.
-//!   What is said is numbered and kept ([`log`]), so that who comes back hears all of it, once. A step that is finished is
+//! - **An answer** (`turns`) is a number of steps (`steps`): the model either speaks, token by token, or asks for a tool.
+//!   What is said is numbered and kept (`log`), so that who comes back hears all of it, once. A step that is finished is
 //!   durable; if the owner dies, the next one begins anew behind it, with the same message, three times at most.
-//! - **Tools** ([`tool`]) that change something wait for the person's approval ([`approval`]), unless the person has allowed
+//! - **Tools** (`tool`) that change something wait for the person's approval (`approval`), unless the person has allowed
 //!   them for good. What is done carries a key that is the same at each attempt.
-//! - **The prompt** ([`prompt`]) has at most [`PROMPT_TOKENS_MAX`] tokens. What does not fit is summarised beside the mailbox
-//!   ([`summary`]); what comes from elsewhere stands between marks that say so.
+//! - **The prompt** (`prompt`) has at most [`PROMPT_TOKENS_MAX`] tokens. What does not fit is summarised beside the mailbox
+//!   (`summary`); what comes from elsewhere stands between marks that say so.
 
 mod agent;
 mod approval;
