@@ -306,6 +306,59 @@ async fn a_client_without_a_sign_of_life_is_taken_for_lost() {
     .await;
 }
 
+/// What a client does behind half of something.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Half {
+    /// Closes its side, and listens.
+    Shut,
+    /// Is gone, without a word.
+    Reset,
+    /// Says nothing any more.
+    Silent,
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_connection_or_half_a_frame_is_taken_for_lost_and_costs_others_nothing() {
+    Bench::with(silent(), async |bench| {
+        let token = bench.token("acme", "ann", Role::Operator).await;
+        let mut other = signed_in(bench, ECHO, &token).await;
+        introduction(&mut other).await;
+        let begun: [&[u8]; 5] = [
+            b"",
+            b"\x81",
+            b"\x81\x85\0\0\0\0he",
+            b"\x01\x81\0\0\0\0x",
+            b"\x82\xff\0\0\0\0\0\x08\0\0\0\0\0\0x",
+        ];
+        for half in [Half::Shut, Half::Reset, Half::Silent] {
+            for frames in begun {
+                let (mut stream, _) = raw(bench, &token, frames).await;
+                match half {
+                    Half::Shut => stream.shutdown().await.unwrap(),
+                    Half::Reset => stream.set_zero_linger().unwrap(),
+                    Half::Silent => {}
+                }
+                let ends = async {
+                    if half == Half::Reset {
+                        drop(stream);
+                    } else {
+                        assert_eq!(raw_end(stream).await, None, "{half:?} {frames:?}");
+                    }
+                    while bench.gateway.cluster.sockets() > 1 {
+                        sleep(Duration::from_millis(10)).await;
+                    }
+                };
+                tokio::select! {
+                    ended = timeout(PATIENCE, ends) => ended.expect("its actor is told"),
+                    end = hear_end_slowly(&mut other) => panic!("another client lost its socket: {end:?}"),
+                }
+                echoes(&mut other, "still here").await;
+            }
+        }
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_answers_pings_stays_until_the_connection_has_lived_for_long() {
     Bench::with(silent(), async |bench| {
